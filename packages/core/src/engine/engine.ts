@@ -1,0 +1,43 @@
+import type { Graph } from "../graph/graph.ts";
+import type { Tensor } from "../graph/tensor.ts";
+import type { Abortable } from "../io/byte-source.ts";
+
+export interface CompileOptions extends Abortable {
+  /** For messages and profiles: "map, interior tile". */
+  readonly label?: string;
+  /**
+   * A program that runs for most tiles keeps its working memory between runs; one that runs rarely (a border tile's)
+   * gives it back after each. Default: false.
+   */
+  readonly frequent?: boolean;
+}
+
+export interface RunResult {
+  readonly outputs: Readonly<Record<string, Tensor>>;
+  /** Time that the engine itself computed, without queueing and transfer. */
+  readonly busySeconds: number;
+}
+
+/** A compiled graph. Runs of one engine are served in the order in which they were asked for. */
+export interface Program extends AsyncDisposable {
+  /**
+   * `inputs` by the graph's input names, each of the declared type and shape. **Takes over the inputs' buffers**: they
+   * may be transferred to another thread and are unusable afterwards.
+   * @throws {SlidelightError} `engine-failed` naming the program's label.
+   */
+  run(inputs: Readonly<Record<string, Tensor>>, options?: Abortable): Promise<RunResult>;
+}
+
+/**
+ * What computes graphs, never on the main thread: a worker thread (ONNX Runtime), asynchronous foreign calls
+ * (OpenVINO) or a process of its own (TensorFlow.js).
+ */
+export interface Engine extends AsyncDisposable {
+  /** "onnxruntime" … */
+  readonly name: string;
+  /** "cpu", "cuda", "webgpu" … */
+  readonly provider: string;
+  readonly version: string;
+  /** Compiles once, to run many times. Inputs are named by their nodes' names. */
+  compile(graph: Graph, options?: CompileOptions): Promise<Program>;
+}

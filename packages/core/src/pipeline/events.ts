@@ -1,0 +1,13 @@
+/** The parts of an image's way whose time is counted. */
+export type Stage = "open" | "read" | "compute" | "scratch" | "assemble" | "commit";
+
+/** What the pipeline tells about itself; the applications turn it into progress bars, logs and metrics. */
+export type PipelineEvent =
+  | { readonly kind: "image-planned"; readonly tiles: number; readonly sweeps: number; readonly pixels: number }
+  | { readonly kind: "tile-done"; readonly sweep: number; readonly pixels: number; readonly busySeconds: number }
+  | { readonly kind: "stage-done"; readonly stage: Stage; readonly seconds: number }
+  | { readonly kind: "bytes-read"; readonly bytes: number }
+  | { readonly kind: "bytes-written"; readonly bytes: number }
+  | { readonly kind: "warning"; readonly message: string };
+
+export type Observe = (event: PipelineEvent) => void;

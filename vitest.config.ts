@@ -1,0 +1,18 @@
+import { defineConfig } from "vitest/config";
+
+/** Tests see the sources, so that a test run needs no build; worker threads and processes see `dist`. */
+const resolve = { conditions: ["@slidelight/source"] };
+const ssr = { resolve };
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        resolve,
+        ssr,
+        test: { name: "unit", include: ["packages/*/src/**/*.test.ts", "apps/*/src/**/*.test.ts"], testTimeout: 60_000 },
+      },
+      { resolve, ssr, test: { name: "whole", include: ["test/**/*.test.ts"], testTimeout: 180_000, hookTimeout: 300_000 } },
+    ],
+  },
+});
