@@ -1,0 +1,79 @@
+import { coreOf, tileCount } from "../geometry/tile-grid.ts";
+import type { TileGrid } from "../geometry/tile-grid.ts";
+import { regionOf, rectangleOf } from "../geometry/rectangle.ts";
+import type { Region } from "../geometry/rectangle.ts";
+import { evaluate } from "../graph/reference.ts";
+import type { ReferenceTensor } from "../graph/reference.ts";
+import { prepareRestriction } from "../graph/restrict.ts";
+import { tensorOf } from "../graph/tensor.ts";
+import type { Explanation, Outcome, StatisticTable } from "./explanation.ts";
+import { mergeStatistics } from "./statistics.ts";
+import { readStatistics, sweepOutputs, sweepRegions, tileProgram } from "./tile-program.ts";
+
+/** A map in float64, row-major, of the image's size, and what was explained. */
+export interface ReferenceExplanation {
+  readonly map: Float64Array;
+  readonly outcome: Outcome;
+  readonly sweeps: number;
+}
+
+/**
+ * Explains an image in the slow, exact float64 evaluator, tile by tile: what every engine is measured against.
+ * `pixels` are interleaved RGB of the image's size, in the units of the network's image input.
+ */
+export function explainByReference(explanation: Explanation, pixels: ArrayLike<number>, grid: TileGrid): ReferenceExplanation {
+  const { width, height } = explanation.network.size;
+  let statistics: StatisticTable = new Map();
+  const maps = new Map<string, Float64Array>();
+  for (const sweep of explanation.sweeps) {
+    const merged = new Map(statistics);
+    const restriction = prepareRestriction(sweepOutputs(sweep));
+    const globals = explanation.globals(statistics);
+    for (let tile = 0; tile < tileCount(grid); tile += 1) {
+      const core = coreOf(grid, tile);
+      const regions = sweepRegions(sweep, regionOf(core));
+      const plan = restriction.plan(regions);
+      const graph = tileProgram(sweep, plan.build(), "float32");
+      const inputs: Record<string, ReferenceTensor> = {};
+      for (const node of graph.inputs) {
+        const region = plan.inputRegions[node.name];
+        const origin = plan.origins[node.name];
+        const vector = globals.get(node.name);
+        if (region !== undefined) inputs[node.name] = { shape: node.shape, data: crop(pixels, width, region) };
+        else if (origin !== undefined) inputs[node.name] = { shape: node.shape, data: Float64Array.of(origin) };
+        else if (vector !== undefined) inputs[node.name] = { shape: node.shape, data: vector };
+      }
+      const values = evaluate(graph, inputs);
+      const outputs = Object.fromEntries(
+        Object.entries(values).map(([name, { shape, data }]) => [name, tensorOf("float64", shape, data)]),
+      );
+      for (const [id, statistic] of readStatistics(sweep, outputs, regions)) {
+        const before = merged.get(id);
+        merged.set(id, before === undefined ? statistic : mergeStatistics(before, statistic));
+      }
+      for (const request of sweep.maps) {
+        const map = maps.get(request.id) ?? new Float64Array(width * height);
+        maps.set(request.id, map);
+        const data = values[`${request.id}.map`]?.data ?? new Float64Array();
+        for (let row = 0; row < core.height; row += 1) {
+          map.set(data.subarray(row * core.width, (row + 1) * core.width), (core.y + row) * width + core.x);
+        }
+      }
+    }
+    statistics = merged;
+  }
+  const outcome = explanation.outcome(statistics);
+  const map = maps.get(outcome.map);
+  if (map === undefined) throw new RangeError(`No map "${outcome.map}" was computed.`);
+  return { map, outcome, sweeps: explanation.sweeps.length };
+}
+
+function crop(pixels: ArrayLike<number>, width: number, region: Region): Float64Array {
+  const area = rectangleOf(region);
+  const part = new Float64Array(area.width * area.height * 3);
+  for (let row = 0; row < area.height; row += 1) {
+    const from = ((area.y + row) * width + area.x) * 3;
+    for (let i = 0; i < area.width * 3; i += 1) part[row * area.width * 3 + i] = pixels[from + i] ?? Number.NaN;
+  }
+  return part;
+}

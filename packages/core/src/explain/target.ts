@@ -1,0 +1,67 @@
+import { SlidelightError } from "../errors/slidelight-error.ts";
+
+/** What is explained: a logit, or the difference of two. */
+export type Target =
+  | { readonly kind: "top1" }
+  | { readonly kind: "class"; readonly index: number }
+  | { readonly kind: "difference"; readonly index: number; readonly other: number };
+
+/**
+ * Reads `top1`, a class by index or name, or `a-b` for a difference. Class names may hold hyphens: the whole text is
+ * tried as a class first, then every hyphen as the minus sign.
+ * @throws {SlidelightError} `target-unknown` listing the classes.
+ */
+export function parseTarget(text: string, classes: readonly string[]): Target {
+  if (text === "top1") return { kind: "top1" };
+  const whole = classIndex(text, classes);
+  if (whole !== undefined) return { kind: "class", index: whole };
+  for (let hyphen = text.indexOf("-"); hyphen >= 0; hyphen = text.indexOf("-", hyphen + 1)) {
+    const index = classIndex(text.slice(0, hyphen), classes);
+    const other = classIndex(text.slice(hyphen + 1), classes);
+    if (index !== undefined && other !== undefined && index !== other) return { kind: "difference", index, other };
+  }
+  throw new SlidelightError(
+    "target-unknown",
+    `Choosing the target "${text}": expected top1, a class, or a difference of two classes as a-b; the model's classes are ${listClasses(classes)}.`,
+    { detail: { target: text } },
+  );
+}
+
+function classIndex(text: string, classes: readonly string[]): number | undefined {
+  const trimmed = text.trim();
+  const named = classes.indexOf(trimmed);
+  if (named >= 0) return named;
+  if (!/^\d+$/.test(trimmed)) return undefined;
+  const index = Number(trimmed);
+  return index < classes.length ? index : undefined;
+}
+
+function listClasses(classes: readonly string[]): string {
+  const shown = classes.slice(0, 12).map((name, index) => (name === String(index) ? name : `${index} ("${name}")`));
+  return classes.length > shown.length ? `${shown.join(", ")}, … (${classes.length} in all)` : shown.join(", ");
+}
+
+/** A target once the logits are known: the derivative of the explained value by each logit. */
+export interface ResolvedTarget {
+  /** A class name, or `a-b`. */
+  readonly label: string;
+  readonly cotangent: Float64Array;
+  /** Of the class whose logit is explained (of the first one in a difference). */
+  readonly index: number;
+}
+
+export function resolveTarget(target: Target, logits: ArrayLike<number>, classes: readonly string[]): ResolvedTarget {
+  const cotangent = new Float64Array(logits.length);
+  const index = target.kind === "top1" ? firstMaximum(logits) : target.index;
+  cotangent[index] = 1;
+  const name = classes[index] ?? String(index);
+  if (target.kind !== "difference") return { label: name, cotangent, index };
+  cotangent[target.other] = -1;
+  return { label: `${name}-${classes[target.other] ?? target.other}`, cotangent, index };
+}
+
+function firstMaximum(values: ArrayLike<number>): number {
+  let best = 0;
+  for (let index = 1; index < values.length; index += 1) if ((values[index] ?? 0) > (values[best] ?? 0)) best = index;
+  return best;
+}

@@ -1,0 +1,48 @@
+import type { Rectangle, Size } from "./rectangle.ts";
+
+/** The cores of an image's tiles: they cover it without overlap, row by row. */
+export interface TileGrid {
+  readonly image: Size;
+  /** Of every core but those at the right and bottom edge. */
+  readonly core: Size;
+  readonly columns: number;
+  readonly rows: number;
+}
+
+/** A grid whose cores are `tile` pixels a side, rounded up to a multiple of the stride. */
+export function tileGrid(image: Size, options: { readonly tile: number; readonly stride: number }): TileGrid {
+  const side = Math.ceil(options.tile / options.stride) * options.stride;
+  return gridOf(image, { width: side, height: side });
+}
+
+/**
+ * A grid of as few cores as `tile` allows, as equal in size as the alignment allows: a narrow rest at an edge would
+ * cost nearly as much as a whole tile.
+ */
+export function balancedTileGrid(image: Size, options: { readonly tile: number; readonly stride: number }): TileGrid {
+  const side = (extent: number): number => {
+    const count = Math.ceil(extent / options.tile);
+    return Math.ceil(extent / count / options.stride) * options.stride;
+  };
+  return gridOf(image, { width: side(image.width), height: side(image.height) });
+}
+
+function gridOf(image: Size, core: Size): TileGrid {
+  return { image, core, columns: Math.ceil(image.width / core.width), rows: Math.ceil(image.height / core.height) };
+}
+
+/** The core of tile `index`, row-major from 0. */
+export function coreOf(grid: TileGrid, index: number): Rectangle {
+  const x = (index % grid.columns) * grid.core.width;
+  const y = Math.floor(index / grid.columns) * grid.core.height;
+  return {
+    x,
+    y,
+    width: Math.min(grid.core.width, grid.image.width - x),
+    height: Math.min(grid.core.height, grid.image.height - y),
+  };
+}
+
+export function tileCount(grid: TileGrid): number {
+  return grid.columns * grid.rows;
+}

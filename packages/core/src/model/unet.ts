@@ -1,0 +1,186 @@
+import type { Size } from "../geometry/rectangle.ts";
+import {
+  clip,
+  concat,
+  constant,
+  conv,
+  convTranspose,
+  input,
+  log,
+  matMul,
+  add,
+  div,
+  exp,
+  maxPool,
+  mul,
+  pow,
+  reduceMax,
+  reduceMean,
+  relu,
+  reshape,
+  resize,
+  scalarConstant,
+} from "../graph/build.ts";
+import type { Graph } from "../graph/graph.ts";
+import { graphOf } from "../graph/graph.ts";
+import type { Node } from "../graph/node.ts";
+import { float32, sizeOf } from "../graph/tensor.ts";
+import type { Tensor } from "../graph/tensor.ts";
+import { normals } from "./random.ts";
+
+/** How the decoder's features become the class scores. */
+export type PoolKind =
+  | { readonly kind: "mean" }
+  | { readonly kind: "max" }
+  /** (1/r) log mean exp(r x): between the mean (r -> 0) and the maximum (r -> infinity). */
+  | { readonly kind: "log-sum-exp"; readonly sharpness: number }
+  /** (mean x^p)^(1/p) of values clipped to >= 1e-6: between the mean (p = 1) and the maximum. */
+  | { readonly kind: "generalised-mean"; readonly power: number };
+
+export interface UNetSettings {
+  /** Number of 2x2 reductions; the total stride is 2^depth. */
+  readonly depth: number;
+  /** Channels at full resolution; doubled at each level below. */
+  readonly baseChannels: number;
+  readonly classes: number;
+  readonly pool: PoolKind;
+  /** `features`: pool the decoder's features, then a linear layer. `scores`: a 1x1 convolution to class scores, then pool those. */
+  readonly pooled: "features" | "scores";
+  readonly upsampling: "transposed" | "nearest" | "linear";
+  /** Seed of the initial weights (He normal). */
+  readonly seed: number;
+}
+
+export const defaultUNet: UNetSettings = {
+  depth: 4,
+  baseChannels: 16,
+  classes: 2,
+  pool: { kind: "mean" },
+  pooled: "features",
+  upsampling: "transposed",
+  seed: 1,
+};
+
+/** The weights by name, in a fixed order: what training changes. */
+export type Parameters = Readonly<Record<string, Tensor>>;
+
+/** A 1e-6 floor keeps x^p and its derivative finite where a feature is 0. */
+const generalisedMeanFloor = 1e-6;
+
+/**
+ * The classical U-Net (Ronneberger et al. 2015; two 3x3 same convolutions with ReLU a level, 2x2 max-pooling,
+ * concatenated skips) used as a classifier: pooled over all pixels, then linear. No normalisation layers: what it
+ * computes at a pixel depends on a window around it alone, so it can be tiled exactly.
+ */
+export function unetParameters(settings: UNetSettings): Parameters {
+  const random = normals(settings.seed);
+  const parameters: Record<string, Tensor> = {};
+  const weight = (name: string, shape: readonly number[], fanIn: number): void => {
+    const scale = Math.sqrt(2 / fanIn);
+    parameters[name] = float32(shape, Float32Array.from({ length: sizeOf(shape) }, () => random() * scale));
+  };
+  const bias = (name: string, length: number): void => {
+    parameters[name] = float32([length], new Float32Array(length));
+  };
+  const layer = (name: string, from: number, to: number, kernel: number): void => {
+    weight(`${name}.weight`, [to, from, kernel, kernel], from * kernel * kernel);
+    bias(`${name}.bias`, to);
+  };
+  const channels = (level: number): number => settings.baseChannels * 2 ** level;
+  for (let level = 0; level <= settings.depth; level += 1) {
+    layer(`down${level}.conv1`, level === 0 ? 3 : channels(level - 1), channels(level), 3);
+    layer(`down${level}.conv2`, channels(level), channels(level), 3);
+  }
+  for (let level = settings.depth - 1; level >= 0; level -= 1) {
+    if (settings.upsampling === "transposed") {
+      // Windows of a 2x2 transposed convolution with stride 2 do not overlap: each output has one tap.
+      weight(`up${level}.transposed.weight`, [channels(level + 1), channels(level), 2, 2], channels(level + 1));
+      bias(`up${level}.transposed.bias`, channels(level));
+    } else {
+      layer(`up${level}.reduce`, channels(level + 1), channels(level), 1);
+    }
+    layer(`up${level}.conv1`, channels(level) * 2, channels(level), 3);
+    layer(`up${level}.conv2`, channels(level), channels(level), 3);
+  }
+  if (settings.pooled === "scores") {
+    layer("scores", channels(0), settings.classes, 1);
+  } else {
+    weight("head.weight", [channels(0), settings.classes], channels(0));
+    bias("head.bias", settings.classes);
+  }
+  return parameters;
+}
+
+/**
+ * The network from an image [1, 3, height, width] to class scores [1, classes].
+ * Height and width must be multiples of 2^depth.
+ */
+export function unetGraph(settings: UNetSettings, parameters: Parameters, size: Size): Graph {
+  const image = input("image", { type: "float32", shape: [1, 3, size.height, size.width], spatial: [2, 3] });
+  const value = (name: string): Node => {
+    const tensor = parameters[name];
+    if (tensor === undefined) throw new RangeError(`The U-Net's parameter "${name}" is missing.`);
+    return constant(tensor, { name });
+  };
+  const same = (x: Node, name: string, pad: number): Node =>
+    conv(x, value(`${name}.weight`), value(`${name}.bias`), {
+      pads: { top: pad, left: pad, bottom: pad, right: pad },
+    });
+  const block = (x: Node, name: string): Node => {
+    const first = relu(same(x, `${name}.conv1`, 1));
+    return relu(same(first, `${name}.conv2`, 1), { name });
+  };
+  const upsample = (x: Node, level: number): Node => {
+    if (settings.upsampling === "transposed") {
+      const name = `up${level}.transposed`;
+      return convTranspose(x, value(`${name}.weight`), value(`${name}.bias`), { strides: [2, 2] });
+    }
+    const reduced = same(x, `up${level}.reduce`, 0);
+    return resize(reduced, {
+      mode: settings.upsampling,
+      scales: [2, 2],
+      coordinates: settings.upsampling === "nearest" ? "asymmetric" : "half_pixel",
+      rounding: "floor",
+    });
+  };
+
+  const skips: Node[] = [];
+  let x: Node = image;
+  for (let level = 0; level <= settings.depth; level += 1) {
+    if (level > 0) x = maxPool(x, { kernel: [2, 2], strides: [2, 2] });
+    x = block(x, `down${level}`);
+    skips.push(x);
+  }
+  for (let level = settings.depth - 1; level >= 0; level -= 1) {
+    const skip = skips[level];
+    if (skip === undefined) throw new RangeError(`The U-Net has no level ${level}.`);
+    x = block(concat([skip, upsample(x, level)], 1), `up${level}`);
+  }
+  if (settings.pooled === "scores") {
+    const scores = same(x, "scores", 0);
+    return graphOf({ logits: reshape(pool(scores, settings.pool), [1, settings.classes]) });
+  }
+  const pooled = reshape(pool(x, settings.pool), [1, settings.baseChannels]);
+  return graphOf({ logits: add(matMul(pooled, value("head.weight")), value("head.bias")) });
+}
+
+const imageAxes = [2, 3] as const;
+
+function pool(x: Node, kind: PoolKind): Node {
+  switch (kind.kind) {
+    case "mean":
+      return reduceMean(x, imageAxes);
+    case "max":
+      return reduceMax(x, imageAxes);
+    case "log-sum-exp": {
+      const sharpness = scalarConstant(kind.sharpness);
+      return div(log(reduceMean(exp(mul(x, sharpness)), imageAxes)), sharpness);
+    }
+    case "generalised-mean": {
+      const floored = clip(x, { min: generalisedMeanFloor });
+      return pow(reduceMean(pow(floored, scalarConstant(kind.power)), imageAxes), scalarConstant(1 / kind.power));
+    }
+    default:
+      return kind satisfies never;
+  }
+}

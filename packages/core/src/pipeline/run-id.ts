@@ -1,0 +1,28 @@
+import { createHash } from "node:crypto";
+
+/** Raised whenever the same inputs give other bytes. */
+const formatVersion = 1;
+
+/** Everything that determines a run's result. */
+export interface RunIdentity {
+  readonly image: { readonly etag: string; readonly size: number };
+  readonly model: string;
+  readonly method: string;
+  readonly target: string;
+  readonly layer: string | undefined;
+  readonly level: number;
+  readonly tissue: string;
+  readonly raw: string | undefined;
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+}
+
+/** 32 hexadecimal digits: the same result has the same id, whoever makes it, wherever the image lies. */
+export function runId(identity: RunIdentity): string {
+  const { image, model, method, target, layer, level, tissue, raw, mean, std } = identity;
+  const parts = [formatVersion, image.etag, image.size, model, method, target, layer ?? "", level, tissue, raw ?? ""];
+  return createHash("sha256")
+    .update(JSON.stringify([...parts, mean, std]))
+    .digest("hex")
+    .slice(0, 32);
+}

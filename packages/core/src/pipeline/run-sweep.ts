@@ -1,0 +1,170 @@
+import type { Explanation, StatisticTable, Sweep } from "../explain/explanation.ts";
+import { mergeStatistics } from "../explain/statistics.ts";
+import type { Statistic } from "../explain/statistics.ts";
+import { readMap, readStatistics, sweepOutputs, sweepRegions, tileProgram } from "../explain/tile-program.ts";
+import type { MapSamples, MapTile } from "../explain/tile-program.ts";
+import type { Pixels } from "../format/image.ts";
+import type { Rectangle, Region } from "../geometry/rectangle.ts";
+import { rectangleOf, regionOf } from "../geometry/rectangle.ts";
+import { coreOf } from "../geometry/tile-grid.ts";
+import type { TileGrid } from "../geometry/tile-grid.ts";
+import { foldConstants } from "../graph/fold-constants.ts";
+import { prepareRestriction } from "../graph/restrict.ts";
+import type { RestrictionPlan } from "../graph/restrict.ts";
+import { float32 } from "../graph/tensor.ts";
+import type { Tensor } from "../graph/tensor.ts";
+import type { Abortable } from "../io/byte-source.ts";
+import type { Observe } from "./events.ts";
+import type { ProgramCache } from "./program-cache.ts";
+import { readAhead } from "./read-ahead.ts";
+import type { TissueMask } from "./tissue.ts";
+
+/** Tiles that are read while others compute, and tiles that the engine is given at once so that it never waits. */
+const readDepth = 3;
+const computeDepth = 2;
+
+export interface SweepRun extends Abortable {
+  readonly explanation: Explanation;
+  readonly index: number;
+  readonly grid: TileGrid;
+  readonly tissue: TissueMask;
+  readonly samples: MapSamples;
+  readonly programs: ProgramCache;
+  /** Prefix of program keys: names the model, image size, method and target. */
+  readonly programKey: string;
+  readonly observe: Observe;
+  readonly read: (rectangle: Rectangle, options: Abortable) => Promise<Pixels>;
+  /** Called in tile order with each tile's maps; what it returns is awaited before the sweep ends. */
+  readonly store: (tile: number, map: string, values: MapTile, core: Rectangle) => Promise<void>;
+  /** Called with the pixels of the tile's input rectangle before they go to the engine. */
+  readonly see?: (core: Rectangle, input: Rectangle, pixels: Pixels) => Promise<void>;
+}
+
+/** Smallest and largest value of each map. */
+export type MapRanges = ReadonlyMap<string, { readonly min: number; readonly max: number }>;
+
+interface TileTask {
+  readonly tile: number;
+  readonly core: Rectangle;
+  readonly regions: Readonly<Record<string, Region>>;
+  readonly plan: RestrictionPlan;
+}
+
+/**
+ * One visit to every kept tile: statistics merged in float64 in tile order, maps handed to `store`.
+ * @throws What reading, the engine or `store` throws; the signal's reason.
+ */
+export async function runSweep(
+  run: SweepRun,
+  known: StatisticTable,
+): Promise<{ readonly statistics: StatisticTable; readonly ranges: MapRanges }> {
+  const sweep = at(run.explanation.sweeps, run.index);
+  const globals = run.explanation.globals(known);
+  const tasks = planTiles(run, sweep);
+  const frequent = mostFrequent(tasks.map(({ plan }) => plan.key));
+  const statistics = new Map<string, Statistic>(known);
+  const ranges = new Map<string, { min: number; max: number }>();
+
+  const compute = async (task: TileTask): Promise<{ task: TileTask; outputs: Readonly<Record<string, Tensor>> }> => {
+    const inputs = await readInputs(run, task, globals);
+    const program = await run.programs.get({
+      key: `${run.programKey}/sweep${run.index}/${run.samples}/${task.plan.key}`,
+      label: `sweep ${run.index + 1}, tile ${task.tile}`,
+      frequent: task.plan.key === frequent,
+      build: () => foldConstants(tileProgram(sweep, task.plan.build(), run.samples)),
+    });
+    const names = new Set(program.inputs);
+    const given = Object.fromEntries(Object.entries(inputs).filter(([name]) => names.has(name)));
+    const started = performance.now();
+    const { outputs, busySeconds } = await program.run(given, { signal: run.signal });
+    run.observe({ kind: "stage-done", stage: "compute", seconds: (performance.now() - started) / 1000 });
+    run.observe({
+      kind: "tile-done",
+      sweep: run.index,
+      pixels: task.core.width * task.core.height,
+      busySeconds,
+    });
+    return { task, outputs };
+  };
+
+  const storing = new Set<Promise<void>>();
+  const failures: unknown[] = [];
+  for await (const { task, outputs } of readAhead(tasks, { depth: readDepth + computeDepth, start: compute })) {
+    run.signal?.throwIfAborted();
+    for (const [id, statistic] of readStatistics(sweep, outputs, task.regions)) {
+      const before = statistics.get(id);
+      statistics.set(id, before === undefined ? statistic : mergeStatistics(before, statistic));
+    }
+    for (const request of sweep.maps) {
+      const values = readMap(request, outputs);
+      const range = ranges.get(request.id);
+      ranges.set(request.id, {
+        min: Math.min(range?.min ?? Infinity, values.low),
+        max: Math.max(range?.max ?? -Infinity, values.high),
+      });
+      const writing: Promise<void> = run
+        .store(task.tile, request.id, values, task.core)
+        .catch((error: unknown) => void failures.push(error))
+        .finally(() => storing.delete(writing));
+      storing.add(writing);
+    }
+    if (storing.size > computeDepth * sweep.maps.length) await Promise.race(storing);
+    if (failures.length > 0) break;
+  }
+  await Promise.all(storing);
+  if (failures.length > 0) throw failures[0];
+  return { statistics, ranges };
+}
+
+function planTiles(run: SweepRun, sweep: Sweep): readonly TileTask[] {
+  const restriction = prepareRestriction(sweepOutputs(sweep));
+  return run.tissue.tiles.map((tile) => {
+    const core = coreOf(run.grid, tile);
+    const regions = sweepRegions(sweep, regionOf(core));
+    return { tile, core, regions, plan: restriction.plan(regions) };
+  });
+}
+
+async function readInputs(
+  run: SweepRun,
+  task: TileTask,
+  globals: ReadonlyMap<string, Float64Array>,
+): Promise<Record<string, Tensor>> {
+  const inputs: Record<string, Tensor> = {};
+  for (const [name, region] of Object.entries(task.plan.inputRegions)) {
+    const rectangle = rectangleOf(region);
+    if (name === run.explanation.network.image.name) {
+      const started = performance.now();
+      const pixels = await run.read(rectangle, { signal: run.signal });
+      run.observe({ kind: "stage-done", stage: "read", seconds: (performance.now() - started) / 1000 });
+      await run.see?.(task.core, rectangle, pixels);
+      const shape = [rectangle.height, rectangle.width, 3];
+      inputs[name] =
+        pixels.samples === "uint8"
+          ? { type: "uint8", shape, data: pixels.data }
+          : { type: "uint16", shape, data: pixels.data };
+    } else {
+      const stride = strideOfKept(run.explanation, name);
+      inputs[name] = float32([1, 1, rectangle.height, rectangle.width], run.tissue.mask(rectangle, stride));
+    }
+  }
+  for (const [name, start] of Object.entries(task.plan.origins)) inputs[name] = float32([1], [start]);
+  for (const [name, values] of globals) inputs[name] = float32([1, values.length, 1, 1], Float32Array.from(values));
+  return inputs;
+}
+
+function strideOfKept(explanation: Explanation, name: string): readonly [number, number] {
+  return at(explanation.network.pools, Number(name.slice("kept.".length))).stride;
+}
+
+function mostFrequent(keys: readonly string[]): string | undefined {
+  const counts = new Map<string, number>();
+  for (const key of keys) counts.set(key, (counts.get(key) ?? 0) + 1);
+  return [...counts.entries()].sort((a, b) => b[1] - a[1])[0]?.[0];
+}
+
+function at<T>(items: readonly T[], index: number): T {
+  const item = items[index];
+  if (item === undefined) throw new RangeError(`Index ${index} is outside of ${items.length} items.`);
+  return item;
+}
