@@ -34,3 +34,38 @@ export function float32(shape: Shape, data: Float32Array | readonly number[]): T
 export function scalar(value: number): Tensor {
   return float32([], [value]);
 }
+
+const makeTensor: { readonly [T in ElementType]: (shape: Shape, values: Iterable<number>) => Tensor } = {
+  float32: (shape, values) => ({ type: "float32", shape, data: Float32Array.from(values) }),
+  float64: (shape, values) => ({ type: "float64", shape, data: Float64Array.from(values) }),
+  int64: (shape, values) => ({ type: "int64", shape, data: BigInt64Array.from(values, toInt64) }),
+  int32: (shape, values) => ({ type: "int32", shape, data: Int32Array.from(values) }),
+  uint8: (shape, values) => ({ type: "uint8", shape, data: Uint8Array.from(values) }),
+  uint16: (shape, values) => ({ type: "uint16", shape, data: Uint16Array.from(values) }),
+  bool: (shape, values) => ({ type: "bool", shape, data: Uint8Array.from(values, (value) => (value === 0 ? 0 : 1)) }),
+};
+
+const largestInt64 = 2n ** 63n - 1n;
+
+/**
+ * Truncates towards zero; NaN is 0, as for the other integer arrays. Numbers beyond int64 become its ends: the largest
+ * int64, which formats use to say "to the end", rounds up to 2^63 as a number.
+ */
+function toInt64(value: number): bigint {
+  if (Number.isNaN(value)) return 0n;
+  if (value >= 2 ** 63) return largestInt64;
+  return value <= -(2 ** 63) ? -largestInt64 - 1n : BigInt(Math.trunc(value));
+}
+
+/** A tensor of any type from numbers, rounded as the typed array of that type rounds them. */
+export function tensorOf(type: ElementType, shape: Shape, values: ArrayLike<number> & Iterable<number>): Tensor {
+  if (values.length !== sizeOf(shape)) {
+    throw new RangeError(`A tensor of shape [${shape.join(", ")}] has ${sizeOf(shape)} values, got ${values.length}.`);
+  }
+  return makeTensor[type](shape, values);
+}
+
+/** A tensor's elements as numbers; integers beyond 2^53 lose their last bits. */
+export function elementsOf(tensor: Tensor): Float64Array {
+  return tensor.type === "int64" ? Float64Array.from(tensor.data, Number) : Float64Array.from(tensor.data);
+}
