@@ -7,7 +7,7 @@ export interface CompileOptions extends Abortable {
   readonly label?: string;
   /**
    * A program that runs for most tiles keeps its working memory between runs; one that runs rarely (a border tile's)
-   * gives it back after each. Default: false.
+   * gives it back when another program needs some. Default: false.
    */
   readonly frequent?: boolean;
 }
@@ -20,10 +20,14 @@ export interface RunResult {
 
 /** A compiled graph. Runs of one engine are served in the order in which they were asked for. */
 export interface Program extends AsyncDisposable {
+  /** Names of the inputs that a run takes. */
+  readonly inputs: readonly string[];
   /**
    * `inputs` by the graph's input names, each of the declared type and shape. **Takes over the inputs' buffers**: they
-   * may be transferred to another thread and are unusable afterwards.
+   * may be transferred to another thread and are unusable afterwards. The outputs' buffers are the caller's own.
+   * When the signal aborts, a run that waits is withdrawn; one that computes goes on, and its result is dropped.
    * @throws {SlidelightError} `engine-failed` naming the program's label.
+   * @throws {RangeError} naming the input that is missing, unknown, or of another type or shape than declared.
    */
   run(inputs: Readonly<Record<string, Tensor>>, options?: Abortable): Promise<RunResult>;
 }
@@ -38,6 +42,9 @@ export interface Engine extends AsyncDisposable {
   /** "cpu", "cuda", "webgpu" … */
   readonly provider: string;
   readonly version: string;
-  /** Compiles once, to run many times. Inputs are named by their nodes' names. */
+  /**
+   * Compiles once, to run many times. Inputs are named by their nodes' names.
+   * @throws {SlidelightError} `engine-failed` naming the label, when the engine does not take the graph.
+   */
   compile(graph: Graph, options?: CompileOptions): Promise<Program>;
 }

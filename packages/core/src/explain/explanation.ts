@@ -41,6 +41,8 @@ export interface Sweep {
 /** What is known once the pools' statistics are. */
 export interface Outcome {
   readonly logits: Float64Array;
+  /** The vector that each pool gives. */
+  readonly pooled: readonly Float64Array[];
   /** Softmax of the logits; the logistic function of a single one. */
   readonly probabilities: Float64Array;
   readonly target: ResolvedTarget;

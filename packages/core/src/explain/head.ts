@@ -1,5 +1,5 @@
-import { input, reshape } from "../graph/build.ts";
-import { backpropagate } from "../graph/gradient.ts";
+import { input } from "../graph/build.ts";
+import { backpropagate, expandTo } from "../graph/gradient.ts";
 import { graphOf, topologicalOrder } from "../graph/graph.ts";
 import type { Node } from "../graph/node.ts";
 import { evaluate } from "../graph/reference.ts";
@@ -31,10 +31,11 @@ export function solveHead(head: Head): HeadSolver {
   };
   const gradients = derivative(head.pooled);
   const linear = !dependsOnPools(gradients);
-  const gradientGraph = graphOf(named(gradients));
+  const gradientGraph = graphOf(named(gradients, head.pooled));
   const features = featuresOf(head);
   const [byFeature] = features === undefined ? [] : derivative([features]);
-  const weights = byFeature === undefined || dependsOnPools([byFeature]) ? undefined : byFeature;
+  const known = byFeature === undefined || features === undefined || dependsOnPools([byFeature]);
+  const weights = known ? undefined : expandTo(byFeature, features.shape);
 
   const feed = (pooled: readonly Float64Array[]): Record<string, ReferenceTensor> =>
     Object.fromEntries(head.pooled.map((node, i) => [node.name, { shape: node.shape, data: vector(pooled, i) }]));
@@ -56,10 +57,12 @@ export function solveHead(head: Head): HeadSolver {
   };
 }
 
-function named(nodes: readonly (Node | undefined)[]): Readonly<Record<string, Node>> {
+/** Gradients by index, each as long as what it is a gradient to. */
+function named(nodes: readonly (Node | undefined)[], wrt: readonly Node[]): Readonly<Record<string, Node>> {
   const entries: [string, Node][] = [];
-  nodes.forEach((node, index) => {
-    if (node !== undefined) entries.push([String(index), reshape(node, [node.shape.reduce((a, b) => a * b, 1)])]);
+  wrt.forEach((value, index) => {
+    const node = nodes[index];
+    if (node !== undefined) entries.push([String(index), expandTo(node, value.shape)]);
   });
   return Object.fromEntries(entries);
 }

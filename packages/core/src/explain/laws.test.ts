@@ -95,7 +95,7 @@ describe("closed forms", () => {
     const { map } = explain(on, "hires-cam", { kind: "class", index: 0 }, 8);
     const points = map.filter((value) => value !== 0).length;
     expect(points).toBeGreaterThan(0);
-    expect(points).toBeLessThanOrEqual(2);
+    expect(points).toBeLessThanOrEqual(3);
   });
 
   it("needs one sweep for the methods without a backward pass below a mean, whatever the target", () => {

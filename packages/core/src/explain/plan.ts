@@ -56,10 +56,11 @@ export function planExplanation(network: Network, options: PlanOptions): Explana
   const final = variants.reduce((built, variant) => withVariant(built, variant), draft);
 
   const outcomeOf = (statistics: StatisticTable): ReturnType<Explanation["outcome"]> => {
-    const logits = solver.logits(pooledValues(final, statistics));
+    const pooled = pooledValues(final, statistics);
+    const logits = solver.logits(pooled);
     const resolved = resolveTarget(target, logits, classes);
     const map = candidates ? `map@${resolved.index}` : "map";
-    return { logits, probabilities: probabilitiesOf(logits), target: resolved, map };
+    return { logits, pooled, probabilities: probabilitiesOf(logits), target: resolved, map };
   };
   return {
     network,

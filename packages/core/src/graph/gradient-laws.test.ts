@@ -493,79 +493,55 @@ describe("the gradient of every operator", () => {
   });
 });
 
+/** A U-Net of depth 1 that classifies, with the parameters as operands. */
+const unet: Law = {
+  title: "a small U-Net classifier",
+  operands: [[2, 2, 6, 8], [3, 2, 3, 3], [3], [4, 3, 3, 3], [4], [4, 3, 2, 2], [3], [4, 6, 3, 3], [4], [4, 3], [3]],
+  apply: (x, w1, b1, w2, b2, w3, b3, w4, b4, w5, b5) => {
+    const encoded = build.relu(build.conv(x, w1, b1, { pads: same }));
+    const bottom = build.tanh(build.conv(build.maxPool(encoded, { kernel: [2, 2] }), w2, b2, { pads: same }));
+    const up = build.convTranspose(bottom, w3, b3, { strides: [2, 2] });
+    const decoded = build.leakyRelu(build.conv(build.concat([encoded, up], 1), w4, b4, { pads: same }), 0.1);
+    const pooled = build.reshape(build.reduceMean(decoded, [2, 3]), [2, 4]);
+    return build.softmax(build.add(build.matMul(pooled, w5), b5), 1);
+  },
+};
+
+/** A gradient itself: what is differentiated again. */
+const inputGradient: Law = {
+  title: "the gradient of a network",
+  operands: [
+    [1, 2, 5, 6],
+    [2, 2, 3, 3],
+  ],
+  apply: (x, w) => {
+    const features = build.sigmoid(build.conv(x, w, undefined, { pads: same }));
+    const y = build.tanh(build.maxPool(features, { kernel: [2, 2] }));
+    const [gradient] = backpropagate(new Map([[y, build.scalarLike(y, 1)]]), [x]);
+    return gradient === undefined ? x : expandTo(gradient, x.shape);
+  },
+};
+
 describe("the gradient of a composition", () => {
-  it("equals central differences for a small U-Net classifier, to its input and to every parameter", () => {
-    const shapes: readonly Shape[] = [
-      [2, 2, 6, 8],
-      [3, 2, 3, 3],
-      [3],
-      [4, 3, 3, 3],
-      [4],
-      [4, 3, 2, 2],
-      [3],
-      [4, 6, 3, 3],
-      [4],
-      [4, 3],
-      [3],
-    ];
-    const network = (...nodes: readonly Node[]): Node => {
-      const [x, w1, b1, w2, b2, w3, b3, w4, b4, w5, b5] = nodes as [
-        Node,
-        Node,
-        Node,
-        Node,
-        Node,
-        Node,
-        Node,
-        Node,
-        Node,
-        Node,
-        Node,
-      ];
-      const encoded = build.relu(build.conv(x, w1, b1, { pads: same }));
-      const bottom = build.tanh(build.conv(build.maxPool(encoded, { kernel: [2, 2] }), w2, b2, { pads: same }));
-      const up = build.convTranspose(bottom, w3, b3, { strides: [2, 2] });
-      const joined = build.concat([encoded, up], 1);
-      const decoded = build.leakyRelu(build.conv(joined, w4, b4, { pads: same }), 0.1);
-      const pooled = build.reshape(build.reduceMean(decoded, [2, 3]), [2, 4]);
-      return build.softmax(build.add(build.matMul(pooled, w5), b5), 1);
-    };
-    const { nodes, values } = operandsOf({ title: "", operands: shapes, apply: network }, "float64");
-    expectLaw(network(...nodes), nodes, values);
+  it.each([unet, inputGradient])("equals central differences, to every operand: $title", (law) => {
+    const { nodes, values } = operandsOf(law, "float64");
+    expectLaw(law.apply(...nodes), nodes, values);
   });
 
   it("adds the gradients of all the ways and of all the outputs", () => {
-    const { nodes, values } = operandsOf({ title: "", operands: [[2, 3]], apply: (x) => x }, "float64");
-    const [x] = nodes as [Node];
+    const x = build.input("x", { type: "float64", shape: [2, 3] });
+    const values = { x: { shape: x.shape, data: randomNumbers(6, 1) } };
     const shared = build.exp(x);
     const outputs = [build.mul(shared, x), build.reduceSum(shared, [1]), shared];
-    const cotangents = new Map(outputs.map((y, index) => [y, build.scalarLike(y, index + 1)]));
-    const [gradient] = backpropagate(cotangents, [x]);
-    const total = outputs
-      .map((y, index) => build.scalarLike(y, index + 1))
-      .map((c, i) => build.mul(outputs[i] ?? x, c));
-    const sums = total.map((y) => build.reduceSum(y, [0, 1])).reduce((a, b) => build.add(a, b));
+    const weights = outputs.map((y, index) => build.scalarLike(y, index + 1));
+    const [gradient] = backpropagate(new Map(outputs.map((y, index) => [y, weights[index] ?? y])), [x]);
+    const weighted = outputs.map((y, index) => build.reduceSum(build.mul(y, weights[index] ?? y), [0, 1]));
+    const total = weighted.reduce((a, b) => build.add(a, b));
+    const expected = centralDifferences(total, "x", values, Float64Array.of(1));
     expectClose(
-      valueOf(expandTo(gradient ?? x, x.shape), values),
-      centralDifferences(sums, "x0", values, Float64Array.of(1)),
+      gradient === undefined ? new Float64Array() : valueOf(expandTo(gradient, x.shape), values),
+      expected,
       1e-7,
     );
-  });
-
-  it("can be differentiated again", () => {
-    const operands: readonly Shape[] = [
-      [1, 2, 5, 6],
-      [2, 2, 3, 3],
-    ];
-    const first = (...nodes: readonly Node[]): Node => {
-      const [x, w] = nodes as [Node, Node];
-      const y = build.tanh(
-        build.maxPool(build.sigmoid(build.conv(x, w, undefined, { pads: same })), { kernel: [2, 2] }),
-      );
-      const [gradient] = backpropagate(new Map([[y, build.scalarLike(y, 1)]]), [x]);
-      return expandTo(gradient ?? x, x.shape);
-    };
-    const { nodes, values } = operandsOf({ title: "", operands, apply: first }, "float64");
-    expectLaw(first(...nodes), nodes, values);
   });
 });

@@ -1,27 +1,47 @@
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import type { Engine } from "../engine/engine.ts";
+import { SlidelightError } from "../errors/slidelight-error.ts";
 import { classNames } from "../explain/classes.ts";
 import type { Explanation, StatisticTable } from "../explain/explanation.ts";
 import type { MethodName } from "../explain/methods/index.ts";
 import { planExplanation } from "../explain/plan.ts";
 import { parseTarget } from "../explain/target.ts";
-import type { Target } from "../explain/target.ts";
-import type { ImageLimits } from "../format/image.ts";
+import type { MapSamples } from "../explain/tile-program.ts";
+import type { ImageLevel, ImageLimits, SlideImage } from "../format/image.ts";
+import { openImage } from "../format/images/open-image.ts";
+import { levelForResolution } from "../format/images/choose-level.ts";
+import { thumbnail } from "../format/images/thumbnail.ts";
+import { commitRun, describeOutputs, readManifest } from "../format/output/commit.ts";
+import { openFinisher } from "../format/output/finish.ts";
+import type { Manifest } from "../format/output/manifest.ts";
+import { openTileScratch } from "../format/output/tile-scratch.ts";
+import { openThumbnail } from "../format/output/thumbnail.ts";
 import type { TileGrid } from "../geometry/tile-grid.ts";
-import type { Abortable } from "../io/byte-source.ts";
+import { tileCount } from "../geometry/tile-grid.ts";
+import type { Abortable, ByteSource } from "../io/byte-source.ts";
+import { observed } from "../io/observed.ts";
 import type { ObjectStore } from "../io/object-store.ts";
 import type { Model } from "../model/model.ts";
+import { networkFor } from "../model/network.ts";
+import type { Network, Triple } from "../model/network.ts";
 import { chooseTileGrid } from "./choose-tile.ts";
-import type { Observe } from "./events.ts";
+import type { Observe, PipelineEvent, Stage } from "./events.ts";
 import { openProgramCache } from "./program-cache.ts";
 import type { ProgramCache } from "./program-cache.ts";
+import { runId } from "./run-id.ts";
+import { runSweep } from "./run-sweep.ts";
+import type { MapRanges } from "./run-sweep.ts";
 import type { ExplanationResult, ExplanationSettings } from "./settings.ts";
+import { tissueTiles, wholeImage } from "./tissue.ts";
+import type { TissueMask } from "./tissue.ts";
+import { versions } from "./versions.ts";
 
 /** What explaining an image needs besides the image; shared by all images of a process. */
 export interface ExplanationResources {
   readonly engine: Engine;
-  /** Compiled programs, when they should outlive one image; one of the same engine. */
+  /** Compiled programs of the same engine, when they should outlive one image. */
   readonly programs?: ProgramCache;
   readonly model: Model;
   readonly output: ObjectStore;
@@ -31,4 +51,301 @@ export interface ExplanationResources {
   /** Bytes that one tile may take in the engine; the tile size follows from it. */
   readonly memoryBytes?: number;
   readonly observe?: Observe;
+}
+
+/** An image and the key under which its outputs go. */
+export interface ImageReference {
+  /** As the user gave it: a path or `s3://bucket/key`. */
+  readonly uri: string;
+  readonly key: string;
+  /** Opens the image's bytes; disposed of by the pipeline. */
+  open(options: Abortable): Promise<ByteSource>;
+}
+
+/** Longest side of the picture that a preview is made of. */
+const thumbnailSide = 1000;
+/** Below this many pixels no tile is left out: tissue detection is for slides, which are mostly glass. */
+const tissuePixels = 64_000_000;
+
+/**
+ * Explains one image: one result for each method and target, in that order. A result whose manifest is there already is
+ * skipped.
+ * @throws {SlidelightError} For the image, the model, the target, the engine or the store; nothing half-written is
+ * visible then. The signal's reason when it is aborted.
+ */
+export async function explainImage(
+  image: ImageReference,
+  settings: ExplanationSettings,
+  resources: ExplanationResources,
+  options: Abortable = {},
+): Promise<readonly ExplanationResult[]> {
+  const observe = resources.observe ?? ((): void => undefined);
+  const timed = stopwatch(observe);
+  await using source = observed(await image.open(options), (bytes) => observe({ kind: "bytes-read", bytes }));
+  await using slide = await timed("open", () => openImage(image.uri, source, { ...(resources.limits === undefined ? {} : { limits: resources.limits }) }));
+  await using ownPrograms = resources.programs === undefined ? openProgramCache(resources.engine) : undefined;
+  const programs = resources.programs ?? ownPrograms;
+  if (programs === undefined) throw new RangeError("A program cache was just opened.");
+  const level = chooseLevel(slide, settings);
+  const mean = settings.mean ?? resources.model.mean ?? ([0, 0, 0] as const);
+  const std = settings.std ?? resources.model.std ?? ([1, 1, 1] as const);
+  const network = networkFor(resources.model, level, { samples: slide.samples, mean, std });
+  const results: ExplanationResult[] = [];
+  for (const method of settings.methods) {
+    for (const target of settings.targets) {
+      const work: Work = { image, settings, resources, slide, level, network, mean, std, method, target, programs, observe };
+      results.push(await explainOne(work, options));
+    }
+  }
+  return results;
+}
+
+interface Work {
+  readonly image: ImageReference;
+  readonly settings: ExplanationSettings;
+  readonly resources: ExplanationResources;
+  readonly slide: SlideImage;
+  readonly level: ImageLevel;
+  readonly network: Network;
+  readonly mean: Triple;
+  readonly std: Triple;
+  readonly method: MethodName;
+  /** As the user gave it. */
+  readonly target: string;
+  readonly programs: ProgramCache;
+  readonly observe: Observe;
+}
+
+async function explainOne(work: Work, { signal }: Abortable): Promise<ExplanationResult> {
+  const { settings, resources, slide, level, network, method } = work;
+  const startedAt = new Date();
+  const { observe, seconds } = summed(work.observe);
+  const timed = stopwatch(observe);
+  const classes = classNames(network.head.classes, resources.model.classes);
+  const target = parseTarget(work.target, classes);
+  const id = runId({
+    image: slide,
+    model: resources.model.sha256,
+    method,
+    target: work.target,
+    layer: settings.layer,
+    level: level.index,
+    tissue: settings.tissue,
+    raw: settings.raw,
+    mean: work.mean,
+    std: work.std,
+  });
+  const key = `${work.image.key}/${id}`;
+  const output = `${resources.output.uri}/${key}`;
+  const known = await readManifest(resources.output, key);
+  if (known !== undefined) return { status: "skipped", runId: id, method, target: known.target, output };
+
+  const plan = (keptCells?: TissueMask["cells"]): Explanation =>
+    planExplanation(network, {
+      method,
+      target,
+      classes,
+      ...(settings.layer === undefined ? {} : { layer: settings.layer }),
+      ...(keptCells === undefined ? {} : { keptCells }),
+    });
+  const draft = plan();
+  const grid = chooseTileGrid(draft, {
+    ...(settings.tile === undefined ? {} : { tile: settings.tile }),
+    ...(resources.memoryBytes === undefined ? {} : { memoryBytes: resources.memoryBytes }),
+  });
+  const tissue = await chooseTissue(work, grid);
+  const explanation = tissue.complete ? draft : plan(tissue.cells);
+  observe({
+    kind: "image-planned",
+    tiles: tissue.tiles.length,
+    sweeps: explanation.sweeps.length,
+    pixels: level.width * level.height,
+  });
+
+  await mkdir(resources.scratch, { recursive: true });
+  const folder = await mkdtemp(join(resources.scratch, "run-"));
+  try {
+    const scratch = await openTileScratch(join(folder, "tiles"));
+    const canvas = openThumbnail(level, { maxSide: thumbnailSide, alignment: alignmentOf(grid) });
+    let statistics: StatisticTable = new Map();
+    let ranges: MapRanges = new Map();
+    const samples: MapSamples = settings.raw === undefined ? "uint16" : "float32";
+    for (let index = 0; index < explanation.sweeps.length; index += 1) {
+      const done = await runSweep(
+        {
+          explanation,
+          index,
+          grid,
+          tissue,
+          samples,
+          programs: work.programs,
+          programKey: programKeyOf(work, tissue),
+          observe,
+          signal,
+          read: (rectangle, abortable) => slide.read(level.index, rectangle, abortable),
+          store: (tile, map, values, core) => timed("scratch", () => scratch.put(map, tile, core, values)),
+          // The picture is made in the first sweep.
+          ...(index === 0 ? { see: canvas.add } : {}),
+        },
+        statistics,
+      );
+      statistics = done.statistics;
+      ranges = done.ranges;
+    }
+    const outcome = explanation.outcome(statistics);
+    const scale = ranges.get(outcome.map);
+    if (scale === undefined) throw new RangeError(`No tile of the map "${outcome.map}" was computed.`);
+
+    const results = join(folder, "results");
+    await mkdir(results);
+    await using finisher = openFinisher();
+    const tiles = scratch.tilesOf(outcome.map);
+    await timed("assemble", async () => {
+      const mapPath = join(results, "map.tif");
+      await finisher.run({ kind: "map", size: sizeOf(level), tiles, scale, path: mapPath }, { signal });
+      if (settings.raw !== undefined) {
+        const zarr = { kind: "zarr", size: sizeOf(level), tiles, type: settings.raw, folder: join(results, "map.zarr") } as const;
+        await finisher.run({ ...zarr, micronsPerPixel: micronsPerPixelOf(slide, level) }, { signal });
+      }
+      const lines = [
+        `${method}: ${outcome.target.label}   p = ${(outcome.probabilities[outcome.target.index] ?? 0).toFixed(4)}   logit = ${(outcome.logits[outcome.target.index] ?? 0).toPrecision(5)}`,
+        `${work.image.key}   ${level.width} x ${level.height}`,
+      ];
+      await finisher.run(
+        { kind: "preview", thumbnail: canvas.finish(), mapPath, mapSize: sizeOf(level), scale, lines, path: join(results, "preview.jpg") },
+        { signal },
+      );
+    });
+    const manifest: Manifest = {
+      schemaVersion: 1,
+      runId: id,
+      image: {
+        source: work.image.uri,
+        width: level.width,
+        height: level.height,
+        level: level.index,
+        ...optionalMicrons(micronsPerPixelOf(slide, level)),
+        etag: slide.etag,
+        bytes: slide.size,
+      },
+      model: {
+        sha256: resources.model.sha256,
+        ...(resources.model.description === undefined ? {} : { description: resources.model.description }),
+        mean: [...work.mean],
+        std: [...work.std],
+      },
+      method,
+      target: outcome.target.label,
+      layer: explanation.layer,
+      exact: true,
+      exactReasons: exactReasons(tissue),
+      classes: classes.map((name, index) => ({
+        name,
+        logit: outcome.logits[index] ?? 0,
+        probability: outcome.probabilities[index] ?? 0,
+      })),
+      scale,
+      statistics: { pooled: outcome.pooled.map((vector) => [...vector]), sweeps: explanation.sweeps.length },
+      tiles: {
+        width: grid.core.width,
+        height: grid.core.height,
+        columns: grid.columns,
+        rows: grid.rows,
+        kept: tissue.tiles.length,
+        stride: network.stride,
+      },
+      tissue: settings.tissue,
+      outputs: await describeOutputs(results),
+      provenance: {
+        startedAt: startedAt.toISOString(),
+        seconds: { ...seconds, total: (Date.now() - startedAt.getTime()) / 1000 },
+        host: hostname(),
+        engine: `${resources.engine.name} ${resources.engine.version} (${resources.engine.provider})`,
+        versions: versions(),
+      },
+    };
+    await timed("commit", () => commitRun({ store: resources.output, key, folder: results, manifest, signal }));
+    for (const { bytes } of manifest.outputs) observe({ kind: "bytes-written", bytes });
+    return { status: "done", runId: id, method, target: outcome.target.label, output };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function exactReasons(tissue: TissueMask): string[] {
+  const reasons = ["every value of the body depends on a window around it, which each tile holds"];
+  if (!tissue.complete) reasons.push("pooled over the cores of the tiles that show tissue");
+  return reasons;
+}
+
+function chooseLevel(slide: SlideImage, settings: ExplanationSettings): ImageLevel {
+  const index =
+    settings.micronsPerPixel === undefined ? (settings.level ?? 0) : levelForResolution(slide, settings.micronsPerPixel);
+  const level = slide.levels[index];
+  if (level !== undefined) return level;
+  throw new SlidelightError(
+    "usage",
+    `Choosing level ${settings.level} of ${slide.uri}: expected 0 to ${slide.levels.length - 1}, the image has ${slide.levels.length} level${slide.levels.length === 1 ? "" : "s"}.`,
+  );
+}
+
+async function chooseTissue({ settings, slide, level }: Work, grid: TileGrid): Promise<TissueMask> {
+  const worthIt = settings.tissue === "auto" && tileCount(grid) > 1 && level.width * level.height > tissuePixels;
+  const small = worthIt ? await thumbnail(slide, thumbnailSide) : undefined;
+  return small === undefined ? wholeImage(grid) : tissueTiles(small, grid);
+}
+
+/** The largest power of two that every core's corner is a multiple of. */
+function alignmentOf({ core, columns, rows }: TileGrid): number {
+  let alignment = 4096;
+  while (alignment > 1 && ((columns > 1 && core.width % alignment !== 0) || (rows > 1 && core.height % alignment !== 0))) {
+    alignment /= 2;
+  }
+  return alignment;
+}
+
+/** Names everything that a tile's program depends on, besides the sweep and the tile's place. */
+function programKeyOf(work: Work, tissue: TissueMask): string {
+  const { resources, settings, level, method, target, mean, std, slide } = work;
+  const parts = [resources.model.sha256, level.width, level.height, slide.samples, method, target, settings.layer ?? ""];
+  return [...parts, tissue.complete, mean.join(), std.join()].join("/");
+}
+
+function micronsPerPixelOf(slide: SlideImage, level: ImageLevel): number | undefined {
+  return slide.micronsPerPixel === undefined ? undefined : slide.micronsPerPixel * level.downsample;
+}
+
+function optionalMicrons(micronsPerPixel: number | undefined): { readonly micronsPerPixel?: number } {
+  return micronsPerPixel === undefined ? {} : { micronsPerPixel };
+}
+
+function sizeOf({ width, height }: ImageLevel): { readonly width: number; readonly height: number } {
+  return { width, height };
+}
+
+type Timed = <T>(stage: Stage, work: () => Promise<T>) => Promise<T>;
+
+function stopwatch(observe: Observe): Timed {
+  return async (stage, work) => {
+    const started = performance.now();
+    const result = await work();
+    observe({ kind: "stage-done", stage, seconds: (performance.now() - started) / 1000 });
+    return result;
+  };
+}
+
+/** Adds up what is observed of each stage, for the manifest. */
+function summed(observe: Observe): { readonly observe: Observe; readonly seconds: Record<string, number> } {
+  const seconds: Record<string, number> = {};
+  const add = (name: string, value: number): void => {
+    seconds[name] = (seconds[name] ?? 0) + value;
+  };
+  return {
+    seconds,
+    observe: (event: PipelineEvent) => {
+      if (event.kind === "stage-done") add(event.stage, event.seconds);
+      if (event.kind === "tile-done") add("engineBusy", event.busySeconds);
+      observe(event);
+    },
+  };
 }

@@ -61,8 +61,7 @@ export function convolutionInputGradient(convolved: Convolved): Node {
   const gradient = expandForWindow(convolved.gradient, axes, convolved.outputShape);
   const { dilations, group } = attributes;
   if (axes.every(({ stride }) => stride === 1)) {
-    const [vertical, horizontal] = axes.map(reversedPads);
-    if (vertical === undefined || horizontal === undefined) return gradient;
+    const [vertical, horizontal] = [reversedPads(axes[0]), reversedPads(axes[1])];
     const cropped = cropSpatial(gradient, [vertical, horizontal]);
     const pads = padsOf(clampedPads(vertical), clampedPads(horizontal));
     return conv(cropped, reversedWeight(weight, group), undefined, { dilations, pads, group });

@@ -1,3 +1,4 @@
+import type { Interval } from "../../geometry/interval.ts";
 import { convTranspose, pad, reshape, slice as sliceOf, sliceAxis, transpose as transposed } from "../build.ts";
 import { sameShape } from "../extents.ts";
 import type { Node } from "../node.ts";
@@ -27,14 +28,9 @@ export function concat({ node, gradient, operand }: GradientRequest<"Concat">): 
   return sliceAxis(gradient, { axis, start, size: extents[operand] ?? 0 });
 }
 
-interface AxisRange {
-  readonly start: number;
-  readonly end: number;
-}
-
 /** Runs of axes of two shapes of one size (not 0) that hold the same elements: [2, 3, 4] and [6, 4] have two. */
-function matchingRuns(a: Shape, b: Shape): readonly { readonly a: AxisRange; readonly b: AxisRange }[] {
-  const runs: { readonly a: AxisRange; readonly b: AxisRange }[] = [];
+function matchingRuns(a: Shape, b: Shape): readonly { readonly a: Interval; readonly b: Interval }[] {
+  const runs: { readonly a: Interval; readonly b: Interval }[] = [];
   let [i, j] = [0, 0];
   while (i < a.length || j < b.length) {
     const [startA, startB] = [i, j];

@@ -37,8 +37,9 @@ export const maxPoolGradient = byOperand<"MaxPoolGradient">(none, ({ node, gradi
   const values = pad(x, { before, after, value: -Infinity });
   const shares = pad(expandTo(gradient, node.shape), { before, after });
   const maxima = maxPooled(x, node.attributes);
-  const one = scalarLike(x, 1);
-  let [taken, open]: [Node | undefined, Node] = [undefined, one];
+  let taken: Node | undefined;
+  /** 1 for windows whose maximum is still to be met. */
+  let open: Node = scalarLike(x, 1);
   for (let position = 0; position < kernel[0] * kernel[1]; position++) {
     const [row, column] = [Math.floor(position / kernel[1]), position % kernel[1]];
     const window = {

@@ -1,0 +1,3 @@
+export { openOnnxRuntimeEngine } from "./open-engine.ts";
+export type { OnnxRuntimeOptions } from "./open-engine.ts";
+export type { Provider } from "./providers.ts";

@@ -1,0 +1,119 @@
+import { availableParallelism } from "node:os";
+import { Worker } from "node:worker_threads";
+import { SlidelightError } from "../../errors/slidelight-error.ts";
+import { encodeOnnx } from "../../format/onnx/encode.ts";
+import type { Abortable } from "../../io/byte-source.ts";
+import { checkInputs } from "../check-inputs.ts";
+import type { Engine } from "../engine.ts";
+import { connectTo } from "./connection.ts";
+import type { Connection } from "./connection.ts";
+import type { Greeting, ThreadSettings } from "./protocol.ts";
+import { providers } from "./providers.ts";
+import type { Provider } from "./providers.ts";
+import { threadFile } from "./thread-file.ts";
+import { arraysOf, transferList } from "./transfer.ts";
+
+export interface OnnxRuntimeOptions extends Abortable {
+  /** Default: cpu. */
+  readonly provider?: Provider;
+  /** Threads that compute together on the CPU. Default: one for each core that the process may use. */
+  readonly threads?: number;
+  /** Index of the accelerator. Default: 0. */
+  readonly device?: number;
+  /**
+   * Programs that keep their working memory between runs. Default: 2, the most frequent one and the one that ran last
+   * beside it. More are no faster; each costs about what a tile of it needs.
+   */
+  readonly warmPrograms?: number;
+}
+
+/**
+ * ONNX Runtime on a worker thread, because it blocks the one it runs on. Graphs are compiled there once; tensors are
+ * handed over without copying. The thread ends when the engine is disposed of: runs that wait then fail.
+ * @throws {SlidelightError} `engine-unavailable` where the provider can't compute here: what is there, how to get it.
+ */
+export async function openOnnxRuntimeEngine(options: OnnxRuntimeOptions = {}): Promise<Engine> {
+  const { provider = "cpu", threads = availableParallelism(), device = 0, warmPrograms = 2, signal } = options;
+  for (const [name, value, least] of [
+    ["threads", threads, 1],
+    ["device", device, 0],
+    ["warmPrograms", warmPrograms, 1],
+  ] as const) {
+    if (!Number.isInteger(value) || value < least) {
+      throw new RangeError(`Opening ONNX Runtime: ${name} is an integer from ${least}, got ${value}.`);
+    }
+  }
+  signal?.throwIfAborted();
+  const settings: ThreadSettings = { provider, threads, device, warmPrograms };
+  const worker = new Worker(threadFile(import.meta.url), {
+    name: `onnxruntime-${provider}`,
+    workerData: settings,
+    execArgv: [],
+  });
+  const greeting = await greetingOf(worker, provider);
+  const connection = connectTo(worker);
+  if (signal?.aborted === true) {
+    await connection[Symbol.asyncDispose]();
+    throw signal.reason;
+  }
+  let programs = 0;
+  return {
+    name: "onnxruntime",
+    provider,
+    version: greeting.version,
+    compile: async (graph, { label = "a graph", frequent = false, signal } = {}) => {
+      signal?.throwIfAborted();
+      programs += 1;
+      const program = programs;
+      const bytes = encodeOnnx(graph);
+      const dispose = (): Promise<void> => forget(connection, program);
+      try {
+        const question = { kind: "compile", program, bytes, frequent } as const;
+        const operation = `Compiling "${label}"`;
+        await connection.ask(question, { operation, signal, transfer: transferList([bytes]) });
+      } catch (error) {
+        // Given up while it was being compiled: the thread will have it all the same.
+        if (signal?.aborted === true) void dispose();
+        throw error;
+      }
+      return {
+        inputs: graph.inputs.map(({ name }) => name),
+        run: async (inputs, { signal } = {}) => {
+          checkInputs(graph, inputs, label);
+          const operation = `Running "${label}"`;
+          const transfer = transferList(arraysOf(inputs));
+          const reply = await connection.ask({ kind: "run", program, inputs }, { operation, signal, transfer });
+          if (reply.kind !== "ran") throw new TypeError(`${operation}: the thread replied "${reply.kind}".`);
+          return { outputs: reply.outputs, busySeconds: reply.busySeconds };
+        },
+        [Symbol.asyncDispose]: dispose,
+      };
+    },
+    [Symbol.asyncDispose]: () => connection[Symbol.asyncDispose](),
+  };
+}
+
+/** Runs that were asked for before are still served. That the engine was closed first is no fault. */
+async function forget(connection: Connection, program: number): Promise<void> {
+  await connection.ask({ kind: "forget", program }, { operation: "Forgetting a program" }).catch(() => undefined);
+}
+
+/** Waits until the thread can compute. @throws {SlidelightError} `engine-unavailable`. */
+async function greetingOf(worker: Worker, provider: Provider): Promise<Greeting & { readonly kind: "ready" }> {
+  const exited = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
+  const greeting = await new Promise<Greeting>((resolve) => {
+    const give = (message: string): void => resolve({ kind: "unavailable", message, backends: [] });
+    worker.once("message", resolve);
+    worker.once("error", (error) => give(error.message));
+    worker.once("exit", (code) => give(`its thread ended with status ${code}`));
+  });
+  if (greeting.kind === "ready") return greeting;
+  await exited;
+  const { backends, message } = greeting;
+  const known = backends.length === 0 ? "" : ` This build knows the providers ${backends.join(", ")}.`;
+  throw new SlidelightError(
+    "engine-unavailable",
+    `Opening ONNX Runtime: expected to compute with the provider ${provider}, got: ${message.trim()}.${known} ${providers[provider].advice}`,
+    { detail: { provider, backends: backends.join(" ") } },
+  );
+}

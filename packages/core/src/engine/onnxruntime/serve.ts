@@ -1,0 +1,108 @@
+import { receiveMessageOnPort } from "node:worker_threads";
+import type { MessagePort } from "node:worker_threads";
+import { env, InferenceSession, listSupportedBackends } from "onnxruntime-node";
+import { encodeOnnx } from "../../format/onnx/encode.ts";
+import { input, relu } from "../../graph/build.ts";
+import { graphOf } from "../../graph/graph.ts";
+import type { Greeting, Message, Reply, Request, Tensors, ThreadSettings } from "./protocol.ts";
+import { sessionOptions } from "./providers.ts";
+import { openSessionPool } from "./session-pool.ts";
+import type { SessionPool } from "./session-pool.ts";
+import { fromOrtTensor, toOrtTensor } from "./tensors.ts";
+import { arraysOf, transferList } from "./transfer.ts";
+
+/** The thread's side: answers requests in the order in which they came, until it is told to close. */
+export async function serve(port: MessagePort, settings: ThreadSettings): Promise<void> {
+  // What goes wrong is reported in replies; the runtime's own log would mix with the program's output.
+  env.logLevel = "fatal";
+  const options = sessionOptions(settings);
+  const fault = await faultOf(options);
+  if (fault !== undefined) {
+    greet(port, { kind: "unavailable", message: fault, backends: listSupportedBackends().map(({ name }) => name) });
+    return;
+  }
+  await using pool = openSessionPool(options, settings);
+  const waiting: Request[] = [];
+  let closed = false;
+  let wake: (() => void) | undefined;
+  const accept = (message: Message): void => {
+    if (message.kind === "close") {
+      closed = true;
+      waiting.length = 0;
+    } else if (message.kind === "withdraw") {
+      const index = waiting.findIndex(({ id }) => id === message.id);
+      if (index >= 0) waiting.splice(index, 1);
+    } else waiting.push(message);
+    wake?.();
+  };
+  port.on("message", accept);
+  greet(port, { kind: "ready", version: env.versions.node ?? "unknown" });
+  while (!closed) {
+    // A run blocks this thread: what was withdrawn meanwhile must not start.
+    for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
+      accept(next.message);
+    }
+    const request = waiting.shift();
+    if (request !== undefined) await answer(port, pool, request);
+    else if (!closed) await new Promise<void>((resolve) => (wake = resolve));
+  }
+  port.close();
+}
+
+function greet(port: MessagePort, greeting: Greeting): void {
+  port.postMessage(greeting);
+}
+
+/** Why this provider can't compute here; found out by computing something. */
+async function faultOf(options: InferenceSession.SessionOptions): Promise<string | undefined> {
+  try {
+    const probe = graphOf({ y: relu(input("x", { type: "float32", shape: [1] })) });
+    const session = await InferenceSession.create(encodeOnnx(probe), options);
+    await session.run({ x: toOrtTensor({ type: "float32", shape: [1], data: Float32Array.of(1) }) });
+    await session.release();
+    return undefined;
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+async function answer(port: MessagePort, pool: SessionPool, request: Request): Promise<void> {
+  const { id } = request;
+  let reply: Reply;
+  try {
+    reply = { id, ...(await perform(pool, request)) };
+  } catch (error) {
+    reply = { id, kind: "failed", message: messageOf(error) };
+  }
+  port.postMessage(reply, reply.kind === "ran" ? transferList(arraysOf(reply.outputs)) : []);
+}
+
+type Done =
+  | { readonly kind: "compiled" | "forgotten" }
+  | { readonly kind: "ran"; readonly outputs: Tensors; readonly busySeconds: number };
+
+async function perform(pool: SessionPool, request: Request): Promise<Done> {
+  switch (request.kind) {
+    case "compile":
+      await pool.add(request.program, request);
+      return { kind: "compiled" };
+    case "run": {
+      const session = await pool.use(request.program);
+      const feeds = Object.entries(request.inputs).map(([name, tensor]) => [name, toOrtTensor(tensor)] as const);
+      const started = performance.now();
+      const results = await session.run(Object.fromEntries(feeds));
+      const busySeconds = (performance.now() - started) / 1000;
+      const outputs = Object.entries(results).map(([name, tensor]) => [name, fromOrtTensor(tensor)] as const);
+      return { kind: "ran", outputs: Object.fromEntries(outputs), busySeconds };
+    }
+    case "forget":
+      await pool.remove(request.program);
+      return { kind: "forgotten" };
+    default:
+      return request satisfies never;
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

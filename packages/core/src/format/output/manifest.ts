@@ -1,0 +1,76 @@
+import { z } from "zod";
+import { SlidelightError } from "../../errors/slidelight-error.ts";
+
+const finite = z.number();
+
+/**
+ * `manifest.json`, schema version 1: a contract for scripts. What differs between two runs that give the same result is
+ * under `provenance` alone.
+ */
+export const manifestSchema = z.object({
+  schemaVersion: z.literal(1),
+  runId: z.string(),
+  image: z.object({
+    source: z.string(),
+    width: z.number().int(),
+    height: z.number().int(),
+    level: z.number().int(),
+    micronsPerPixel: finite.optional(),
+    etag: z.string(),
+    bytes: z.number().int(),
+  }),
+  model: z.object({
+    sha256: z.string(),
+    description: z.string().optional(),
+    mean: z.array(finite),
+    std: z.array(finite),
+  }),
+  method: z.string(),
+  target: z.string(),
+  layer: z.string(),
+  exact: z.boolean(),
+  exactReasons: z.array(z.string()),
+  classes: z.array(z.object({ name: z.string(), logit: finite, probability: finite })),
+  scale: z.object({ min: finite, max: finite }),
+  statistics: z.object({ pooled: z.array(z.array(finite)), sweeps: z.number().int() }),
+  tiles: z.object({
+    width: z.number().int(),
+    height: z.number().int(),
+    columns: z.number().int(),
+    rows: z.number().int(),
+    kept: z.number().int(),
+    stride: z.number().int(),
+  }),
+  tissue: z.enum(["auto", "off"]),
+  outputs: z.array(z.object({ path: z.string(), bytes: z.number().int(), sha256: z.string() })),
+  provenance: z.object({
+    startedAt: z.string(),
+    seconds: z.record(z.string(), finite),
+    host: z.string(),
+    engine: z.string(),
+    versions: z.record(z.string(), z.string()),
+  }),
+});
+
+export type Manifest = z.infer<typeof manifestSchema>;
+
+export function encodeManifest(manifest: Manifest): Uint8Array {
+  return new TextEncoder().encode(`${JSON.stringify(manifest, undefined, 2)}\n`);
+}
+
+/**
+ * Reads a manifest.
+ * @throws {SlidelightError} `job-invalid` naming every field that is not as the schema says.
+ */
+export function parseManifest(bytes: Uint8Array, uri: string): Manifest {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder().decode(bytes));
+  } catch (error) {
+    throw new SlidelightError("job-invalid", `Reading the manifest ${uri}: expected JSON, got something else.`, { cause: error });
+  }
+  const parsed = manifestSchema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const faults = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; ");
+  throw new SlidelightError("job-invalid", `Reading the manifest ${uri}: ${faults}.`);
+}

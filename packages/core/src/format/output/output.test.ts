@@ -1,0 +1,150 @@
+import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import sharp from "sharp";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openFinisher } from "./finish.ts";
+import { halfFromFloat } from "./half.ts";
+import { openThumbnail } from "./thumbnail.ts";
+import { openTileScratch } from "./tile-scratch.ts";
+import type { ScratchTile } from "./tile-scratch.ts";
+
+let folder = "";
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "slidelight-output-"));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+/** Values x + 1000 y of a 300 x 200 image in four tiles, of which the last is missing. */
+async function ramp(samples: "uint16" | "float32", name: string): Promise<readonly ScratchTile[]> {
+  const scratch = await openTileScratch(join(folder, name));
+  const cores = [
+    { x: 0, y: 0, width: 160, height: 96 },
+    { x: 160, y: 0, width: 140, height: 96 },
+    { x: 0, y: 96, width: 160, height: 104 },
+  ];
+  for (const [tile, core] of cores.entries()) {
+    const value = (i: number): number => core.x + (i % core.width) + 1000 * (core.y + Math.floor(i / core.width));
+    const values = Float32Array.from({ length: core.width * core.height }, (_, i) => value(i));
+    const [low, high] = [value(0), value(values.length - 1)];
+    await scratch.put(
+      "map",
+      tile,
+      core,
+      samples === "float32"
+        ? { low, high, samples, data: values }
+        : { low, high, samples, data: Uint16Array.from(values, (v) => Math.round(((v - low) / (high - low)) * 65535)) },
+    );
+  }
+  return scratch.tilesOf("map");
+}
+
+const size = { width: 300, height: 200 };
+const scale = { min: -1000, max: 199_000 };
+const expected = (x: number, y: number): number =>
+  Math.round((((x >= 160 && y >= 96 ? 0 : x + 1000 * y) - scale.min) / (scale.max - scale.min)) * 255);
+
+describe("map.tif", () => {
+  it.each(["uint16", "float32"] as const)("spans the scale, tile by tile, from %s tiles", async (samples) => {
+    await using finisher = openFinisher();
+    const path = join(folder, `${samples}.tif`);
+    await finisher.run({ kind: "map", size, tiles: await ramp(samples, samples), scale, path });
+    const { data, info } = await sharp(path).toColourspace("b-w").raw().toBuffer({ resolveWithObject: true });
+    expect([info.width, info.height, info.channels]).toEqual([300, 200, 1]);
+    let worst = 0;
+    for (let y = 0; y < 200; y += 1) {
+      for (let x = 0; x < 300; x += 1) worst = Math.max(worst, Math.abs((data[y * 300 + x] ?? -9) - expected(x, y)));
+    }
+    // 16 bits between a tile's own ends: a byte may fall to the other side of a half.
+    expect(worst).toBeLessThanOrEqual(samples === "float32" ? 0 : 1);
+  });
+
+  it("is a tiled, pyramidal BigTIFF with the same bytes every time", async () => {
+    await using finisher = openFinisher();
+    const tiles = await ramp("uint16", "again");
+    const files = await Promise.all(
+      [1, 2].map(async (run) => {
+        const path = join(folder, `again-${run}.tif`);
+        await using own = openFinisher();
+        await own.run({ kind: "map", size, tiles, scale, path });
+        return readFile(path);
+      }),
+    );
+    expect(files[0]?.equals(files[1] ?? Buffer.alloc(0))).toBe(true);
+    expect([...(files[0]?.subarray(0, 4) ?? [])]).toEqual([0x49, 0x49, 43, 0]);
+    expect((await sharp(join(folder, "again-1.tif")).metadata()).pages).toBe(2);
+  });
+
+  it("may be wider than 65,535 pixels", async () => {
+    await using finisher = openFinisher();
+    const path = join(folder, "wide.tif");
+    await finisher.run({ kind: "map", size: { width: 70_000, height: 300 }, tiles: [], scale: { min: 0, max: 1 }, path });
+    expect((await sharp(path, { limitInputPixels: false }).metadata()).width).toBe(70_000);
+  });
+
+  it("of a constant map is all zeros", async () => {
+    await using finisher = openFinisher();
+    const path = join(folder, "constant.tif");
+    await finisher.run({ kind: "map", size, tiles: [], scale: { min: 3, max: 3 }, path });
+    expect((await sharp(path).raw().toBuffer()).every((byte) => byte === 0)).toBe(true);
+  });
+});
+
+describe("map.zarr", () => {
+  it("holds the unscaled values, zero where no tile is, and says so in its metadata", async () => {
+    await using finisher = openFinisher();
+    const zarr = join(folder, "map.zarr");
+    await finisher.run({ kind: "zarr", size, tiles: await ramp("float32", "zarr"), type: "float32", folder: zarr, micronsPerPixel: 0.5 });
+    const metadata: unknown = JSON.parse(await readFile(join(zarr, "0", "zarr.json"), "utf8"));
+    expect(metadata).toMatchObject({ zarr_format: 3, shape: [200, 300], data_type: "float32", dimension_names: ["y", "x"] });
+    const chunk = await readFile(join(zarr, "0", "c", "0", "0"));
+    const values = new Float32Array(chunk.buffer, chunk.byteOffset, chunk.byteLength / 4);
+    expect([values[0], values[1024 * 7 + 5], values[1024 * 100 + 200], values[299]]).toEqual([0, 7005, 0, 299]);
+    const group: unknown = JSON.parse(await readFile(join(zarr, "zarr.json"), "utf8"));
+    expect(group).toMatchObject({ attributes: { ome: { version: "0.5", multiscales: [{ datasets: [{ path: "0" }] }] } } });
+  });
+
+  it("rounds halves to the nearest even", () => {
+    expect([0, 1, -2, 65504, 65520, 2 ** -24, 2 ** -25, 1 + 2 ** -11].map(halfFromFloat)).toEqual([
+      0, 0x3c00, 0xc000, 0x7bff, 0x7c00, 1, 0, 0x3c00,
+    ]);
+  });
+});
+
+describe("the preview", () => {
+  it("shows the image beside its overlay, within 2,048 pixels a side", async () => {
+    await using finisher = openFinisher();
+    const mapPath = join(folder, "float32.tif");
+    const data = new Uint8Array(300 * 200 * 3).fill(200);
+    const path = join(folder, "preview.jpg");
+    await finisher.run({
+      kind: "preview",
+      thumbnail: { width: 300, height: 200, data },
+      mapPath,
+      mapSize: size,
+      scale,
+      lines: ["grad-cam: tumour   p = 0.93", "slides/a.svs   300 x 200"],
+      path,
+    });
+    const { width, height } = await sharp(path).metadata();
+    expect(width > 600 && width <= 2048 && height <= 2048).toBe(true);
+    expect((await stat(path)).size).toBeGreaterThan(2000);
+  });
+});
+
+describe("a thumbnail", () => {
+  it("is put together from the cores of tiles", async () => {
+    const canvas = openThumbnail({ width: 100, height: 60 }, { maxSide: 30, alignment: 16 });
+    for (const [x, value] of [
+      [0, 10],
+      [48, 250],
+    ] as const) {
+      const core = { x, y: 0, width: x === 0 ? 48 : 52, height: 60 };
+      const pixels = { width: 64, height: 60, samples: "uint8", data: new Uint8Array(64 * 60 * 3).fill(value) } as const;
+      await canvas.add(core, { x: Math.max(0, x - 12), y: 0, width: 64, height: 60 }, pixels);
+    }
+    const { width, height, data } = canvas.finish();
+    expect([width, height]).toEqual([25, 15]);
+    expect([data[0], data[11 * 3], data[12 * 3], data[24 * 3]]).toEqual([10, 10, 250, 250]);
+  });
+});

@@ -1,0 +1,154 @@
+import sharp from "sharp";
+import type { Size } from "../../geometry/rectangle.ts";
+import type { Scale } from "./assemble-map.ts";
+import { divergingColour, sequentialColour } from "./colour-maps.ts";
+import type { Colour } from "./colour-maps.ts";
+import { cell, textPath } from "./glyphs.ts";
+
+export interface WritePreview {
+  readonly kind: "preview";
+  /** Interleaved RGB. */
+  readonly thumbnail: { readonly width: number; readonly height: number; readonly data: Uint8Array };
+  readonly mapPath: string;
+  readonly mapSize: Size;
+  readonly scale: Scale;
+  /** Lines above the pictures: what was explained, of which image. */
+  readonly lines: readonly string[];
+  readonly path: string;
+}
+
+/** The longest side of the whole picture, in pixels. */
+const longestSide = 2048;
+const margin = 16;
+const barWidth = 18;
+const fontSize = 2;
+/** Room for a number of nine characters beside the bar. */
+const barRoom = margin + barWidth + 8 + 9 * cell.width * fontSize;
+
+/** Writes `preview.jpg`: the image beside its overlay, with a colour bar. Loops over pixels: runs in a worker thread. */
+export async function writePreview(request: WritePreview): Promise<void> {
+  const { thumbnail, mapSize, scale, lines } = request;
+  const header = margin + lines.length * (cell.height + 3) * fontSize;
+  const room = {
+    width: (longestSide - 3 * margin - barRoom) / 2,
+    height: longestSide - header - 2 * margin,
+  };
+  const ratio = Math.min(room.width / mapSize.width, room.height / mapSize.height, largestZoom(mapSize));
+  const panel = {
+    width: Math.max(1, Math.round(mapSize.width * ratio)),
+    height: Math.max(1, Math.round(mapSize.height * ratio)),
+  };
+  const image = await sharp(thumbnail.data, { raw: { width: thumbnail.width, height: thumbnail.height, channels: 3 } })
+    .resize(panel.width, panel.height, { fit: "fill", kernel: ratio > 1 ? "nearest" : "lanczos3" })
+    .raw()
+    .toBuffer();
+  const map = await readMap(request, panel, ratio);
+  const colours = colourTable(scale);
+  const overlay = overlayOf(image, map, colours, scale);
+
+  const textWidth = 2 * margin + Math.max(...lines.map((line) => line.length), 0) * cell.width * fontSize;
+  const width = Math.min(longestSide, Math.max(3 * margin + 2 * panel.width + barRoom, textWidth));
+  const height = header + Math.max(panel.height, 96) + 2 * margin;
+  const top = header + margin;
+  const raw = { width: panel.width, height: panel.height, channels: 3 } as const;
+  const frame = { width, height, top, panel: { ...panel, height: Math.max(panel.height, 96) } };
+  await sharp({ create: { width, height, channels: 3, background: "#ffffff" } })
+    .composite([
+      { input: image, raw, left: margin, top },
+      { input: overlay, raw, left: 2 * margin + panel.width, top },
+      { input: Buffer.from(decoration(frame, lines, scale, colours)), left: 0, top: 0 },
+    ])
+    .jpeg({ quality: 90, chromaSubsampling: "4:4:4" })
+    .toFile(request.path);
+}
+
+/** A tiny image is shown enlarged, its pixels as squares, so that there is something to see. */
+function largestZoom(size: Size): number {
+  return Math.max(1, Math.floor(400 / Math.max(size.width, size.height)));
+}
+
+/** The map's bytes at the panel's size, from the pyramid's level that is just larger. */
+async function readMap({ mapPath, mapSize }: WritePreview, panel: Size, ratio: number): Promise<Uint8Array> {
+  const { pages = 1 } = await sharp(mapPath, { limitInputPixels: false }).metadata();
+  let page = 0;
+  while (page + 1 < pages && Math.max(mapSize.width, mapSize.height) / 2 ** (page + 1) >= Math.max(panel.width, panel.height)) {
+    page += 1;
+  }
+  return sharp(mapPath, { page, limitInputPixels: false })
+    .resize(panel.width, panel.height, { fit: "fill", kernel: ratio > 1 ? "nearest" : "linear" })
+    .toColourspace("b-w")
+    .raw()
+    .toBuffer();
+}
+
+interface ColourTable {
+  readonly colour: readonly Colour[];
+  /** 0..1: how much of the colour covers the image. */
+  readonly strength: readonly number[];
+}
+
+/** A colour for each of the map's bytes; signed scales are centred on 0. */
+function colourTable({ min, max }: Scale): ColourTable {
+  const signed = min < 0 && max > 0;
+  const reach = Math.max(Math.abs(min), Math.abs(max));
+  const bytes = Array.from({ length: 256 }, (_, byte) => byte / 255);
+  if (!signed) {
+    return { colour: bytes.map(sequentialColour), strength: bytes.map((t) => 0.25 + 0.7 * Math.sqrt(t)) };
+  }
+  const values = bytes.map((t) => (min + t * (max - min)) / reach);
+  return { colour: values.map(divergingColour), strength: values.map((t) => 0.25 + 0.7 * Math.sqrt(Math.abs(t))) };
+}
+
+/** The coloured map over the image in grey: the stronger the value, the more of its colour. */
+function overlayOf(image: Uint8Array, map: Uint8Array, table: ColourTable, { min, max }: Scale): Buffer {
+  const overlay = Buffer.alloc(image.length);
+  const empty = max <= min;
+  for (let i = 0; i < map.length; i += 1) {
+    const grey = 0.299 * (image[i * 3] ?? 0) + 0.587 * (image[i * 3 + 1] ?? 0) + 0.114 * (image[i * 3 + 2] ?? 0);
+    const byte = map[i] ?? 0;
+    const strength = empty ? 0.25 : (table.strength[byte] ?? 0);
+    const { red = 0, green = 0, blue = 0 } = table.colour[byte] ?? {};
+    overlay[i * 3] = Math.round(grey + (red - grey) * strength);
+    overlay[i * 3 + 1] = Math.round(grey + (green - grey) * strength);
+    overlay[i * 3 + 2] = Math.round(grey + (blue - grey) * strength);
+  }
+  return overlay;
+}
+
+interface Frame extends Size {
+  readonly top: number;
+  readonly panel: Size;
+}
+
+function decoration(frame: Frame, lines: readonly string[], { min, max }: Scale, table: ColourTable): string {
+  const characters = Math.floor((frame.width - 2 * margin) / (cell.width * fontSize));
+  const texts = lines.map((line, index) =>
+    textPath(line.length > characters ? `${line.slice(0, characters - 3)}...` : line, {
+      x: margin,
+      y: margin + index * (cell.height + 3) * fontSize,
+      size: fontSize,
+    }),
+  );
+  const x = 3 * margin + 2 * frame.panel.width;
+  const { height } = frame.panel;
+  const stops = table.colour
+    .filter((_, byte) => byte % 15 === 0)
+    .map(({ red, green, blue }, index) => `<stop offset="${index / 17}" stop-color="rgb(${red},${green},${blue})"/>`);
+  const label = (value: number, at: number): string => {
+    const y = Math.min(frame.top + height - 7 * fontSize, Math.max(frame.top, at - 3.5 * fontSize));
+    return textPath(formatNumber(value), { x: x + barWidth + 8, y, size: fontSize });
+  };
+  const yOf = (value: number): number => frame.top + height * (1 - (max > min ? (value - min) / (max - min) : 0));
+  const marks = min < 0 && max > 0 ? [min, 0, max] : [min, (min + max) / 2, max];
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${frame.width}" height="${frame.height}">
+<defs><linearGradient id="bar" x1="0" y1="1" x2="0" y2="0">${stops.join("")}</linearGradient></defs>
+<rect x="${x}" y="${frame.top}" width="${barWidth}" height="${height}" fill="url(#bar)" stroke="#666666"/>
+<path d="${texts.join("")}${marks.map((value) => label(value, yOf(value))).join("")}" fill="#222222"/></svg>`;
+}
+
+/** At most nine characters. */
+function formatNumber(value: number): string {
+  if (value === 0) return "0";
+  const magnitude = Math.abs(value);
+  return magnitude >= 0.001 && magnitude < 100_000 ? value.toPrecision(3) : value.toExponential(2);
+}

@@ -1,0 +1,163 @@
+import { closeSync, ftruncateSync, mkdirSync, openSync, readSync, writeFileSync, writeSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { Size } from "../../geometry/rectangle.ts";
+import { halfFromFloat } from "./half.ts";
+import { readScratchTile } from "./tile-scratch.ts";
+import type { ScratchTile } from "./tile-scratch.ts";
+
+export interface WriteZarr {
+  readonly kind: "zarr";
+  readonly size: Size;
+  readonly tiles: readonly ScratchTile[];
+  readonly type: "float16" | "float32";
+  /** Of the `map.zarr` to write. */
+  readonly folder: string;
+  /** Of an image pixel, when it is known. */
+  readonly micronsPerPixel: number | undefined;
+}
+
+const chunk = 1024;
+const floatBytes = 4;
+
+/**
+ * Writes OME-Zarr 0.5 (Zarr v3): the unscaled values, axes y and x, level `0` of full size, then halves by 2x2 means
+ * until one chunk holds all. Plain little-endian chunks; one that is all zeros is not written (fill value 0). Loops over
+ * pixels: runs in a worker thread. Memory: two rows and one chunk.
+ */
+export async function writeZarr(request: WriteZarr): Promise<void> {
+  const { folder, type } = request;
+  mkdirSync(folder, { recursive: true });
+  let size = request.size;
+  let plane = `${folder}.0.plane`;
+  writePlane(plane, request);
+  const levels: Size[] = [];
+  for (;;) {
+    writeLevel(join(folder, String(levels.length)), plane, size, type);
+    levels.push(size);
+    if (size.width <= chunk && size.height <= chunk) break;
+    const next = `${folder}.${levels.length}.plane`;
+    const half = { width: Math.ceil(size.width / 2), height: Math.ceil(size.height / 2) };
+    halve(plane, size, next, half);
+    await rm(plane);
+    [plane, size] = [next, half];
+  }
+  await rm(plane);
+  writeFileSync(join(folder, "zarr.json"), JSON.stringify(groupMetadata(request, levels), undefined, 2));
+}
+
+/** All values row by row as float32; what no tile covers stays a hole of zeros. */
+function writePlane(path: string, { size, tiles }: WriteZarr): void {
+  const descriptor = openSync(path, "w");
+  try {
+    ftruncateSync(descriptor, size.width * size.height * floatBytes);
+    for (const tile of tiles) {
+      const values = readScratchTile(tile);
+      const step = values.samples === "uint16" ? (values.high - values.low) / 65535 : 0;
+      const floats =
+        values.samples === "float32" ? values.data : Float32Array.from(values.data, (sample) => values.low + sample * step);
+      const { x, y, width, height } = tile.core;
+      for (let row = 0; row < height; row += 1) {
+        writeSync(descriptor, floats.subarray(row * width, (row + 1) * width), 0, width * floatBytes, ((y + row) * size.width + x) * floatBytes);
+      }
+    }
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function writeLevel(folder: string, plane: string, size: Size, type: WriteZarr["type"]): void {
+  const descriptor = openSync(plane, "r");
+  try {
+    for (let cy = 0; cy * chunk < size.height; cy += 1) {
+      for (let cx = 0; cx * chunk < size.width; cx += 1) {
+        const values = readChunk(descriptor, size, cx, cy);
+        if (values.every((value) => value === 0)) continue;
+        const path = join(folder, "c", String(cy), String(cx));
+        mkdirSync(dirname(path), { recursive: true });
+        writeFileSync(path, type === "float32" ? values : Uint16Array.from(values, halfFromFloat));
+      }
+    }
+  } finally {
+    closeSync(descriptor);
+  }
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "zarr.json"), JSON.stringify(arrayMetadata(size, type), undefined, 2));
+}
+
+/** A chunk that sticks out over the image is filled up with zeros, as Zarr has it. */
+function readChunk(descriptor: number, size: Size, cx: number, cy: number): Float32Array {
+  const values = new Float32Array(chunk * chunk);
+  const width = Math.min(chunk, size.width - cx * chunk);
+  const height = Math.min(chunk, size.height - cy * chunk);
+  for (let row = 0; row < height; row += 1) {
+    const target = values.subarray(row * chunk, row * chunk + width);
+    readSync(descriptor, target, 0, width * floatBytes, ((cy * chunk + row) * size.width + cx * chunk) * floatBytes);
+  }
+  return values;
+}
+
+/** Means of 2x2 values; at an odd edge, of those that are there. */
+function halve(from: string, size: Size, to: string, half: Size): void {
+  const source = openSync(from, "r");
+  const target = openSync(to, "w");
+  try {
+    const rows = [new Float32Array(size.width), new Float32Array(size.width)] as const;
+    const out = new Float32Array(half.width);
+    for (let y = 0; y < half.height; y += 1) {
+      const second = Math.min(2 * y + 1, size.height - 1);
+      readSync(source, rows[0], 0, size.width * floatBytes, 2 * y * size.width * floatBytes);
+      readSync(source, rows[1], 0, size.width * floatBytes, second * size.width * floatBytes);
+      for (let x = 0; x < half.width; x += 1) {
+        const right = Math.min(2 * x + 1, size.width - 1);
+        out[x] = ((rows[0][2 * x] ?? 0) + (rows[0][right] ?? 0) + (rows[1][2 * x] ?? 0) + (rows[1][right] ?? 0)) / 4;
+      }
+      writeSync(target, out, 0, half.width * floatBytes, y * half.width * floatBytes);
+    }
+  } finally {
+    closeSync(source);
+    closeSync(target);
+  }
+}
+
+function arrayMetadata(size: Size, type: WriteZarr["type"]): unknown {
+  return {
+    zarr_format: 3,
+    node_type: "array",
+    shape: [size.height, size.width],
+    data_type: type,
+    chunk_grid: { name: "regular", configuration: { chunk_shape: [chunk, chunk] } },
+    chunk_key_encoding: { name: "default", configuration: { separator: "/" } },
+    fill_value: 0,
+    codecs: [{ name: "bytes", configuration: { endian: "little" } }],
+    dimension_names: ["y", "x"],
+    attributes: {},
+  };
+}
+
+function groupMetadata({ micronsPerPixel }: WriteZarr, levels: readonly Size[]): unknown {
+  const unit = micronsPerPixel === undefined ? {} : { unit: "micrometer" };
+  const pixel = micronsPerPixel ?? 1;
+  return {
+    zarr_format: 3,
+    node_type: "group",
+    attributes: {
+      ome: {
+        version: "0.5",
+        multiscales: [
+          {
+            name: "map",
+            axes: [
+              { name: "y", type: "space", ...unit },
+              { name: "x", type: "space", ...unit },
+            ],
+            datasets: levels.map((_, level) => ({
+              path: String(level),
+              coordinateTransformations: [{ type: "scale", scale: [pixel * 2 ** level, pixel * 2 ** level] }],
+            })),
+          },
+        ],
+      },
+    },
+  };
+}

@@ -1,0 +1,153 @@
+import { randomUUID } from "node:crypto";
+import { createReadStream, createWriteStream } from "node:fs";
+import type { BigIntStats } from "node:fs";
+import { link, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { SlidelightError } from "../errors/slidelight-error.ts";
+import type { Abortable } from "./byte-source.ts";
+import { fileEtag, openFile } from "./file-source.ts";
+import { fileError, systemCodeOf } from "./io-error.ts";
+import { compareKeys, keySegments, prefixFolder, temporaryPrefix } from "./key.ts";
+import type { ObjectInfo, ObjectStore, PutOptions } from "./object-store.ts";
+
+/**
+ * A folder as an object store. The folder is made when something is put. A put writes a temporary file beside its goal,
+ * forces it to the disk and renames it, so that a crash leaves the old object or the new one.
+ */
+export function openFileStore(root: string): ObjectStore {
+  const pathOf = (key: string): string => join(root, ...keySegments(key));
+  const nameOf = (key: string): string => join(root, key);
+  return {
+    uri: root,
+    head: (key) => headOf(key, pathOf(key)),
+    open: async (key, options) => {
+      options?.signal?.throwIfAborted();
+      return openFile(pathOf(key), { uri: nameOf(key), missing: "store-not-found" });
+    },
+    put: (key, body, options = {}) =>
+      putAtomically(pathOf(key), options, async (temporary) => {
+        const file = await open(temporary, "wx");
+        try {
+          await file.writeFile(body, { signal: options.signal });
+          await file.sync();
+        } finally {
+          await file.close();
+        }
+      }),
+    putFile: (key, path, options = {}) =>
+      putAtomically(pathOf(key), options, async (temporary) => {
+        await pipeline(createReadStream(path), createWriteStream(temporary, { flags: "wx" }), {
+          ...(options.signal && { signal: options.signal }),
+        });
+        await syncPath(temporary);
+      }),
+    list: (prefix, options = {}) => listFolder(root, prefix, options),
+    delete: async (key) => {
+      try {
+        await rm(pathOf(key));
+      } catch (error) {
+        if (isAbsent(error)) return;
+        throw fileError(error, { operation: "Deleting", path: nameOf(key), otherwise: "output-unwritable" });
+      }
+    },
+  };
+}
+
+const isAbsent = (error: unknown): boolean => systemCodeOf(error) === "ENOENT" || systemCodeOf(error) === "ENOTDIR";
+
+async function statOf(path: string): Promise<BigIntStats | undefined> {
+  try {
+    return await stat(path, { bigint: true });
+  } catch (error) {
+    if (isAbsent(error)) return undefined;
+    throw fileError(error, { operation: "Looking up", path, otherwise: "store-unavailable" });
+  }
+}
+
+async function headOf(key: string, path: string): Promise<ObjectInfo | undefined> {
+  const found = await statOf(path);
+  if (found === undefined || !found.isFile()) return undefined;
+  return { key, size: Number(found.size), etag: fileEtag(found), modifiedMs: Number(found.mtimeMs) };
+}
+
+async function putAtomically(
+  path: string,
+  { ifAbsent = false, signal }: PutOptions,
+  write: (temporary: string) => Promise<void>,
+): Promise<"written" | "exists"> {
+  signal?.throwIfAborted();
+  const folder = dirname(path);
+  const temporary = join(folder, `${temporaryPrefix}${randomUUID()}`);
+  try {
+    await mkdir(folder, { recursive: true });
+    await write(temporary);
+    signal?.throwIfAborted();
+    // A hard link fails when its goal exists, which a rename does not.
+    if (ifAbsent) await link(temporary, path);
+    else await rename(temporary, path);
+    await syncPath(folder);
+    return "written";
+  } catch (error) {
+    if (signal?.aborted === true) throw signal.reason;
+    if (ifAbsent && systemCodeOf(error) === "EEXIST" && (await statOf(path))?.isFile() === true) return "exists";
+    throw fileError(error, { operation: "Writing", path, otherwise: "output-unwritable" });
+  } finally {
+    await rm(temporary, { force: true }).catch((error: unknown) => {
+      if (!isAbsent(error))
+        throw fileError(error, { operation: "Deleting", path: temporary, otherwise: "output-unwritable" });
+    });
+  }
+}
+
+async function syncPath(path: string): Promise<void> {
+  const file = await open(path, "r");
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Walks in key order; holds the names of one folder a depth, never those of the whole tree. */
+async function* listFolder(
+  root: string,
+  prefix: string,
+  { after = "", signal }: Abortable & { readonly after?: string },
+): AsyncGenerator<ObjectInfo> {
+  const start = prefixFolder(prefix);
+  const wanted = (key: string): boolean => key.startsWith(prefix) || (key.endsWith("/") && prefix.startsWith(key));
+  // A folder is over when all its keys lie at or before `after`.
+  const isOver = (key: string): boolean =>
+    compareKeys(key, after) <= 0 && !(key.endsWith("/") && after.startsWith(key));
+
+  async function* walk(folder: string): AsyncGenerator<ObjectInfo> {
+    signal?.throwIfAborted();
+    for (const name of await namesIn(join(root, folder))) {
+      const key = folder + name;
+      if (!wanted(key) || (after !== "" && isOver(key))) continue;
+      if (key.endsWith("/")) {
+        yield* walk(key);
+        continue;
+      }
+      const info = await headOf(key, join(root, key));
+      if (info !== undefined) yield info;
+    }
+  }
+  yield* walk(start.map((segment) => `${segment}/`).join(""));
+}
+
+/** The names in a folder in key order; those of folders end in a slash, because their keys sort so. */
+async function namesIn(folder: string): Promise<readonly string[]> {
+  try {
+    const entries = await readdir(folder, { withFileTypes: true });
+    return entries
+      .filter((entry) => !entry.name.startsWith(temporaryPrefix))
+      .map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name))
+      .sort(compareKeys);
+  } catch (error) {
+    if (isAbsent(error)) return [];
+    if (error instanceof SlidelightError) throw error;
+    throw fileError(error, { operation: "Listing", path: folder, otherwise: "store-unavailable" });
+  }
+}

@@ -1,0 +1,30 @@
+import { fileURLToPath } from "node:url";
+import { SlidelightError } from "../errors/slidelight-error.ts";
+
+/** Where something lies: a path of this machine, or a key of a bucket (empty for the bucket itself). */
+export type Location =
+  | { readonly kind: "file"; readonly path: string }
+  | { readonly kind: "s3"; readonly bucket: string; readonly key: string };
+
+/**
+ * Reads a path, a `file://` URL or `s3://bucket/key`. Keys are taken as they are written, without URL decoding.
+ * @throws {SlidelightError} `usage` for another scheme, a missing bucket or an empty location.
+ */
+export function parseLocation(uri: string): Location {
+  if (uri.startsWith("s3://")) {
+    const [, bucket = "", key = ""] = /^s3:\/\/([^/]*)\/?(.*)$/su.exec(uri) ?? [];
+    if (bucket === "") throw unusable(uri, "it names no bucket");
+    return { kind: "s3", bucket, key };
+  }
+  if (uri.startsWith("file://")) return { kind: "file", path: fileURLToPath(uri) };
+  if (/^[a-z][a-z0-9+.-]+:\/\//iu.test(uri)) throw unusable(uri, "its scheme is not known");
+  if (uri === "" || uri.includes("\0")) throw unusable(uri, "it is no path");
+  return { kind: "file", path: uri };
+}
+
+function unusable(uri: string, fault: string): SlidelightError {
+  return new SlidelightError(
+    "usage",
+    `The location ${JSON.stringify(uri)} can't be used: ${fault}. Give a path or s3://bucket/key.`,
+  );
+}

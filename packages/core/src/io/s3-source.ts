@@ -1,0 +1,112 @@
+import { Readable } from "node:stream";
+import { GetObjectCommand, HeadObjectCommand } from "@aws-sdk/client-s3";
+import type { S3Client } from "@aws-sdk/client-s3";
+import type { ErrorCode } from "../errors/codes.ts";
+import { SlidelightError } from "../errors/slidelight-error.ts";
+import type { Abortable, ByteRange, ByteSource } from "./byte-source.ts";
+import { changed, checkRange } from "./io-error.ts";
+import { s3Error, statusOf } from "./s3-client.ts";
+
+/** An object's address within S3. */
+export interface S3Address {
+  readonly bucket: string;
+  readonly key: string;
+}
+
+export function s3Uri({ bucket, key }: S3Address): string {
+  return `s3://${bucket}/${key}`;
+}
+
+/** ETags travel in quotes; without them they compare and print alike everywhere. */
+export function unquoted(etag: string | undefined): string {
+  return (etag ?? "").replace(/^"(.*)"$/u, "$1");
+}
+
+/** An object by ranges; every request carries `If-Match`, so that a changed object is an error. */
+export async function openS3Source(
+  client: S3Client,
+  options: Abortable & { readonly address: S3Address; readonly missing: ErrorCode },
+): Promise<ByteSource> {
+  const { address, missing, signal } = options;
+  const uri = s3Uri(address);
+  try {
+    const head = await client.send(new HeadObjectCommand({ Bucket: address.bucket, Key: address.key }), {
+      ...(signal && { abortSignal: signal }),
+    });
+    const size = head.ContentLength ?? 0;
+    const etag = unquoted(head.ETag);
+    return {
+      uri,
+      size,
+      etag,
+      read: async (range, readOptions = {}) => {
+        readOptions.signal?.throwIfAborted();
+        checkRange({ uri, size }, range);
+        if (range.length === 0) return new Uint8Array(0);
+        try {
+          return await readRange(client, { address, range, etag, signal: readOptions.signal });
+        } catch (error) {
+          if (statusOf(error) === 412) throw changed(uri);
+          throw s3Error(error, { operation: "Reading", uri, signal: readOptions.signal, missing: "image-not-found" });
+        }
+      },
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    };
+  } catch (error) {
+    throw s3Error(error, { operation: "Opening", uri, signal, missing });
+  }
+}
+
+async function readRange(
+  client: S3Client,
+  request: Abortable & { readonly address: S3Address; readonly range: ByteRange; readonly etag: string },
+): Promise<Uint8Array> {
+  const { address, range, etag, signal } = request;
+  const last = range.offset + range.length - 1;
+  const answer = await client.send(
+    new GetObjectCommand({
+      Bucket: address.bucket,
+      Key: address.key,
+      Range: `bytes=${range.offset}-${last}`,
+      IfMatch: `"${etag}"`,
+    }),
+    { ...(signal && { abortSignal: signal }) },
+  );
+  const body = answer.Body;
+  if (!(body instanceof Readable)) throw new TypeError("The S3 client gave no stream.");
+  if (answer.$metadata.httpStatusCode !== 206 || answer.ContentLength !== range.length) {
+    body.destroy();
+    throw new SlidelightError(
+      "store-unavailable",
+      `Reading bytes ${range.offset} to ${last} of ${s3Uri(address)} failed: expected 206 with ${range.length} bytes, got ` +
+        `${answer.$metadata.httpStatusCode} with ${answer.ContentLength}. The server or a proxy before it must support ranges.`,
+    );
+  }
+  return drained(body, { length: range.length, signal, uri: s3Uri(address) });
+}
+
+async function drained(
+  body: Readable,
+  { length, signal, uri }: Abortable & { readonly length: number; readonly uri: string },
+): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  let read = 0;
+  const leave = (): void => {
+    body.destroy(new Error("aborted"));
+  };
+  signal?.addEventListener("abort", leave, { once: true });
+  try {
+    for await (const chunk of body) {
+      if (!(chunk instanceof Uint8Array) || read + chunk.length > length) break;
+      bytes.set(chunk, read);
+      read += chunk.length;
+    }
+  } finally {
+    signal?.removeEventListener("abort", leave);
+  }
+  if (read === length) return bytes;
+  throw new SlidelightError(
+    "store-unavailable",
+    `Reading ${uri} failed: the answer ended after ${read} of ${length} bytes. Try again.`,
+  );
+}

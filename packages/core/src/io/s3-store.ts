@@ -1,0 +1,210 @@
+import { randomUUID } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
+import { DeleteObjectCommand, HeadObjectCommand, ListObjectsV2Command, PutObjectCommand } from "@aws-sdk/client-s3";
+import type { HeadObjectCommandOutput, PutObjectCommandInput, S3Client } from "@aws-sdk/client-s3";
+import { Upload } from "@aws-sdk/lib-storage";
+import { SlidelightError } from "../errors/slidelight-error.ts";
+import type { Abortable } from "./byte-source.ts";
+import { fileError, systemCodeOf } from "./io-error.ts";
+import { compareKeys, keySegments, prefixFolder } from "./key.ts";
+import type { ObjectInfo, ObjectStore, PutOptions } from "./object-store.ts";
+import { pause } from "./retried.ts";
+import { s3Client, s3Error, statusOf } from "./s3-client.ts";
+import type { S3Settings } from "./s3-client.ts";
+import { openS3Source, s3Uri, unquoted } from "./s3-source.ts";
+import type { S3Address } from "./s3-source.ts";
+
+/** Tries of a conditional put that met another one at the same time (HTTP 409). */
+const conflictAttempts = 5;
+/** S3 allows 10,000 parts; 8 MiB is its customary part. */
+const minPartBytes = 8_388_608;
+const maxParts = 9_000;
+/** Marks whose put an object is, to tell one's own write from another's after a lost answer. */
+const writerTag = "slidelight-put";
+
+type PutInput = Omit<PutObjectCommandInput, "Body">;
+
+/** A bucket, or the part of it below `prefix`, as an object store. */
+export function openS3Store(options: {
+  readonly bucket: string;
+  readonly prefix?: string;
+  readonly settings: S3Settings;
+}): ObjectStore {
+  const client = s3Client(options.settings);
+  const { bucket } = options;
+  const base = options.prefix === undefined || options.prefix === "" ? "" : `${options.prefix.replace(/\/+$/u, "")}/`;
+  if (base !== "") keySegments(base.slice(0, -1));
+  const addressOf = (key: string): S3Address => ({ bucket, key: base + keySegments(key).join("/") });
+  const uri = base === "" ? `s3://${bucket}` : `s3://${bucket}/${base.slice(0, -1)}`;
+
+  return {
+    uri,
+    head: async (key, { signal } = {}) => {
+      const head = await headOf(client, { address: addressOf(key), signal });
+      if (head === undefined) return undefined;
+      return {
+        key,
+        size: head.ContentLength ?? 0,
+        etag: unquoted(head.ETag),
+        modifiedMs: head.LastModified?.getTime() ?? 0,
+      };
+    },
+    open: async (key, { signal } = {}) =>
+      openS3Source(client, { address: addressOf(key), missing: "store-not-found", signal }),
+    put: async (key, body, putOptions = {}) => {
+      const { signal } = putOptions;
+      return putConditionally(client, {
+        address: addressOf(key),
+        put: putOptions,
+        send: async (input) => {
+          await client.send(new PutObjectCommand({ ...input, Body: body }), { ...(signal && { abortSignal: signal }) });
+        },
+      });
+    },
+    putFile: async (key, path, putOptions = {}) => {
+      const size = await sizeOf(path);
+      return putConditionally(client, {
+        address: addressOf(key),
+        put: putOptions,
+        send: (input) => upload(client, { input, path, size, signal: putOptions.signal }),
+      });
+    },
+    list: (prefix, listOptions = {}) => listBucket(client, { ...listOptions, bucket, base, prefix, uri }),
+    delete: async (key, { signal } = {}) => {
+      const address = addressOf(key);
+      try {
+        await client.send(new DeleteObjectCommand({ Bucket: bucket, Key: address.key }), {
+          ...(signal && { abortSignal: signal }),
+        });
+      } catch (error) {
+        if (statusOf(error) === 404 && !(error instanceof Error && error.name === "NoSuchBucket")) return;
+        throw s3Error(error, { operation: "Deleting", uri: s3Uri(address), signal });
+      }
+    },
+  };
+}
+
+async function headOf(
+  client: S3Client,
+  { address, signal }: Abortable & { readonly address: S3Address },
+): Promise<HeadObjectCommandOutput | undefined> {
+  try {
+    return await client.send(new HeadObjectCommand({ Bucket: address.bucket, Key: address.key }), {
+      ...(signal && { abortSignal: signal }),
+    });
+  } catch (error) {
+    if (statusOf(error) === 404) return undefined;
+    throw s3Error(error, { operation: "Looking up", uri: s3Uri(address), signal });
+  }
+}
+
+async function putConditionally(
+  client: S3Client,
+  request: {
+    readonly address: S3Address;
+    readonly put: PutOptions;
+    readonly send: (input: PutInput) => Promise<void>;
+  },
+): Promise<"written" | "exists"> {
+  const { address, send } = request;
+  const { ifAbsent = false, contentType, signal } = request.put;
+  const writer = randomUUID();
+  const input: PutInput = {
+    Bucket: address.bucket,
+    Key: address.key,
+    ...(contentType !== undefined && { ContentType: contentType }),
+    ...(ifAbsent && { IfNoneMatch: "*", Metadata: { [writerTag]: writer } }),
+  };
+  for (let attempt = 1; ; attempt += 1) {
+    signal?.throwIfAborted();
+    try {
+      await send(input);
+      return "written";
+    } catch (error) {
+      const status = statusOf(error);
+      if (ifAbsent && status === 412 && signal?.aborted !== true) {
+        // The first answer may have been lost and the put repeated: then the object that exists is our own.
+        const found = await headOf(client, { address, signal });
+        return found?.Metadata?.[writerTag] === writer ? "written" : "exists";
+      }
+      if (status !== 409 || attempt >= conflictAttempts) {
+        throw s3Error(error, { operation: "Writing", uri: s3Uri(address), signal });
+      }
+      await pause(100 * 2 ** attempt * Math.random(), signal);
+    }
+  }
+}
+
+async function upload(
+  client: S3Client,
+  request: Abortable & { readonly input: PutInput; readonly path: string; readonly size: number },
+): Promise<void> {
+  const { input, path, size, signal } = request;
+  const controller = new AbortController();
+  const leave = (): void => controller.abort();
+  signal?.addEventListener("abort", leave, { once: true });
+  const body = createReadStream(path);
+  try {
+    // On failure the parts that were sent are deleted: abandoned ones cost money.
+    await new Upload({
+      client,
+      params: { ...input, Body: body },
+      partSize: Math.max(minPartBytes, Math.ceil(size / maxParts)),
+      leavePartsOnError: false,
+      abortController: controller,
+    }).done();
+  } finally {
+    signal?.removeEventListener("abort", leave);
+    body.destroy();
+  }
+}
+
+async function sizeOf(path: string): Promise<number> {
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    if (systemCodeOf(error) !== "ENOENT")
+      throw fileError(error, { operation: "Reading", path, otherwise: "output-unwritable" });
+    throw new SlidelightError("output-unwritable", `Uploading ${path} failed: there is no such file.`, {
+      cause: error,
+    });
+  }
+}
+
+async function* listBucket(
+  client: S3Client,
+  request: Abortable & {
+    readonly bucket: string;
+    readonly base: string;
+    readonly prefix: string;
+    readonly after?: string;
+    readonly uri: string;
+  },
+): AsyncGenerator<ObjectInfo> {
+  const { bucket, base, prefix, after, uri, signal } = request;
+  prefixFolder(prefix);
+  let token: string | undefined;
+  do {
+    signal?.throwIfAborted();
+    const page = await client
+      .send(
+        new ListObjectsV2Command({
+          Bucket: bucket,
+          Prefix: base + prefix,
+          ...(token === undefined ? after !== undefined && { StartAfter: base + after } : { ContinuationToken: token }),
+        }),
+        { ...(signal && { abortSignal: signal }) },
+      )
+      .catch((error: unknown) => {
+        throw s3Error(error, { operation: "Listing", uri, signal });
+      });
+    for (const { Key: name = "", Size: size = 0, ETag: etag, LastModified: modified } of page.Contents ?? []) {
+      const key = name.slice(base.length);
+      // Keys that end in a slash are the folder marks of other programs.
+      if (key === "" || key.endsWith("/") || (after !== undefined && compareKeys(key, after) <= 0)) continue;
+      yield { key, size, etag: unquoted(etag), modifiedMs: modified?.getTime() ?? 0 };
+    }
+    token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
+  } while (token !== undefined);
+}
