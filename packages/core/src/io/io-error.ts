@@ -8,8 +8,13 @@ export function systemCodeOf(error: unknown): string | undefined {
   return typeof error.code === "string" ? error.code : undefined;
 }
 
+/** An error's message on one line, without the full stop. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  const message = error instanceof Error ? error.message : String(error);
+  return message
+    .trim()
+    .replace(/\s*\n\s*/gu, "; ")
+    .replace(/\.$/u, "");
 }
 
 interface FileFault {

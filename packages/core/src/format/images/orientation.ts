@@ -29,8 +29,8 @@ function turnOf(orientation: number): Turn {
 }
 
 /** Size as displayed of an image stored in this size; the same function leads back. */
-export function orientedSize(size: Size, orientation: number): Size {
-  return turnOf(orientation).degrees % 180 === 0 ? size : { width: size.height, height: size.width };
+export function orientedSize({ width, height }: Size, orientation: number): Size {
+  return turnOf(orientation).degrees % 180 === 0 ? { width, height } : { width: height, height: width };
 }
 
 /** The stored rectangle that is displayed as this one; `stored` is the size of the stored image. */

@@ -96,7 +96,7 @@ async function metadataOf(bytes: Uint8Array, uri: string): Promise<Metadata> {
 
 function decodeFailure(error: unknown, uri: string): SlidelightError {
   if (error instanceof SlidelightError) return error;
-  const cause = messageOf(error).split("\n")[0] ?? "";
+  const cause = messageOf(error);
   const incomplete = /premature|truncat|unexpected end|end of|not enough|read error|corrupt header|unable to parse/iu;
   return incomplete.test(cause)
     ? new SlidelightError(

@@ -41,8 +41,8 @@ export const readableCompressions: ReadonlySet<number> = new Set([1, 2, 3, 4, 5,
 /** Names of the others, and what reads them. */
 export const unreadableCompressions: Readonly<Record<number, { readonly name: string; readonly reader: string }>> = {
   6: { name: "old-style JPEG", reader: "libtiff's tiffcp" },
-  33_003: { name: "JPEG 2000 (Aperio, YCbCr)", reader: "OpenSlide or QuPath" },
-  33_005: { name: "JPEG 2000 (Aperio, RGB)", reader: "OpenSlide or QuPath" },
+  33_003: { name: "JPEG 2000", reader: "OpenSlide or QuPath" },
+  33_005: { name: "JPEG 2000", reader: "OpenSlide or QuPath" },
   34_712: { name: "JPEG 2000", reader: "OpenSlide or GDAL" },
   34_887: { name: "LERC", reader: "GDAL" },
   34_892: { name: "lossy DNG JPEG", reader: "a raw converter" },

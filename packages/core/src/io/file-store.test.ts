@@ -1,0 +1,63 @@
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openFileStore } from "./file-store.ts";
+import { parseLocation } from "./location.ts";
+import { objectStoreConformance } from "./object-store-conformance.ts";
+import { openStore } from "./open.ts";
+
+let folder = "";
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "slidelight-store-"));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+let stores = 0;
+objectStoreConformance("a folder", async () => {
+  stores += 1;
+  return openFileStore(join(folder, `store ${stores}`, "not made yet"));
+});
+
+describe("a folder as a store", () => {
+  it("leaves no temporary files and does not list those of others", async () => {
+    const root = join(folder, "temporary");
+    const store = openStore(root);
+    await store.put("a/b", Buffer.from("x"));
+    await store.put("a/b", Buffer.from("y"), { ifAbsent: true });
+    expect(await readdir(join(root, "a"))).toEqual(["b"]);
+    await writeFile(join(root, "a", ".slidelight-tmp-crashed"), "half");
+    const keys: string[] = [];
+    for await (const { key } of store.list("")) keys.push(key);
+    expect(keys).toEqual(["a/b"]);
+  });
+
+  it("says that a key can't be written below a file or over a folder", async () => {
+    const store = openFileStore(join(folder, "clash"));
+    await store.put("file", Buffer.from("x"));
+    await mkdir(join(folder, "clash", "folder"));
+    await expect(store.put("file/below", Buffer.from("x"))).rejects.toMatchObject({
+      code: expect.stringMatching(/^(key-invalid|output-unwritable)$/u),
+    });
+    await expect(store.put("folder", Buffer.from("x"))).rejects.toMatchObject({
+      code: expect.stringMatching(/^(key-invalid|output-unwritable)$/u),
+    });
+    expect(await readdir(join(folder, "clash"))).toEqual(["file", "folder"]);
+  });
+});
+
+describe("a location", () => {
+  it.each([
+    ["a/b c.tif", { kind: "file", path: "a/b c.tif" }],
+    ["file:///tmp/a%20b", { kind: "file", path: "/tmp/a b" }],
+    ["s3://bucket", { kind: "s3", bucket: "bucket", key: "" }],
+    ["s3://bucket/", { kind: "s3", bucket: "bucket", key: "" }],
+    ["s3://bucket/a b/ü%20.tif", { kind: "s3", bucket: "bucket", key: "a b/ü%20.tif" }],
+  ])("is read from %j", (uri, location) => {
+    expect(parseLocation(uri)).toEqual(location);
+  });
+
+  it.each(["", "s3://", "s3:///key", "http://host/a.tif", "a\0b"])("is refused: %j", (uri) => {
+    expect(() => parseLocation(uri)).toThrow(expect.objectContaining({ code: "usage" }));
+  });
+});
