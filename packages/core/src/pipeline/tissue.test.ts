@@ -1,0 +1,38 @@
+import { describe, expect, it } from "vitest";
+import { tileGrid } from "../geometry/tile-grid.ts";
+import { tissueTiles, wholeImage } from "./tissue.ts";
+
+const grid = tileGrid({ width: 1000, height: 600 }, { tile: 256, stride: 16 });
+
+/** Glass with a pink square over the thumbnail's pixels [x, x + side). */
+function glassWith(square: { readonly x: number; readonly y: number; readonly side: number }) {
+  const data = new Uint8Array(100 * 60 * 3).fill(242);
+  for (let y = square.y; y < square.y + square.side; y += 1) {
+    for (let x = square.x; x < square.x + square.side; x += 1) data.set([220, 120, 180], (y * 100 + x) * 3);
+  }
+  return { width: 100, height: 60, samples: "uint8", data } as const;
+}
+
+describe("tissue detection", () => {
+  it("keeps the tiles that show colour", () => {
+    const mask = tissueTiles(glassWith({ x: 30, y: 5, side: 12 }), grid);
+    expect(mask.tiles).toEqual([1]);
+    expect(mask.complete).toBe(false);
+    expect(mask.cells([1, 1])).toBe(256 * 256);
+    expect(mask.cells([16, 16])).toBe(16 * 16);
+  });
+
+  it("keeps everything when there is no colour at all", () => {
+    expect(tissueTiles(glassWith({ x: 0, y: 0, side: 0 }), grid).tiles).toEqual(wholeImage(grid).tiles);
+  });
+
+  it("counts cells at the image's edge that are not whole", () => {
+    expect(wholeImage(grid).cells([16, 16])).toBe(Math.ceil(1000 / 16) * Math.ceil(600 / 16));
+  });
+
+  it("masks what lies in tiles that are not kept", () => {
+    const mask = tissueTiles(glassWith({ x: 30, y: 5, side: 12 }), grid);
+    expect([...mask.mask({ x: 254, y: 255, width: 4, height: 2 }, [1, 1])]).toEqual([0, 0, 1, 1, 0, 0, 0, 0]);
+    expect([...mask.mask({ x: 15, y: 0, width: 2, height: 1 }, [16, 16])]).toEqual([0, 1]);
+  });
+});
