@@ -73,6 +73,8 @@ const faultsByName: Readonly<Record<string, Fault>> = {
   AuthorizationHeaderMalformed: wrongRegion,
   InvalidAccessKeyId: wrongCredentials,
   SignatureDoesNotMatch: wrongCredentials,
+  // What versitygw answers to an unknown access key, with status 404.
+  XAdminUserNotFound: wrongCredentials,
   CredentialsProviderError: noCredentials,
   InvalidBucketName: {
     code: "key-invalid",

@@ -53,7 +53,26 @@ export async function openS3Source(
       [Symbol.asyncDispose]: () => Promise.resolve(),
     };
   } catch (error) {
-    throw s3Error(error, { operation: "Opening", uri, signal, missing });
+    const reason = statusOf(error) === 404 ? await reasonOf(client, { address, signal, otherwise: error }) : error;
+    throw s3Error(reason, { operation: "Opening", uri, signal, missing });
+  }
+}
+
+/** An answer to HEAD has no body that could say whether the key, the bucket or the account is missing; one to GET has. */
+async function reasonOf(
+  client: S3Client,
+  options: Abortable & { readonly address: S3Address; readonly otherwise: unknown },
+): Promise<unknown> {
+  const { address, signal } = options;
+  try {
+    const answer = await client.send(
+      new GetObjectCommand({ Bucket: address.bucket, Key: address.key, Range: "bytes=0-0" }),
+      { ...(signal && { abortSignal: signal }) },
+    );
+    if (answer.Body instanceof Readable) answer.Body.destroy();
+    return options.otherwise;
+  } catch (error) {
+    return error;
   }
 }
 

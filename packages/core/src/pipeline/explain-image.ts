@@ -58,7 +58,7 @@ export interface ImageReference {
   /** As the user gave it: a path or `s3://bucket/key`. */
   readonly uri: string;
   readonly key: string;
-  /** Opens the image's bytes; disposed of by the pipeline. */
+  /** Opens the image's bytes; the pipeline disposes of them. */
   open(options: Abortable): Promise<ByteSource>;
 }
 
@@ -81,8 +81,14 @@ export async function explainImage(
 ): Promise<readonly ExplanationResult[]> {
   const observe = resources.observe ?? ((): void => undefined);
   const timed = stopwatch(observe);
-  await using source = observed(await image.open(options), (bytes) => observe({ kind: "bytes-read", bytes }));
-  await using slide = await timed("open", () => openImage(image.uri, source, { ...(resources.limits === undefined ? {} : { limits: resources.limits }) }));
+  await using slide = await timed("open", async () => {
+    const source = observed(await image.open(options), (bytes) => observe({ kind: "bytes-read", bytes }));
+    return openImage(image.uri, source, {
+      scratch: resources.scratch,
+      signal: options.signal,
+      ...(resources.limits === undefined ? {} : { limits: resources.limits }),
+    });
+  });
   await using ownPrograms = resources.programs === undefined ? openProgramCache(resources.engine) : undefined;
   const programs = resources.programs ?? ownPrograms;
   if (programs === undefined) throw new RangeError("A program cache was just opened.");

@@ -43,7 +43,7 @@ export function connectTo(worker: Worker): Connection {
   };
   const end = (reason: string, cause?: unknown): void => {
     ended ??= reason;
-    for (const id of [...pending.keys()]) {
+    for (const id of pending.keys()) {
       settle(id, ({ operation, reject }) => reject(failure(operation, reason, cause)));
     }
   };
@@ -53,7 +53,7 @@ export function connectTo(worker: Worker): Connection {
     } catch (error) {
       // Some native libraries own the buffers that they give out, which then can't leave this thread: copied.
       if (!(error instanceof DOMException) || error.name !== "DataCloneError" || transfer.length === 0) throw error;
-      worker.postMessage(message);
+      worker.postMessage(message, []);
     }
   };
 
@@ -100,6 +100,6 @@ export function connectTo(worker: Worker): Connection {
 
 function failure(operation: string, reason: string, cause?: unknown): SlidelightError {
   return new SlidelightError("engine-failed", `${operation} with ONNX Runtime: expected a result, got: ${reason}`, {
-    ...(cause === undefined ? {} : { cause }),
+    cause,
   });
 }

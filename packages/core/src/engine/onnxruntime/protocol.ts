@@ -8,8 +8,8 @@ export interface ThreadSettings {
   readonly threads: number;
   /** Index of the accelerator. */
   readonly device: number;
-  /** Programs that keep their working memory between runs. */
-  readonly warmPrograms: number;
+  /** Bytes that programs may keep between runs beside the one that runs. */
+  readonly warmBytes: number;
 }
 
 export type Tensors = Readonly<Record<string, Tensor>>;
@@ -22,6 +22,8 @@ export type Request = { readonly id: number } & (
       /** An ONNX model. */
       readonly bytes: Uint8Array;
       readonly frequent: boolean;
+      /** Estimate of what a run takes, and what the session then keeps. */
+      readonly workingBytes: number;
     }
   | { readonly kind: "run"; readonly program: number; readonly inputs: Tensors }
   | { readonly kind: "forget"; readonly program: number }

@@ -12,7 +12,8 @@ interface ProviderRule {
 export const providers = {
   cpu: {
     executionProviders: () => ["cpu"],
-    advice: "The npm package onnxruntime-node has binaries for Linux, macOS (arm64) and Windows: install it for this one.",
+    advice:
+      "The npm package onnxruntime-node has binaries for Linux, macOS (arm64) and Windows: install it for this one.",
   },
   webgpu: {
     executionProviders: () => ["webgpu"],

@@ -1,10 +1,10 @@
-import { receiveMessageOnPort } from "node:worker_threads";
 import type { MessagePort } from "node:worker_threads";
 import { env, InferenceSession, listSupportedBackends } from "onnxruntime-node";
 import { encodeOnnx } from "../../format/onnx/encode.ts";
 import { input, relu } from "../../graph/build.ts";
 import { graphOf } from "../../graph/graph.ts";
-import type { Greeting, Message, Reply, Request, Tensors, ThreadSettings } from "./protocol.ts";
+import { openInbox } from "./inbox.ts";
+import type { Greeting, Reply, Request, Tensors, ThreadSettings } from "./protocol.ts";
 import { sessionOptions } from "./providers.ts";
 import { openSessionPool } from "./session-pool.ts";
 import type { SessionPool } from "./session-pool.ts";
@@ -22,29 +22,10 @@ export async function serve(port: MessagePort, settings: ThreadSettings): Promis
     return;
   }
   await using pool = openSessionPool(options, settings);
-  const waiting: Request[] = [];
-  let closed = false;
-  let wake: (() => void) | undefined;
-  const accept = (message: Message): void => {
-    if (message.kind === "close") {
-      closed = true;
-      waiting.length = 0;
-    } else if (message.kind === "withdraw") {
-      const index = waiting.findIndex(({ id }) => id === message.id);
-      if (index >= 0) waiting.splice(index, 1);
-    } else waiting.push(message);
-    wake?.();
-  };
-  port.on("message", accept);
+  const inbox = openInbox(port);
   greet(port, { kind: "ready", version: env.versions.node ?? "unknown" });
-  while (!closed) {
-    // A run blocks this thread: what was withdrawn meanwhile must not start.
-    for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
-      accept(next.message);
-    }
-    const request = waiting.shift();
-    if (request !== undefined) await answer(port, pool, request);
-    else if (!closed) await new Promise<void>((resolve) => (wake = resolve));
+  for (let request = await inbox.next(); request !== undefined; request = await inbox.next()) {
+    await answer(port, pool, request);
   }
   port.close();
 }

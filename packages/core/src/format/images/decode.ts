@@ -39,8 +39,8 @@ function sixteenBits(data: Buffer): Uint16Array {
   return new Uint16Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 2);
 }
 
-function rgbOf<T extends Uint8Array | Uint16Array>(
-  data: T,
+function rgbOf(
+  data: Uint8Array | Uint16Array,
   { channels, composeHere }: { readonly channels: number; readonly composeHere: boolean },
 ): Uint8Array | Uint16Array {
   if (channels === 3) return data;

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
@@ -67,13 +67,15 @@ async function expected(path: string, options: { page?: number; wide?: boolean }
 }
 
 const whole = (image: SlideImage, level = 0): Promise<Pixels> => {
-  const { width = 0, height = 0 } = image.levels[level] ?? {};
+  const { width, height } = image.levels[level] ?? image.levels[0];
   return image.read(levelIndex(level), { x: 0, y: 0, width, height });
 };
 
 function largestDifference(a: Pixels, b: Pixels): number {
   expect([a.width, a.height, a.samples]).toEqual([b.width, b.height, b.samples]);
-  return a.data.reduce((most, value, index) => Math.max(most, Math.abs(value - (b.data[index] ?? Infinity))), 0);
+  let most = 0;
+  for (const [index, value] of a.data.entries()) most = Math.max(most, Math.abs(value - (b.data[index] ?? Infinity)));
+  return most;
 }
 
 /** The part of an image that a region is. */
@@ -152,17 +154,18 @@ describe("a TIFF", () => {
     expect(Array.from((await image.read(levelIndex(0), area)).data)).toEqual(cropped(reference, area));
   });
 
-  it.each([true, false])("offers the levels of its pyramid, in SubIFDs: %s", async (subifd) => {
+  it.each([false, true])("offers the levels of its pyramid, in SubIFDs: %s", async (inSubIfds) => {
     const path = await tiffFile(picture({ channels: 3, wide: false }), {
       compression: "deflate",
       tile: true,
       tileWidth: 64,
       tileHeight: 64,
       pyramid: true,
-      ...{ subifd },
       xres: 2000,
       yres: 2000,
     });
+    const reference = await expected(path, { page: 1 });
+    if (inSubIfds) await writeFile(path, withSubIfds(await readFile(path)));
     await using image = await open(path);
     expect(image.levels.map(({ width, height }) => [width, height])).toEqual([
       [301, 203],
@@ -170,7 +173,7 @@ describe("a TIFF", () => {
       [75, 50],
       [37, 25],
     ]);
-    if (!subifd) expect(largestDifference(await whole(image, 1), await expected(path, { page: 1 }))).toBe(0);
+    expect(largestDifference(await whole(image, 1), reference)).toBe(0);
     expect(image.micronsPerPixel).toBeCloseTo(0.5, 5);
     expect(levelForResolution(image, 1.1)).toBe(1);
     expect(await thumbnail(image, 64)).toMatchObject({ width: 64, height: 43 });
@@ -206,6 +209,35 @@ describe("a TIFF", () => {
     });
   });
 });
+
+/** The pages behind the first moved from the chain into the first page's SubIFDs tag; little-endian, classic. */
+function withSubIfds(file: Buffer): Buffer {
+  const first = file.readUInt32LE(4);
+  const endOf = (directory: number): number => directory + 2 + file.readUInt16LE(directory) * 12;
+  const pages: number[] = [];
+  for (let next = file.readUInt32LE(endOf(first)); next !== 0; next = file.readUInt32LE(endOf(next))) pages.push(next);
+  const start = file.length + (file.length % 2);
+  const entries = file.subarray(first + 2, endOf(first));
+  const added = Buffer.alloc(12);
+  added.writeUInt16LE(330, 0);
+  added.writeUInt16LE(4, 2);
+  added.writeUInt32LE(pages.length, 4);
+  added.writeUInt32LE(start + 2 + entries.length + 12 + 4, 8);
+  const count = Buffer.alloc(2);
+  count.writeUInt16LE(entries.length / 12 + 1);
+  const offsets = Buffer.from(Uint32Array.from(pages).buffer);
+  const moved = Buffer.concat([
+    file,
+    Buffer.alloc(start - file.length),
+    count,
+    entries,
+    added,
+    Buffer.alloc(4),
+    offsets,
+  ]);
+  moved.writeUInt32LE(start, 4);
+  return moved;
+}
 
 /** A classic little-endian TIFF of one directory, and of nothing else unless `body` has it. */
 function handMade(options: { entries: [number, number, number, number][]; next?: number; body?: Buffer }): Buffer {

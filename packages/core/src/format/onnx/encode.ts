@@ -1,0 +1,82 @@
+import type { Graph } from "../../graph/graph.ts";
+import { topologicalOrder } from "../../graph/graph.ts";
+import type { Node, NodeOf } from "../../graph/node.ts";
+import { openEmitter } from "./lowering/emitter.ts";
+import { lower } from "./lowering/table.ts";
+import { writeModelProto } from "./proto-writer.ts";
+import { dataTypeOf } from "./tensors.ts";
+
+export interface EncodeOptions {
+  /** `metadata_props` of the file. */
+  readonly metadata?: Readonly<Record<string, string>>;
+  /**
+   * Leave the image axes of inputs open: for a model that is to be run at any size, whose graph has nothing that depends
+   * on the size.
+   */
+  readonly dynamicAxes?: boolean;
+}
+
+/** IR version 8 goes with operator set 17 (ONNX 1.12): every engine in use reads it. */
+const irVersion = 8;
+const opset = 17;
+
+/**
+ * A graph as the bytes of an ONNX file. Inputs have their nodes' names, outputs the graph's. Values that have a name keep
+ * it, so that layers can be found again.
+ */
+export function encodeOnnx(graph: Graph, options: EncodeOptions = {}): Uint8Array {
+  const outputs = Object.entries(graph.outputs);
+  const names = chooseNames(graph);
+  const emitter = openEmitter(new Set([...names.values(), ...outputs.map(([name]) => name)]));
+  const values = new Map<Node, string>();
+  for (const node of topologicalOrder(Object.values(graph.outputs))) {
+    const inputs: readonly (Node | undefined)[] = node.inputs;
+    const operands = inputs.map((operand) => (operand === undefined ? "" : (values.get(operand) ?? "")));
+    values.set(node, lower({ node, emitter, operands, name: names.get(node) }));
+  }
+  for (const [name, node] of outputs) {
+    const value = values.get(node) ?? "";
+    // An input or constant that is an output, or a value with two names.
+    if (value !== name) emitter.emit("Identity", [value], {}, name);
+  }
+  return writeModelProto({
+    irVersion,
+    producerName: "slidelight",
+    opsets: [{ domain: "", version: opset }],
+    metadata: options.metadata ?? {},
+    graph: {
+      name: "slidelight",
+      nodes: emitter.nodes,
+      initializers: emitter.initializers,
+      sparseInitializers: 0,
+      inputs: graph.inputs.map((node) => ({
+        name: node.name,
+        dataType: dataTypeOf(node.type),
+        shape: options.dynamicAxes === true ? openShape(node) : node.shape,
+      })),
+      outputs: outputs.map(([name, node]) => ({ name, dataType: dataTypeOf(node.type), shape: node.shape })),
+    },
+  });
+}
+
+/** An output's name goes to its value; else a value's own name, where no other has it. */
+function chooseNames(graph: Graph): ReadonlyMap<Node, string> {
+  const names = new Map<Node, string>();
+  const taken = new Set(graph.inputs.map((node) => node.name));
+  for (const [name, node] of Object.entries(graph.outputs)) {
+    if (node.op === "Input" || node.op === "Constant" || names.has(node)) continue;
+    names.set(node, name);
+  }
+  for (const name of Object.keys(graph.outputs)) taken.add(name);
+  for (const node of topologicalOrder(Object.values(graph.outputs))) {
+    if (node.op === "Input" || names.has(node) || node.name === "" || taken.has(node.name)) continue;
+    taken.add(node.name);
+    names.set(node, node.name);
+  }
+  return names;
+}
+
+function openShape({ shape, attributes }: NodeOf<"Input">): readonly (number | string)[] {
+  const { spatial } = attributes;
+  return shape.map((extent, axis) => (axis === spatial?.[0] ? "height" : axis === spatial?.[1] ? "width" : extent));
+}

@@ -1,0 +1,109 @@
+import { spanOf } from "../../../graph/extents.ts";
+import type { Node } from "../../../graph/node.ts";
+import type { MaxPoolAttributes, Pair } from "../../../graph/vocabulary.ts";
+import type { Emitter } from "./emitter.ts";
+
+/** Below every float32 that a network computes; infinities would make NaN of a zero product. */
+const lowest = -3.4e38;
+
+/**
+ * MaxPoolGradient: for each offset in the window, in row-major order, the strided slice of x that lies there is compared
+ * with the pooled value; the first that is equal takes the gradient. What the offsets took is put back in place by
+ * DepthToSpace: offsets that are equal modulo the stride share a place, shifted against each other by whole windows.
+ */
+export function lowerMaxPoolGradient(
+  emitter: Emitter,
+  operands: readonly [x: string, gradient: string],
+  shapes: { readonly x: Node["shape"]; readonly gradient: Node["shape"] },
+  attributes: MaxPoolAttributes,
+  name: string | undefined,
+): string {
+  const [x, gradient] = operands;
+  const { kernel, strides, dilations, pads } = attributes;
+  const [n = 1, channels = 1, height = 0, width = 0] = shapes.x;
+  const [, , rows = 0, columns = 0] = shapes.gradient;
+  const padded = [pads.top, pads.left, pads.bottom, pads.right].some((amount) => amount > 0)
+    ? emitter.emit("Pad", [x, emitter.integers([0, 0, pads.top, pads.left, 0, 0, pads.bottom, pads.right]), emitter.number(lowest)])
+    : x;
+  const pooled = emitter.emit("MaxPool", [padded], { kernel_shape: kernel, strides, dilations });
+  const zero = emitter.number(0);
+
+  const taken: { readonly offset: Pair; readonly value: string }[] = [];
+  let before: string | undefined;
+  for (let i = 0; i < kernel[0]; i += 1) {
+    for (let j = 0; j < kernel[1]; j += 1) {
+      const offset = [i * dilations[0], j * dilations[1]] as const;
+      const here = emitter.emit("Slice", [
+        padded,
+        emitter.integers(offset),
+        emitter.integers([offset[0] + (rows - 1) * strides[0] + 1, offset[1] + (columns - 1) * strides[1] + 1]),
+        emitter.integers([2, 3]),
+        emitter.integers(strides),
+      ]);
+      const equal = emitter.emit("Equal", [here, pooled]);
+      const first: string = before === undefined ? equal : emitter.emit("And", [equal, emitter.emit("Not", [before])]);
+      before = before === undefined ? equal : emitter.emit("Or", [before, equal]);
+      taken.push({ offset, value: emitter.emit("Where", [first, gradient, zero]) });
+    }
+  }
+
+  const blocks = [0, 1].map((axis) => {
+    const size = { kernel: kernel[axis] ?? 1, dilation: dilations[axis] ?? 1 };
+    const stride = strides[axis] ?? 1;
+    const reach = Math.floor((spanOf(size) - 1) / stride);
+    const [start, extent, windows] = axis === 0 ? [pads.top, height, rows] : [pads.left, width, columns];
+    return Math.max(Math.ceil((start + extent) / stride), windows + reach);
+  });
+  const [blockRows = 0, blockColumns = 0] = blocks;
+  const places: string[] = [];
+  for (let i = 0; i < strides[0]; i += 1) {
+    for (let j = 0; j < strides[1]; j += 1) {
+      const shifted = taken
+        .filter(({ offset }) => offset[0] % strides[0] === i && offset[1] % strides[1] === j)
+        .map(({ offset, value }) => {
+          const down = Math.floor(offset[0] / strides[0]);
+          const right = Math.floor(offset[1] / strides[1]);
+          const after = [blockRows - rows - down, blockColumns - columns - right];
+          if (down + right + (after[0] ?? 0) + (after[1] ?? 0) === 0) return value;
+          return emitter.emit("Pad", [value, emitter.integers([0, 0, down, right, 0, 0, ...after])]);
+        });
+      const [first, ...others] = shifted;
+      places.push(
+        first === undefined
+          ? emitter.emit("Expand", [zero, emitter.integers([n, channels, blockRows, blockColumns])])
+          : others.reduce((sum, value) => emitter.emit("Add", [sum, value]), first),
+      );
+    }
+  }
+  const spread = depthToSpace(emitter, places, { n, channels, blockRows, blockColumns, strides });
+  return emitter.emit(
+    "Slice",
+    [
+      spread,
+      emitter.integers([pads.top, pads.left]),
+      emitter.integers([pads.top + height, pads.left + width]),
+      emitter.integers([2, 3]),
+    ],
+    {},
+    name,
+  );
+}
+
+interface Blocks {
+  readonly n: number;
+  readonly channels: number;
+  readonly blockRows: number;
+  readonly blockColumns: number;
+  readonly strides: Pair;
+}
+
+function depthToSpace(emitter: Emitter, places: readonly string[], blocks: Blocks): string {
+  const { n, channels, blockRows, blockColumns, strides } = blocks;
+  const [only] = places;
+  if (only !== undefined && places.length === 1) return only;
+  const joined = emitter.emit("Concat", places, { axis: 1 });
+  if (strides[0] === strides[1]) return emitter.emit("DepthToSpace", [joined], { blocksize: strides[0], mode: "DCR" });
+  const split = emitter.emit("Reshape", [joined, emitter.integers([n, ...strides, channels, blockRows, blockColumns])]);
+  const turned = emitter.emit("Transpose", [split], { perm: [0, 3, 4, 1, 5, 2] });
+  return emitter.emit("Reshape", [turned, emitter.integers([n, channels, blockRows * strides[0], blockColumns * strides[1]])]);
+}

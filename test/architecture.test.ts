@@ -1,0 +1,89 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const core = join(root, "packages/core/src");
+
+/** Lowest first: a file imports from its own layer or a lower one. */
+const layers = ["errors", "geometry", "graph", "model", "explain", "io", "format", "engine", "pipeline", "index.ts"];
+
+const pure = new Set(["errors", "geometry", "graph", "model", "explain"]);
+const appsOnly = ["bullmq", "ioredis", "prom-client", "pino", "commander", "http", "https", "node:http", "node:https"];
+
+interface Import {
+  readonly file: string;
+  readonly layer: string;
+  readonly specifier: string;
+}
+
+function sources(folder: string): readonly string[] {
+  return readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".ts") && !name.endsWith(".test.ts") && !name.endsWith(".d.ts"))
+    .filter((name) => !name.includes("node_modules") && !name.startsWith("dist"))
+    .map((name) => join(folder, name));
+}
+
+function importsOf(file: string): readonly Import[] {
+  const text = readFileSync(file, "utf8");
+  const found = text.matchAll(/(?:^|\n)\s*(?:import|export)\b[^;"']*?from\s*["']([^"']+)["']|import\(\s*["']([^"']+)["']\s*\)|(?:^|\n)import\s+["']([^"']+)["']/gu);
+  const layer = relative(core, file).split("/")[0] ?? "";
+  return [...found].map(([, from, dynamic, bare]) => ({ file, layer, specifier: from ?? dynamic ?? bare ?? "" }));
+}
+
+/** Suites that implementations of a port share are tests, though they are not run by themselves. */
+const isSuite = (file: string): boolean => file.endsWith("-conformance.ts");
+
+const coreFiles = sources(core).filter((file) => !isSuite(file));
+const coreImports = coreFiles.flatMap(importsOf);
+
+test("core has exactly the layers of the architecture", () => {
+  expect(readdirSync(core).filter((name) => !layers.includes(name))).toEqual([]);
+  expect(coreImports.length).toBeGreaterThan(100);
+});
+
+test("imports go down the layers only", () => {
+  const upward = coreImports.flatMap(({ file, layer, specifier }) => {
+    if (!specifier.startsWith(".")) return [];
+    const to = relative(core, resolve(dirname(file), specifier)).split("/")[0] ?? "";
+    return layers.indexOf(to) > layers.indexOf(layer) || !layers.includes(to) ? [`${relative(root, file)} -> ${specifier}`] : [];
+  });
+  expect(upward).toEqual([]);
+});
+
+test("geometry, graphs, models and explanations import nothing from outside", () => {
+  const impure = coreImports
+    .filter(({ layer, specifier }) => pure.has(layer) && !specifier.startsWith("."))
+    .map(({ file, specifier }) => `${relative(root, file)} -> ${specifier}`);
+  expect(impure).toEqual([]);
+});
+
+test("queues, HTTP, metrics and logs are used by applications alone", () => {
+  const packages = readdirSync(join(root, "packages")).flatMap((name) => sources(join(root, "packages", name, "src")));
+  const found = packages
+    .filter((file) => !isSuite(file))
+    .flatMap(importsOf)
+    .filter(({ specifier }) => appsOnly.includes(specifier))
+    .map(({ file, specifier }) => `${relative(root, file)} -> ${specifier}`);
+  expect(found).toEqual([]);
+});
+
+test("packages ask neither the environment nor the console", () => {
+  const packages = readdirSync(join(root, "packages")).flatMap((name) => sources(join(root, "packages", name, "src")));
+  const found = packages
+    .filter((file) => !isSuite(file) && /\bprocess\.(?:env|argv|exit)\b|\bconsole\.\w/u.test(readFileSync(file, "utf8")))
+    .map((file) => relative(root, file));
+  expect(found).toEqual([]);
+});
+
+test("an application imports another one through the contract only", () => {
+  const crossing = ["contract", "worker", "producer"].flatMap((app) =>
+    sources(join(root, "apps", app, "src"))
+      .flatMap(importsOf)
+      .filter(({ specifier }) => specifier.startsWith("@slidelight/"))
+      .filter(({ specifier }) => !(app === "contract" ? ["core"] : ["core", "contract"]).some((name) => specifier.startsWith(`@slidelight/${name}`)))
+      .map(({ file, specifier }) => `${relative(root, file)} -> ${specifier}`),
+  );
+  expect(crossing).toEqual([]);
+});

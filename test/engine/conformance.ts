@@ -1,0 +1,241 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Engine } from "../../packages/core/src/engine/engine.ts";
+import * as build from "../../packages/core/src/graph/build.ts";
+import { graphOf } from "../../packages/core/src/graph/graph.ts";
+import type { Graph } from "../../packages/core/src/graph/graph.ts";
+import { evaluate, referenceTensor } from "../../packages/core/src/graph/reference.ts";
+import { elementsOf, float32, tensorOf } from "../../packages/core/src/graph/tensor.ts";
+import type { ElementType, Tensor } from "../../packages/core/src/graph/tensor.ts";
+import { operatorCases, scattered } from "./operator-cases.ts";
+import type { OperatorCase } from "./operator-cases.ts";
+
+/** Largest error that rounding explains, in parts of the largest value. */
+const tolerances: { readonly [T in ElementType]: number } = {
+  float32: 1e-5,
+  float64: 1e-12,
+  int64: 0,
+  int32: 0,
+  uint8: 0,
+  uint16: 0,
+  bool: 0,
+};
+
+function expectClose(got: Tensor, expected: Float64Array): void {
+  const largest = expected.reduce((most, value) => Math.max(most, Number.isFinite(value) ? Math.abs(value) : 0), 1e-30);
+  const wrong = [...elementsOf(got)]
+    .map((value, index) => ({ index, got: value, expected: expected[index] ?? Number.NaN }))
+    .filter((one) => !(Math.abs(one.got - one.expected) <= tolerances[got.type] * largest));
+  expect(wrong).toEqual([]);
+}
+
+function named(tensors: readonly Tensor[]): Readonly<Record<string, Tensor>> {
+  return Object.fromEntries(tensors.map((tensor, index) => [`x${index}`, tensor]));
+}
+
+function graphOfCase({ inputs, node }: OperatorCase): Graph {
+  return graphOf({
+    y: node(...inputs.map(({ type, shape }, index) => build.input(`x${index}`, { type, shape }))),
+  });
+}
+
+/** A copy that a run may take over. */
+function copy(tensors: Readonly<Record<string, Tensor>>): Record<string, Tensor> {
+  return structuredClone({ ...tensors });
+}
+
+/** A convolutional network that takes long enough for other things to happen meanwhile. */
+function slowGraph(): { readonly graph: Graph; readonly inputs: () => Record<string, Tensor> } {
+  const pads = { top: 1, left: 1, bottom: 1, right: 1 };
+  let x = build.cast(build.input("image", { type: "uint8", shape: [1, 3, 512, 512] }), "float32");
+  for (let layer = 0; layer < 4; layer += 1) {
+    const weight = build.constant(scattered([32, x.shape[1] ?? 0, 3, 3], { scale: 0.05 }));
+    x = build.relu(build.conv(x, weight, undefined, { pads }));
+  }
+  return {
+    graph: graphOf({ sum: build.reduceSum(x, [2, 3]) }),
+    inputs: () => ({ image: tensorOf("uint8", [1, 3, 512, 512], new Uint8Array(3 * 512 * 512).fill(9)) }),
+  };
+}
+
+/** What every engine owes to its users. `missing` says why the engine can't be tested here. */
+export function engineConformance(name: string, open: () => Promise<Engine>, missing?: string): void {
+  if (missing !== undefined) {
+    test.skip(`the ${name} engine is not here: ${missing}`, () => undefined);
+    return;
+  }
+  describe(`the ${name} engine`, () => {
+    let engine: Engine;
+    beforeAll(async () => {
+      engine = await open();
+    });
+    afterAll(async () => {
+      await engine[Symbol.asyncDispose]();
+    });
+
+    describe.each(Object.entries(operatorCases))("computes %s as the reference evaluator does", (_, cases) => {
+      test.each(cases.map((one) => [one.of, one] as const))("%s", async (_, one) => {
+        const graph = graphOfCase(one);
+        const inputs = named(one.inputs);
+        const reference = Object.entries(inputs).map(([key, tensor]) => [key, referenceTensor(tensor)] as const);
+        const expected = evaluate(graph, Object.fromEntries(reference))["y"];
+        await using program = await engine.compile(graph, { label: one.of });
+        const { outputs } = await program.run(copy(inputs));
+        const got = outputs["y"];
+        if (got === undefined || expected === undefined) throw new Error("There is no output y.");
+        expect([got.type, got.shape]).toEqual([graph.outputs["y"]?.type, expected.shape]);
+        expectClose(got, expected.data);
+      });
+    });
+
+    test("one value may be several outputs, an input may be an output, and all have the names they were given", async () => {
+      const x = build.input("x", { type: "float32", shape: [2] });
+      const y = build.relu(x, { name: "inner" });
+      await using program = await engine.compile(graphOf({ "map.sum": y, again: y, given: x, more: build.exp(y) }));
+      const { outputs } = await program.run({ x: float32([2], [-1, 0]) });
+      expect(Object.keys(outputs).toSorted()).toEqual(["again", "given", "map.sum", "more"]);
+      expect([...elementsOf(outputs["map.sum"] ?? float32([0], []))]).toEqual([0, 0]);
+      expect([...elementsOf(outputs["given"] ?? float32([0], []))]).toEqual([-1, 0]);
+    });
+
+    test("a tile of bytes goes in as it is: cast, transposed, normalised, and quantised to 16 bits, all in the graph", async () => {
+      const tile = build.input("tile", { type: "uint8", shape: [3, 2, 3] });
+      const image = build.reshape(build.transpose(build.cast(tile, "float32"), [2, 0, 1]), [1, 3, 3, 2]);
+      const normalised = build.div(image, build.scalarConstant(255));
+      const map = build.cast(build.round(build.mul(normalised, build.scalarConstant(65535))), "uint16");
+      await using program = await engine.compile(graphOf({ map: build.reshape(map, [9, 2]) }));
+      const data = Uint8Array.from({ length: 18 }, (_, index) => index * 15);
+      const { outputs } = await program.run({ tile: { type: "uint8", shape: [3, 2, 3], data } });
+      const expected = [0, 1, 2].flatMap((c) => [0, 1, 2, 3, 4, 5].map((pixel) => (pixel * 3 + c) * 15 * 257));
+      expect(outputs["map"]).toEqual({ type: "uint16", shape: [9, 2], data: Uint16Array.from(expected) });
+    });
+
+    test("programs that take turns do not disturb one another, and outputs stay as they were given", async () => {
+      const x = build.input("x", { type: "float32", shape: [4] });
+      const programs = await Promise.all(
+        [1, 2, 3, 4, 5].map((factor) => {
+          const graph = graphOf({ y: build.mul(x, build.scalarConstant(factor)) });
+          return engine.compile(graph, { label: `times ${factor}`, frequent: factor === 1 });
+        }),
+      );
+      const rounds = [1, 10, 100].flatMap((value) => programs.map((program) => ({ program, value })));
+      const results = await Promise.all(
+        rounds.map(({ program, value }) => program.run({ x: float32([4], [value, 0, -value, 1]) })),
+      );
+      const firsts = results.map(({ outputs }) => outputs["y"]?.data[0]);
+      expect(firsts).toEqual([1, 10, 100].flatMap((value) => [1, 2, 3, 4, 5].map((factor) => value * factor)));
+      for (const program of programs) await program[Symbol.asyncDispose]();
+    });
+
+    test("runs are served in the order in which they were asked for", async () => {
+      const slow = slowGraph();
+      const quick = graphOf({ y: build.relu(build.input("x", { type: "float32", shape: [1] })) });
+      await using first = await engine.compile(slow.graph);
+      await using second = await engine.compile(quick);
+      const order: string[] = [];
+      await Promise.all([
+        first.run(slow.inputs()).then(() => order.push("slow")),
+        second.run({ x: float32([1], [1]) }).then(() => order.push("quick")),
+        first.run(slow.inputs()).then(() => order.push("slow again")),
+      ]);
+      expect(order).toEqual(["slow", "quick", "slow again"]);
+    });
+
+    test("the event loop turns while a run computes", async () => {
+      const slow = slowGraph();
+      await using program = await engine.compile(slow.graph);
+      let turns = 0;
+      let pending = true;
+      const turn = (): void => {
+        turns += 1;
+        if (pending) setImmediate(turn);
+      };
+      const running = program.run(slow.inputs()).finally(() => {
+        pending = false;
+      });
+      setImmediate(turn);
+      const { busySeconds } = await running;
+      // Blocked, it would turn once or twice.
+      expect(turns).toBeGreaterThan(20);
+      expect(busySeconds).toBeGreaterThan(0);
+    });
+
+    test("the names of a program's inputs are those of the graph", async () => {
+      const a = build.input("b", { type: "float32", shape: [1] });
+      const b = build.input("a", { type: "float32", shape: [1] });
+      await using program = await engine.compile(graphOf({ y: build.add(a, b) }));
+      expect(program.inputs).toEqual(["b", "a"]);
+    });
+
+    test("an input that does not fit is refused by name, with what was expected and got", async () => {
+      const x = build.input("tile", { type: "uint8", shape: [2, 2] });
+      await using program = await engine.compile(graphOf({ y: build.cast(x, "float32") }), { label: "left border" });
+      const bytes = (length: number): Uint8Array => new Uint8Array(length);
+      await expect(program.run({})).rejects.toThrow(/"left border".*"tile" is uint8 \[2, 2\], got none/);
+      await expect(program.run({ tile: { type: "uint8", shape: [4], data: bytes(4) } })).rejects.toThrow(
+        /"tile" is uint8 \[2, 2\], got uint8 \[4\]/,
+      );
+      await expect(program.run({ tile: float32([2, 2], [0, 0, 0, 0]) })).rejects.toThrow(/got float32 \[2, 2\]/);
+      await expect(program.run({ tile: { type: "uint8", shape: [2, 2], data: bytes(3) } })).rejects.toThrow(
+        /4 values, got 3/,
+      );
+      const good = { type: "uint8", shape: [2, 2], data: bytes(4) } as const;
+      await expect(program.run({ tile: good, other: good })).rejects.toThrow(/got "other"/);
+      const { outputs } = await program.run({ tile: good });
+      expect(outputs["y"]?.data).toEqual(new Float32Array(4));
+    });
+
+    test("a run that is given up before it begins is withdrawn, with the signal's own reason", async () => {
+      const slow = slowGraph();
+      await using program = await engine.compile(slow.graph);
+      const reason = new Error("the user pressed a key");
+      const controller = new AbortController();
+      const first = program.run(slow.inputs());
+      const waiting = program.run(slow.inputs(), { signal: controller.signal });
+      const last = program.run(slow.inputs());
+      controller.abort(reason);
+      await expect(waiting).rejects.toBe(reason);
+      const results = await Promise.all([first, last]);
+      expect(results.map(({ outputs }) => outputs["sum"]?.data.length)).toEqual([32, 32]);
+      await expect(program.run(slow.inputs(), { signal: controller.signal })).rejects.toBe(reason);
+      await expect(engine.compile(slow.graph, { signal: controller.signal })).rejects.toBe(reason);
+    });
+
+    test("a run that is given up while it computes rejects at once, and the next one is served", async () => {
+      const slow = slowGraph();
+      await using program = await engine.compile(slow.graph);
+      const controller = new AbortController();
+      const running = program.run(slow.inputs(), { signal: controller.signal });
+      setImmediate(() => controller.abort(new Error("stop")));
+      await expect(running).rejects.toThrow("stop");
+      const { outputs } = await program.run(slow.inputs());
+      expect(outputs["sum"]?.shape).toEqual([1, 32, 1, 1]);
+    });
+
+    test("a program that was disposed of serves what was asked before, and then no more", async () => {
+      const program = await engine.compile(
+        graphOf({ y: build.relu(build.input("x", { type: "float32", shape: [1] })) }),
+        { label: "short-lived" },
+      );
+      const asked = program.run({ x: float32([1], [3]) });
+      await program[Symbol.asyncDispose]();
+      expect((await asked).outputs["y"]?.data[0]).toBe(3);
+      await expect(program.run({ x: float32([1], [3]) })).rejects.toMatchObject({ code: "engine-failed" });
+      await program[Symbol.asyncDispose]();
+    });
+
+    test("an engine that is disposed of fails the runs that wait, and later ones", async () => {
+      const slow = slowGraph();
+      const other = await open();
+      const program = await other.compile(slow.graph, { label: "the last one" });
+      const waiting = Promise.allSettled([program.run(slow.inputs()), program.run(slow.inputs())]);
+      await other[Symbol.asyncDispose]();
+      for (const result of await waiting) {
+        expect(result).toMatchObject({ status: "rejected", reason: { code: "engine-failed" } });
+      }
+      await expect(program.run(slow.inputs())).rejects.toThrow(/"the last one".*closed/);
+      await expect(other.compile(slow.graph)).rejects.toMatchObject({ code: "engine-failed" });
+      await program[Symbol.asyncDispose]();
+      await other[Symbol.asyncDispose]();
+    });
+  });
+}

@@ -1,0 +1,65 @@
+import { expect, test } from "vitest";
+import { openOnnxRuntimeEngine } from "../../packages/core/src/engine/onnxruntime/index.ts";
+import type { Provider } from "../../packages/core/src/engine/onnxruntime/index.ts";
+import * as build from "../../packages/core/src/graph/build.ts";
+import { graphOf } from "../../packages/core/src/graph/graph.ts";
+import type { Tensor } from "../../packages/core/src/graph/tensor.ts";
+import { engineConformance } from "./conformance.ts";
+
+/** Why a provider can't be tested on this machine. */
+async function missing(provider: Provider): Promise<string | undefined> {
+  try {
+    const engine = await openOnnxRuntimeEngine({ provider });
+    await engine[Symbol.asyncDispose]();
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+engineConformance("onnxruntime cpu", () => openOnnxRuntimeEngine());
+engineConformance("onnxruntime webgpu", () => openOnnxRuntimeEngine({ provider: "webgpu" }), await missing("webgpu"));
+engineConformance("onnxruntime cuda", () => openOnnxRuntimeEngine({ provider: "cuda" }), await missing("cuda"));
+
+test("buffers are handed over, not copied", async () => {
+  await using engine = await openOnnxRuntimeEngine();
+  const x = build.input("x", { type: "float32", shape: [1000] });
+  await using program = await engine.compile(graphOf({ y: build.relu(x) }));
+  const data = new Float32Array(1000);
+  const { outputs } = await program.run({ x: { type: "float32", shape: [1000], data } });
+  expect(data.length).toBe(0);
+  expect(outputs["y"]?.data.length).toBe(1000);
+});
+
+test("a view of a larger buffer, and one buffer under two names, are taken too", async () => {
+  await using engine = await openOnnxRuntimeEngine();
+  const [a, b] = ["a", "b"].map((name) => build.input(name, { type: "float32", shape: [2] }));
+  if (a === undefined || b === undefined) throw new Error("There are two inputs.");
+  await using program = await engine.compile(graphOf({ y: build.add(a, b) }));
+  const all = Float32Array.of(1, 2, 3, 4);
+  const view = (from: number): Tensor => ({ type: "float32", shape: [2], data: all.subarray(from, from + 2) });
+  expect((await program.run({ a: view(0), b: view(2) })).outputs["y"]?.data).toEqual(Float32Array.of(4, 6));
+  const both: Tensor = { type: "float32", shape: [2], data: Float32Array.of(5, 6) };
+  expect((await program.run({ a: both, b: both })).outputs["y"]?.data).toEqual(Float32Array.of(10, 12));
+});
+
+test("where no memory may be kept, programs that take turns are compiled again without anybody noticing", async () => {
+  await using engine = await openOnnxRuntimeEngine({ warmBytes: 0, threads: 1 });
+  const x = build.input("x", { type: "float32", shape: [1] });
+  const programs = await Promise.all(
+    Array.from({ length: 12 }, (_, index) =>
+      engine.compile(graphOf({ y: build.add(x, build.scalarConstant(index)) }), { frequent: index % 5 === 0 }),
+    ),
+  );
+  for (let round = 0; round < 2; round += 1) {
+    for (const [index, program] of programs.entries()) {
+      const { outputs } = await program.run({ x: { type: "float32", shape: [1], data: Float32Array.of(round) } });
+      expect(outputs["y"]?.data[0]).toBe(index + round);
+    }
+  }
+});
+
+test("a provider that is not there is refused, saying what is and how to get it", async () => {
+  const reason = await missing("cuda");
+  if (reason !== undefined) expect(reason).toMatch(/provider cuda.*providers cpu,.*install\.js/su);
+});

@@ -1,0 +1,156 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { CreateBucketCommand, ListMultipartUploadsCommand } from "@aws-sdk/client-s3";
+import sharp from "sharp";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openImage } from "../packages/core/src/format/images/open-image.ts";
+import { levelIndex } from "../packages/core/src/geometry/units.ts";
+import { byteSourceConformance } from "../packages/core/src/io/byte-source-conformance.ts";
+import { objectStoreConformance } from "../packages/core/src/io/object-store-conformance.ts";
+import { observed } from "../packages/core/src/io/observed.ts";
+import { openSource, openStore } from "../packages/core/src/io/open.ts";
+import type { StoreSettings } from "../packages/core/src/io/open.ts";
+import { s3Client } from "../packages/core/src/io/s3-client.ts";
+import type { S3Settings } from "../packages/core/src/io/s3-client.ts";
+import { startS3Server } from "./servers/s3-server.ts";
+
+let server: Awaited<ReturnType<typeof startS3Server>> | undefined;
+let s3: S3Settings = {};
+let settings: StoreSettings = {};
+const bucket = "slidelight-test";
+
+beforeAll(async () => {
+  server = await startS3Server();
+  const { endpoint, region, accessKeyId, secretAccessKey } = server;
+  s3 = { endpoint, region, credentials: { accessKeyId, secretAccessKey }, pathStyle: true, checksums: "WHEN_REQUIRED" };
+  settings = { s3 };
+  await s3Client(s3).send(new CreateBucketCommand({ Bucket: bucket }));
+});
+afterAll(() => server?.[Symbol.asyncDispose]());
+
+let prefixes = 0;
+const newPrefix = (): string => {
+  prefixes += 1;
+  return `s3://${bucket}/prefix ${prefixes}/ä`;
+};
+
+objectStoreConformance("S3", async () => openStore(newPrefix(), settings));
+byteSourceConformance("S3", async (content) => {
+  const uri = newPrefix();
+  await openStore(uri, settings).put("object", content);
+  return openSource(`${uri}/object`, settings);
+});
+
+describe("S3", () => {
+  it("lists more keys than one page holds", async () => {
+    const store = openStore(newPrefix(), settings);
+    const keys = Array.from({ length: 1_203 }, (_, index) => `k/${String(index).padStart(5, "0")}`);
+    for (let start = 0; start < keys.length; start += 100) {
+      await Promise.all(keys.slice(start, start + 100).map((key) => store.put(key, Buffer.from("x"))));
+    }
+    const found: string[] = [];
+    for await (const { key } of store.list("k/")) found.push(key);
+    expect(found).toEqual(keys);
+  });
+
+  it("meets an object that was replaced as changed", async () => {
+    const uri = newPrefix();
+    const store = openStore(uri, settings);
+    await store.put("k", Buffer.from("old"));
+    await using source = await openSource(`${uri}/k`, settings);
+    await store.put("k", Buffer.from("new and longer"));
+    await expect(source.read({ offset: 0, length: 3 })).rejects.toMatchObject({ code: "image-changed" });
+  });
+
+  it.each([
+    ["a missing key", (): string => `s3://${bucket}/no/such key.svs`, "image-not-found"],
+    ["a missing bucket", (): string => "s3://no-such-bucket/key", "store-not-found"],
+    ["a key with ..", (): string => `s3://${bucket}/../key`, "key-invalid"],
+  ])("says what is wrong with %s", async (_, uri, code) => {
+    await expect(openSource(uri(), settings)).rejects.toMatchObject({ code });
+  });
+
+  it("says that a bucket to write to is missing", async () => {
+    await expect(openStore("s3://no-such-bucket", settings).put("k", Buffer.from("x"))).rejects.toMatchObject({
+      code: "store-not-found",
+    });
+  });
+
+  it("says that it was refused", async () => {
+    const wrong = { s3: { ...s3, credentials: { accessKeyId: "nobody", secretAccessKey: "nothing" } } };
+    await expect(openSource(`s3://${bucket}/k`, wrong)).rejects.toMatchObject({
+      code: "store-denied",
+      message: expect.stringContaining("access key"),
+    });
+  });
+
+  it("says that it can't be reached", async () => {
+    const nowhere = { s3: { ...s3, endpoint: "http://127.0.0.1:9", attempts: 1 } };
+    await expect(openSource(`s3://${bucket}/k`, nowhere)).rejects.toMatchObject({ code: "store-unavailable" });
+  });
+
+  it("refuses a whole object in place of a range", async () => {
+    const rude = createServer((request, response) => {
+      response.writeHead(200, { "content-length": "100", etag: '"1"' });
+      response.end(request.method === "HEAD" ? undefined : Buffer.alloc(100));
+    });
+    await new Promise<void>((resolve) => {
+      rude.listen(0, "127.0.0.1", resolve);
+    });
+    try {
+      const address = rude.address();
+      if (address === null || typeof address === "string") throw new Error("no port");
+      const store = openStore(`s3://${bucket}`, { s3: { ...s3, endpoint: `http://127.0.0.1:${address.port}` } });
+      await using source = await store.open("k");
+      await expect(source.read({ offset: 10, length: 10 })).rejects.toMatchObject({
+        code: "store-unavailable",
+        message: expect.stringContaining("expected 206"),
+      });
+    } finally {
+      rude.closeAllConnections();
+      rude.close();
+    }
+  });
+
+  it("leaves no parts of an upload that was given up", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "slidelight-upload-"));
+    try {
+      const path = join(folder, "file");
+      await writeFile(path, Buffer.alloc(40_000_000, 1));
+      const controller = new AbortController();
+      const store = openStore(newPrefix(), settings);
+      const put = store.putFile("big", path, { signal: controller.signal });
+      setTimeout(() => controller.abort("enough"), 30);
+      await expect(put).rejects.toBe("enough");
+      expect(await store.head("big")).toBeUndefined();
+      await expect
+        .poll(async () => {
+          const left = await s3Client(s3).send(new ListMultipartUploadsCommand({ Bucket: bucket }));
+          return left.Uploads?.length ?? 0;
+        })
+        .toBe(0);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+
+  it("gives a region of a tiled TIFF without the rest of the file", async () => {
+    const uri = newPrefix();
+    const noise = { type: "gaussian", mean: 128, sigma: 30 } as const;
+    const tiff = await sharp({ create: { width: 2_048, height: 2_048, channels: 3, background: "#fff", noise } })
+      .tiff({ compression: "deflate", tile: true, tileWidth: 256, tileHeight: 256 })
+      .toBuffer();
+    await openStore(uri, settings).put("slide.tif", tiff);
+    let read = 0;
+    const source = observed(await openSource(`${uri}/slide.tif`, settings), (bytes) => {
+      read += bytes;
+    });
+    await using image = await openImage(`${uri}/slide.tif`, source);
+    const region = await image.read(levelIndex(0), { x: 300, y: 300, width: 300, height: 200 });
+    const wanted = await sharp(tiff).extract({ left: 300, top: 300, width: 300, height: 200 }).raw().toBuffer();
+    expect(Buffer.compare(Buffer.from(region.data.buffer), wanted)).toBe(0);
+    expect(read).toBeLessThan(tiff.length / 8);
+  });
+});
