@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { encodeOnnx, explainImage, openFileSource, openStore, parseManifest, readOnnx, unetGraph, unetParameters } from "@slidelight/core";
+import { encodeOnnx, explainImage, openSource, openStore, parseManifest, readOnnx, unetGraph, unetParameters } from "@slidelight/core";
 import type { ExplanationResources, ExplanationSettings, Manifest, Model, UNetSettings } from "@slidelight/core";
 import { openOnnxRuntimeEngine } from "@slidelight/core/onnxruntime";
 import { renderTissue } from "@slidelight/synthesis";
@@ -59,7 +59,7 @@ async function explain(
   };
   const uri = join(folder, image);
   const [result] = await explainImage(
-    { uri, key: image, open: () => openFileSource(uri) },
+    { uri, key: image, open: () => openSource(uri) },
     { methods: ["grad-cam"], targets: ["top1"], tissue: "off", raw: "float32", ...settings },
     resources,
   );
@@ -145,7 +145,7 @@ describe("a run", () => {
     if (engine === undefined) throw new RangeError("The engine was not opened.");
     const output = openStore(join(folder, "twice"));
     const uri = join(folder, "tissue.png");
-    const image = { uri, key: "tissue.png", open: () => openFileSource(uri) };
+    const image = { uri, key: "tissue.png", open: () => openSource(uri) };
     const settings = { methods: ["cam"], targets: ["0-1"], tissue: "off" } as const;
     const resources = { engine, model: unet({}), output, scratch: join(folder, "scratch") };
     const [first] = await explainImage(image, settings, resources);

@@ -12,7 +12,7 @@ export type { ImageLevel, ImageLimits, SlideImage } from "./format/image.ts";
 export { openImage } from "./format/images/open-image.ts";
 export { encodeOnnx } from "./format/onnx/encode.ts";
 export { readOnnx } from "./format/onnx/read-onnx.ts";
-export { manifestSchema } from "./format/output/manifest.ts";
+export { manifestSchema, parseManifest } from "./format/output/manifest.ts";
 export type { Manifest } from "./format/output/manifest.ts";
 export type { Abortable, ByteSource } from "./io/byte-source.ts";
 export { parseLocation } from "./io/location.ts";

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { Worker } from "node:worker_threads";
+import { markAsUntransferable, Worker } from "node:worker_threads";
 import { expect, test } from "vitest";
 import { connectTo } from "./connection.ts";
 
@@ -94,8 +94,10 @@ test("a buffer that can't leave the main thread is copied", async () => {
       });`),
   );
   // As a native library's buffers: owned by somebody else.
-  const { buffer } = new WebAssembly.Memory({ initial: 1 });
-  const question = { kind: "compile", program: 1, bytes: new Uint8Array(buffer), frequent: false } as const;
+  const buffer = new ArrayBuffer(65536);
+  markAsUntransferable(buffer);
+  const model = { bytes: new Uint8Array(buffer), frequent: false, workingBytes: 0 };
+  const question = { kind: "compile", program: 1, ...model } as const;
   await expect(connection.ask(question, { operation: "Sending", transfer: [buffer] })).rejects.toThrow("got: 65536");
   expect(buffer.byteLength).toBe(65536);
 });
