@@ -67,9 +67,14 @@ export function describePool(node: Node, reduction: Reduction, operand: Node): P
   return { ...parts, layer: operand, label: reduction };
 }
 
-/** The clip from below that keeps a power of a negative number away belongs to the pool, not to the layer. */
+/**
+ * The clip that keeps powers of negative numbers away belongs to the pool where it changes next to nothing, after a
+ * ReLU. Elsewhere it may be the body's own non-linearity: exporters merge a ReLU and the clip after it into one.
+ */
 function withoutFloor(node: Node): Node {
-  return node.op === "Clip" && node.attributes.max === Infinity && node.attributes.min < 0.01 ? node.inputs[0] : node;
+  if (node.op !== "Clip" || node.attributes.max !== Infinity || node.attributes.min >= 0.01) return node;
+  const [layer] = node.inputs;
+  return layer.op === "Relu" ? layer : node;
 }
 
 function withoutFactor(node: Node): { readonly layer: Node; readonly factor: number } {

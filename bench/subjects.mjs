@@ -1,0 +1,68 @@
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir, rename } from "node:fs/promises";
+import { homedir } from "node:os";
+import { basename, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import sharp from "sharp";
+import { defaultUNet, openSource, unetGraph, unetParameters } from "../packages/core/dist/index.js";
+
+/** The network of all benchmarks: the base-16 depth-4 U-Net with transposed convolutions, two classes, mean pool. */
+export const settings = { ...defaultUNet, depth: 4, baseChannels: 16, classes: 2, pool: { kind: "mean" } };
+export const parameters = unetParameters(settings);
+
+/** Its weights are random: what they are costs nothing. */
+export const model = {
+  sha256: createHash("sha256").update(JSON.stringify(settings)).digest("hex"),
+  description: "benchmark U-Net, untrained",
+  instantiate: (size) => unetGraph(settings, parameters, size),
+};
+
+const cache = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "slidelight", "bench");
+const slides = fileURLToPath(new URL("../../shared/data/slides/", import.meta.url));
+
+function imageOf(path, size) {
+  return { name: basename(path), path, key: basename(path), uri: path, open: () => openSource(path), ...size };
+}
+
+/** A region of a real slide, where it is there: set SLIDELIGHT_BENCH_SLIDE to another one. */
+export async function realSlide() {
+  const path = process.env["SLIDELIGHT_BENCH_SLIDE"] ?? join(slides, "cmu-1-small-region.svs");
+  if (!existsSync(path)) return undefined;
+  const { width, height } = await sharp(path).metadata();
+  return imageOf(path, { width, height });
+}
+
+/** A tiled JPEG TIFF of side x side pixels, as scanners write them: stained tissue with cells. Made once. */
+export async function generatedSlide(side) {
+  const path = join(cache, `tissue-${side}.tif`);
+  if (!existsSync(path)) {
+    await mkdir(cache, { recursive: true });
+    await sharp(tissue(side), { raw: { width: side, height: side, channels: 3 }, limitInputPixels: false })
+      .tiff({ tile: true, tileWidth: 256, tileHeight: 256, compression: "jpeg", quality: 85 })
+      .toFile(`${path}.part`);
+    await rename(`${path}.part`, path);
+  }
+  return imageOf(path, { width: side, height: side });
+}
+
+/** RGB: a pink ground that waves, dark round nuclei on a jittered grid, noise. */
+function tissue(side) {
+  const data = new Uint8Array(side * side * 3);
+  const spacing = 24;
+  for (let y = 0, at = 0; y < side; y += 1) {
+    for (let x = 0; x < side; x += 1, at += 3) {
+      const cell = Math.imul(Math.floor(x / spacing) + 1, 73856093) ^ Math.imul(Math.floor(y / spacing) + 1, 19349663);
+      const dx = (x % spacing) - 8 - ((cell >>> 4) & 7);
+      const dy = (y % spacing) - 8 - ((cell >>> 9) & 7);
+      const radius = 4 + ((cell >>> 13) & 3);
+      const noise = (Math.imul(at + 1, 2654435761) >>> 27) - 16;
+      const wave = 18 * Math.sin(x / 190) * Math.cos(y / 230);
+      const nucleus = dx * dx + dy * dy < radius * radius;
+      data[at] = (nucleus ? 110 : 225) + noise + wave;
+      data[at + 1] = (nucleus ? 70 : 165) + noise + wave;
+      data[at + 2] = (nucleus ? 150 : 205) + noise;
+    }
+  }
+  return data;
+}
