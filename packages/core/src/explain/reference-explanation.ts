@@ -17,11 +17,22 @@ export interface ReferenceExplanation {
   readonly sweeps: number;
 }
 
+/** What is pooled when not every tile is: 1 at each kept pixel, and the kept tiles. */
+export interface KeptPixels {
+  readonly values: Uint8Array;
+  readonly tiles: readonly number[];
+}
+
 /**
  * Explains an image in the slow, exact float64 evaluator, tile by tile: what every engine is measured against.
  * `pixels` are interleaved RGB of the image's size, in the units of the network's image input.
  */
-export function explainByReference(explanation: Explanation, pixels: ArrayLike<number>, grid: TileGrid): ReferenceExplanation {
+export function explainByReference(
+  explanation: Explanation,
+  pixels: ArrayLike<number>,
+  grid: TileGrid,
+  kept?: KeptPixels,
+): ReferenceExplanation {
   const { width, height } = explanation.network.size;
   let statistics: StatisticTable = new Map();
   const maps = new Map<string, Float64Array>();
@@ -29,7 +40,7 @@ export function explainByReference(explanation: Explanation, pixels: ArrayLike<n
     const merged = new Map(statistics);
     const restriction = prepareRestriction(sweepOutputs(sweep));
     const globals = explanation.globals(statistics);
-    for (let tile = 0; tile < tileCount(grid); tile += 1) {
+    for (const tile of kept?.tiles ?? Array.from({ length: tileCount(grid) }, (_, index) => index)) {
       const core = coreOf(grid, tile);
       const regions = sweepRegions(sweep, regionOf(core));
       const plan = restriction.plan(regions);
@@ -39,7 +50,11 @@ export function explainByReference(explanation: Explanation, pixels: ArrayLike<n
         const region = plan.inputRegions[node.name];
         const origin = plan.origins[node.name];
         const vector = globals.get(node.name);
-        if (region !== undefined) inputs[node.name] = { shape: node.shape, data: crop(pixels, width, region) };
+        if (region !== undefined) {
+          const isImage = node.name === explanation.network.image.name;
+          const data = isImage ? crop(pixels, width, region, 3) : crop(kept?.values ?? [], width, region, 1);
+          inputs[node.name] = { shape: node.shape, data };
+        }
         else if (origin !== undefined) inputs[node.name] = { shape: node.shape, data: Float64Array.of(origin) };
         else if (vector !== undefined) inputs[node.name] = { shape: node.shape, data: vector };
       }
@@ -68,12 +83,12 @@ export function explainByReference(explanation: Explanation, pixels: ArrayLike<n
   return { map, outcome, sweeps: explanation.sweeps.length };
 }
 
-function crop(pixels: ArrayLike<number>, width: number, region: Region): Float64Array {
+function crop(values: ArrayLike<number>, width: number, region: Region, channels: 1 | 3): Float64Array {
   const area = rectangleOf(region);
-  const part = new Float64Array(area.width * area.height * 3);
+  const part = new Float64Array(area.width * area.height * channels);
   for (let row = 0; row < area.height; row += 1) {
-    const from = ((area.y + row) * width + area.x) * 3;
-    for (let i = 0; i < area.width * 3; i += 1) part[row * area.width * 3 + i] = pixels[from + i] ?? Number.NaN;
+    const from = ((area.y + row) * width + area.x) * channels;
+    for (let i = 0; i < area.width * channels; i += 1) part[row * area.width * channels + i] = values[from + i] ?? Number.NaN;
   }
   return part;
 }

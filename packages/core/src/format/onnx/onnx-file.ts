@@ -34,7 +34,7 @@ export interface Step {
  * Operator sets whose rules the readers know. Older ones have attributes of other meanings; in the newest, what has
  * changed for the supported operators is element types.
  */
-const opsets = { first: 7, last: 27 } as const;
+const opsets = { first: 7, last: 28 } as const;
 
 /**
  * Decodes an ONNX file and checks that its operators are known.
