@@ -6,7 +6,13 @@ import { checkNode, installDependencies, main, root } from "./setup.mjs";
 const bin = (name) => join(root, "node_modules/.bin", name);
 
 const checks = [
-  { name: "types", commands: [[bin("tsc"), "-b"], [bin("tsc"), "-p", "test", "--noEmit"]] },
+  {
+    name: "types",
+    commands: [
+      [bin("tsc"), "-b"],
+      [bin("tsc"), "-p", "test", "--noEmit"],
+    ],
+  },
   { name: "lint", commands: [[bin("oxlint"), "--type-aware", "--deny-warnings"]] },
   { name: "format", commands: [[bin("biome"), "format"]] },
   { name: "unused", commands: [[bin("knip"), "--no-progress"]] },

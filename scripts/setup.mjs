@@ -29,7 +29,9 @@ export function call(command, args, { quiet = false, env = {} } = {}) {
   });
   if (result.status === 0) return result.stdout ?? "";
   if (quiet) process.stderr.write(`${result.stdout ?? ""}${result.stderr ?? ""}`);
-  throw new Error(`${command} ${args.join(" ")} failed${result.error === undefined ? "" : `: ${result.error.message}`}`);
+  throw new Error(
+    `${command} ${args.join(" ")} failed${result.error === undefined ? "" : `: ${result.error.message}`}`,
+  );
 }
 
 /** A program of the cache or the path. */
@@ -41,12 +43,16 @@ export function find(name) {
 export function checkNode() {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
   if (major > leastNode[0] || (major === leastNode[0] && minor >= leastNode[1])) return;
-  throw new Error(`Node ${leastNode.join(".")} or later is needed, this is ${process.versions.node}. See https://nodejs.org.`);
+  throw new Error(
+    `Node ${leastNode.join(".")} or later is needed, this is ${process.versions.node}. See https://nodejs.org.`,
+  );
 }
 
 /** `npm ci`, when the lock file is another one than at the last time. */
 export function installDependencies() {
-  const lock = createHash("sha256").update(readFileSync(join(root, "package-lock.json"))).digest("hex");
+  const lock = createHash("sha256")
+    .update(readFileSync(join(root, "package-lock.json")))
+    .digest("hex");
   const stamp = join(root, "node_modules", ".slidelight-lock");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === lock) return;
   say("installing dependencies (npm ci)");
@@ -65,11 +71,13 @@ export function dockerAnswers() {
 /** Why there is no Redis; `undefined` where there is one, or where it could be installed. */
 export function ensureRedis() {
   if (find("redis-server") !== undefined) return undefined;
-  const advice = "redis-server is not there: install it (Debian: apt-get install redis-server; macOS: brew install redis)";
+  const advice =
+    "redis-server is not there: install it (Debian: apt-get install redis-server; macOS: brew install redis)";
   if (process.getuid?.() !== 0 || find("apt-get") === undefined) return advice;
   say("installing redis-server (apt-get)");
   const env = { DEBIAN_FRONTEND: "noninteractive" };
-  const install = () => call("apt-get", ["install", "-y", "--no-install-recommends", "redis-server"], { quiet: true, env });
+  const install = () =>
+    call("apt-get", ["install", "-y", "--no-install-recommends", "redis-server"], { quiet: true, env });
   try {
     try {
       install();

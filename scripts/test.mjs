@@ -39,7 +39,8 @@ await main(() => {
   const skipped = [...counts.skipped, ...(noS3 ? s3Suites : [])];
   if (skipped.length > 0) {
     process.stdout.write(`\nSkipped:\n${skipped.map((name) => `  ${name}\n`).join("")}`);
-    for (const reason of [redis, s3]) if (reason !== undefined && !docker) process.stdout.write(`  because: ${reason}\n`);
+    for (const reason of [redis, s3])
+      if (reason !== undefined && !docker) process.stdout.write(`  because: ${reason}\n`);
   }
   // A run can fail without a test that does: an unhandled rejection.
   const failed = Math.max(counts.failed, run.status === 0 ? 0 : 1);
@@ -51,7 +52,9 @@ await main(() => {
 function countsOf(report) {
   const tests = report.testResults.flatMap((file) => file.assertionResults);
   // A file that could not be loaded has no tests, but it failed.
-  const broken = report.testResults.filter((file) => file.status === "failed" && !file.assertionResults.some((test) => test.status === "failed"));
+  const broken = report.testResults.filter(
+    (file) => file.status === "failed" && !file.assertionResults.some((test) => test.status === "failed"),
+  );
   return {
     passed: tests.filter((test) => test.status === "passed").length,
     failed: tests.filter((test) => test.status === "failed").length + broken.length,

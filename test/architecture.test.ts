@@ -27,7 +27,9 @@ function sources(folder: string): readonly string[] {
 
 function importsOf(file: string): readonly Import[] {
   const text = readFileSync(file, "utf8");
-  const found = text.matchAll(/(?:^|\n)\s*(?:import|export)\b[^;"']*?from\s*["']([^"']+)["']|import\(\s*["']([^"']+)["']\s*\)|(?:^|\n)import\s+["']([^"']+)["']/gu);
+  const found = text.matchAll(
+    /(?:^|\n)\s*(?:import|export)\b[^;"']*?from\s*["']([^"']+)["']|import\(\s*["']([^"']+)["']\s*\)|(?:^|\n)import\s+["']([^"']+)["']/gu,
+  );
   const layer = relative(core, file).split("/")[0] ?? "";
   return [...found].map(([, from, dynamic, bare]) => ({ file, layer, specifier: from ?? dynamic ?? bare ?? "" }));
 }
@@ -47,7 +49,9 @@ test("imports go down the layers only", () => {
   const upward = coreImports.flatMap(({ file, layer, specifier }) => {
     if (!specifier.startsWith(".")) return [];
     const to = relative(core, resolve(dirname(file), specifier)).split("/")[0] ?? "";
-    return layers.indexOf(to) > layers.indexOf(layer) || !layers.includes(to) ? [`${relative(root, file)} -> ${specifier}`] : [];
+    return layers.indexOf(to) > layers.indexOf(layer) || !layers.includes(to)
+      ? [`${relative(root, file)} -> ${specifier}`]
+      : [];
   });
   expect(upward).toEqual([]);
 });
@@ -72,7 +76,9 @@ test("queues, HTTP, metrics and logs are used by applications alone", () => {
 test("packages ask neither the environment nor the console", () => {
   const packages = readdirSync(join(root, "packages")).flatMap((name) => sources(join(root, "packages", name, "src")));
   const found = packages
-    .filter((file) => !isSuite(file) && /\bprocess\.(?:env|argv|exit)\b|\bconsole\.\w/u.test(readFileSync(file, "utf8")))
+    .filter(
+      (file) => !isSuite(file) && /\bprocess\.(?:env|argv|exit)\b|\bconsole\.\w/u.test(readFileSync(file, "utf8")),
+    )
     .map((file) => relative(root, file));
   expect(found).toEqual([]);
 });
@@ -82,7 +88,12 @@ test("an application imports another one through the contract only", () => {
     sources(join(root, "apps", app, "src"))
       .flatMap(importsOf)
       .filter(({ specifier }) => specifier.startsWith("@slidelight/"))
-      .filter(({ specifier }) => !(app === "contract" ? ["core"] : ["core", "contract"]).some((name) => specifier.startsWith(`@slidelight/${name}`)))
+      .filter(
+        ({ specifier }) =>
+          !(app === "contract" ? ["core"] : ["core", "contract"]).some((name) =>
+            specifier.startsWith(`@slidelight/${name}`),
+          ),
+      )
       .map(({ file, specifier }) => `${relative(root, file)} -> ${specifier}`),
   );
   expect(crossing).toEqual([]);

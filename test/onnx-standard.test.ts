@@ -14,7 +14,10 @@ import refused from "./onnx-standard-refused.json" with { type: "json" };
 
 const found = await standardCases();
 const cases = typeof found === "string" ? [] : found.filter(({ operators }) => operators.every((name) => operatorReaders.has(name)));
-const reasons: Readonly<Record<string, string>> = refused;
+/** Each refused case with what the message says of it; the file has them by reason. */
+const reasons: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.entries(refused).flatMap(([reason, names]) => names.map((name) => [name, reason])),
+);
 
 /**
  * How far a value may lie from the expected one, relative to the largest of the case. The expected values are computed
@@ -23,6 +26,9 @@ const reasons: Readonly<Record<string, string>> = refused;
  * and bfloat16 (2^-8) few operations follow each other. Integers and booleans are exact.
  */
 const tolerances: Readonly<Record<number, number>> = { 1: 6e-6, 11: 6e-6, 10: 5e-3, 16: 3e-2 };
+
+/** Cases whose expected values are written by hand with about four decimals: the absolute tolerance. */
+const handWritten: Readonly<Record<string, number>> = { test_averagepool_2d_ceil_last_window_starts_on_pad: 1e-4 };
 
 /**
  * In a model an operand is given at run time or known when the file is read; some operators need to know some operands
@@ -49,12 +55,12 @@ function run(files: StandardFiles, isKnown: (index: number) => boolean): readonl
 }
 
 /** The first difference; `undefined` for none. */
-function differenceOf(actual: ReferenceTensor, proto: TensorProto): string | undefined {
+function differenceOf(actual: ReferenceTensor, proto: TensorProto, absolute: number): string | undefined {
   const expected = referenceTensor(decodeTensor(proto, proto.name));
   if (actual.shape.join() !== expected.shape.join()) return `shape [${actual.shape.join()}], expected [${expected.shape.join()}]`;
   const finite = expected.data.filter(Number.isFinite);
   const largest = finite.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-  const allowed = (tolerances[proto.dataType] ?? 0) * largest;
+  const allowed = Math.max(absolute, (tolerances[proto.dataType] ?? 0) * largest);
   const index = expected.data.findIndex((value, at) => {
     const got = actual.data[at] ?? Number.NaN;
     return !(Object.is(got, value) || got === value || Math.abs(got - value) <= allowed);
@@ -67,14 +73,14 @@ interface Outcome {
   readonly differences: readonly string[];
 }
 
-function outcomeOf(files: StandardFiles): Outcome {
+function outcomeOf(files: StandardFiles, absolute = 0): Outcome {
   const refusals: SlidelightError[] = [];
   const differences: string[] = [];
   for (const { name, isKnown } of ways) {
     try {
       for (const [index, actual] of run(files, isKnown).entries()) {
         const proto = files.outputs[index];
-        const difference = proto === undefined ? "one output too many" : differenceOf(actual, proto);
+        const difference = proto === undefined ? "one output too many" : differenceOf(actual, proto, absolute);
         if (difference !== undefined) differences.push(`${name}: output ${index}: ${difference}`);
       }
     } catch (error) {
@@ -92,7 +98,7 @@ describe.runIf(typeof found === "string")("the ONNX standard's own tests", () =>
 describe.skipIf(typeof found === "string")("the ONNX standard's own tests", () => {
   test("cover every operator that can be read", () => {
     const covered = new Set(cases.flatMap(({ operators }) => operators));
-    expect([...operatorReaders.keys()].filter((name) => !covered.has(name))).toEqual(["Upsample"]);
+    expect([...operatorReaders.keys()].filter((name) => !covered.has(name))).toEqual([]);
   });
 
   test("are the cases that the list of refused ones names", () => {
@@ -100,8 +106,8 @@ describe.skipIf(typeof found === "string")("the ONNX standard's own tests", () =
     expect(Object.keys(reasons).filter((name) => !names.has(name))).toEqual([]);
   });
 
-  test.each(cases.filter(({ name }) => reasons[name] === undefined).map((item) => [item.name, item] as const))("%s", async (_, item) => {
-    const { refusals, differences } = outcomeOf(await loadCase(item));
+  test.each(cases.filter(({ name }) => reasons[name] === undefined).map((item) => [item.name, item] as const))("%s", async (name, item) => {
+    const { refusals, differences } = outcomeOf(await loadCase(item), handWritten[name]);
     expect(differences).toEqual([]);
     if (refusals.length === ways.length) throw refusals[1] ?? refusals[0];
   });

@@ -11,7 +11,8 @@ export interface RedisServer extends AsyncDisposable {
 
 /** Why no Redis can be had here; `undefined` when one can. */
 export function redisMissing(): string | undefined {
-  if (process.env["SLIDELIGHT_TEST_REDIS_URL"] !== undefined || findBinary("redis-server") !== undefined) return undefined;
+  if (process.env["SLIDELIGHT_TEST_REDIS_URL"] !== undefined || findBinary("redis-server") !== undefined)
+    return undefined;
   if (dockerAnswers()) return undefined;
   return "no redis-server (apt-get install redis-server), no container engine and no SLIDELIGHT_TEST_REDIS_URL";
 }

@@ -1,5 +1,4 @@
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
-import { hostname } from "node:os";
 import { join } from "node:path";
 import type { Engine } from "../engine/engine.ts";
 import { SlidelightError } from "../errors/slidelight-error.ts";
@@ -8,14 +7,12 @@ import type { Explanation, StatisticTable } from "../explain/explanation.ts";
 import type { MethodName } from "../explain/methods/index.ts";
 import { planExplanation } from "../explain/plan.ts";
 import { parseTarget } from "../explain/target.ts";
-import type { MapSamples } from "../explain/tile-program.ts";
+import type { Target } from "../explain/target.ts";
 import type { ImageLevel, ImageLimits, SlideImage } from "../format/image.ts";
 import { openImage } from "../format/images/open-image.ts";
 import { levelForResolution } from "../format/images/choose-level.ts";
 import { thumbnail } from "../format/images/thumbnail.ts";
 import { commitRun, describeOutputs, readManifest } from "../format/output/commit.ts";
-import { openFinisher } from "../format/output/finish.ts";
-import type { Manifest } from "../format/output/manifest.ts";
 import { openTileScratch } from "../format/output/tile-scratch.ts";
 import { openThumbnail } from "../format/output/thumbnail.ts";
 import type { TileGrid } from "../geometry/tile-grid.ts";
@@ -32,11 +29,13 @@ import { openProgramCache } from "./program-cache.ts";
 import type { ProgramCache } from "./program-cache.ts";
 import { runId } from "./run-id.ts";
 import { runSweep } from "./run-sweep.ts";
-import type { MapRanges } from "./run-sweep.ts";
+import type { MapRanges, SweepRun } from "./run-sweep.ts";
 import type { ExplanationResult, ExplanationSettings } from "./settings.ts";
 import { tissueTiles, wholeImage } from "./tissue.ts";
 import type { TissueMask } from "./tissue.ts";
-import { versions } from "./versions.ts";
+import { manifestOf } from "./manifest-of.ts";
+import { writeResults } from "./write-results.ts";
+import type { FinishedRun } from "./write-results.ts";
 
 /** What explaining an image needs besides the image; shared by all images of a process. */
 export interface ExplanationResources {
@@ -106,7 +105,8 @@ export async function explainImage(
   return results;
 }
 
-interface Work {
+/** One image, method and target, with all that they need. */
+export interface Work {
   readonly image: ImageReference;
   readonly settings: ExplanationSettings;
   readonly resources: ExplanationResources;
@@ -146,28 +146,13 @@ async function explainOne(work: Work, { signal }: Abortable): Promise<Explanatio
   const known = await readManifest(resources.output, key);
   if (known !== undefined) return { status: "skipped", runId: id, method, target: known.target, output };
 
-  const plan = (keptCells?: TissueMask["cells"]): Explanation =>
-    planExplanation(network, {
-      method,
-      target,
-      classes,
-      ...(settings.layer === undefined ? {} : { layer: settings.layer }),
-      ...(keptCells === undefined ? {} : { keptCells }),
-    });
-  const draft = plan();
-  const grid = chooseTileGrid(draft, {
-    ...(settings.tile === undefined ? {} : { tile: settings.tile }),
-    ...(resources.memoryBytes === undefined ? {} : { memoryBytes: resources.memoryBytes }),
-  });
-  const tissue = await chooseTissue(work, grid);
-  const explanation = tissue.complete ? draft : plan(tissue.cells);
+  const { explanation, grid, tissue } = await planRun(work, target, classes);
   observe({
     kind: "image-planned",
     tiles: tissue.tiles.length,
     sweeps: explanation.sweeps.length,
     pixels: level.width * level.height,
   });
-
   await mkdir(resources.scratch, { recursive: true });
   const folder = await mkdtemp(join(resources.scratch, "run-"));
   try {
@@ -175,101 +160,38 @@ async function explainOne(work: Work, { signal }: Abortable): Promise<Explanatio
     const canvas = openThumbnail(level, { maxSide: thumbnailSide, alignment: alignmentOf(grid) });
     let statistics: StatisticTable = new Map();
     let ranges: MapRanges = new Map();
-    const samples: MapSamples = settings.raw === undefined ? "uint16" : "float32";
     for (let index = 0; index < explanation.sweeps.length; index += 1) {
-      const done = await runSweep(
-        {
-          explanation,
-          index,
-          grid,
-          tissue,
-          samples,
-          programs: work.programs,
-          programKey: programKeyOf(work, tissue),
-          observe,
-          signal,
-          read: (rectangle, abortable) => slide.read(level.index, rectangle, abortable),
-          store: (tile, map, values, core) => timed("scratch", () => scratch.put(map, tile, core, values)),
-          // The picture is made in the first sweep.
-          ...(index === 0 ? { see: canvas.add } : {}),
-        },
-        statistics,
-      );
-      statistics = done.statistics;
-      ranges = done.ranges;
+      const sweep: SweepRun = {
+        explanation,
+        index,
+        grid,
+        tissue,
+        samples: settings.raw === undefined ? "uint16" : "float32",
+        programs: work.programs,
+        programKey: programKeyOf(work, tissue),
+        observe,
+        signal,
+        read: (rectangle, abortable) => slide.read(level.index, rectangle, abortable),
+        store: (tile, map, values, core) => timed("scratch", () => scratch.put(map, tile, core, values)),
+        // The picture is made in the first sweep.
+        ...(index === 0 ? { see: canvas.add } : {}),
+      };
+      ({ statistics, ranges } = await runSweep(sweep, statistics));
     }
     const outcome = explanation.outcome(statistics);
     const scale = ranges.get(outcome.map);
     if (scale === undefined) throw new RangeError(`No tile of the map "${outcome.map}" was computed.`);
 
     const results = join(folder, "results");
-    await mkdir(results);
-    await using finisher = openFinisher();
-    const tiles = scratch.tilesOf(outcome.map);
-    await timed("assemble", async () => {
-      const mapPath = join(results, "map.tif");
-      await finisher.run({ kind: "map", size: sizeOf(level), tiles, scale, path: mapPath }, { signal });
-      if (settings.raw !== undefined) {
-        const zarr = { kind: "zarr", size: sizeOf(level), tiles, type: settings.raw, folder: join(results, "map.zarr") } as const;
-        await finisher.run({ ...zarr, micronsPerPixel: micronsPerPixelOf(slide, level) }, { signal });
-      }
-      const lines = [
-        `${method}: ${outcome.target.label}   p = ${(outcome.probabilities[outcome.target.index] ?? 0).toFixed(4)}   logit = ${(outcome.logits[outcome.target.index] ?? 0).toPrecision(5)}`,
-        `${work.image.key}   ${level.width} x ${level.height}`,
-      ];
-      await finisher.run(
-        { kind: "preview", thumbnail: canvas.finish(), mapPath, mapSize: sizeOf(level), scale, lines, path: join(results, "preview.jpg") },
-        { signal },
-      );
-    });
-    const manifest: Manifest = {
-      schemaVersion: 1,
-      runId: id,
-      image: {
-        source: work.image.uri,
-        width: level.width,
-        height: level.height,
-        level: level.index,
-        ...optionalMicrons(micronsPerPixelOf(slide, level)),
-        etag: slide.etag,
-        bytes: slide.size,
-      },
-      model: {
-        sha256: resources.model.sha256,
-        ...(resources.model.description === undefined ? {} : { description: resources.model.description }),
-        mean: [...work.mean],
-        std: [...work.std],
-      },
-      method,
-      target: outcome.target.label,
-      layer: explanation.layer,
-      exact: true,
-      exactReasons: exactReasons(tissue),
-      classes: classes.map((name, index) => ({
-        name,
-        logit: outcome.logits[index] ?? 0,
-        probability: outcome.probabilities[index] ?? 0,
-      })),
-      scale,
-      statistics: { pooled: outcome.pooled.map((vector) => [...vector]), sweeps: explanation.sweeps.length },
-      tiles: {
-        width: grid.core.width,
-        height: grid.core.height,
-        columns: grid.columns,
-        rows: grid.rows,
-        kept: tissue.tiles.length,
-        stride: network.stride,
-      },
-      tissue: settings.tissue,
+    const run: FinishedRun = { ...work, id, classes, explanation, grid, tissue, outcome, scale };
+    await timed("assemble", () =>
+      writeResults(run, { folder: results, tiles: scratch.tilesOf(outcome.map), thumbnail: canvas.finish() }, { signal }),
+    );
+    const manifest = manifestOf(run, {
       outputs: await describeOutputs(results),
-      provenance: {
-        startedAt: startedAt.toISOString(),
-        seconds: { ...seconds, total: (Date.now() - startedAt.getTime()) / 1000 },
-        host: hostname(),
-        engine: `${resources.engine.name} ${resources.engine.version} (${resources.engine.provider})`,
-        versions: versions(),
-      },
-    };
+      startedAt,
+      seconds: { ...seconds, total: (Date.now() - startedAt.getTime()) / 1000 },
+    });
     await timed("commit", () => commitRun({ store: resources.output, key, folder: results, manifest, signal }));
     for (const { bytes } of manifest.outputs) observe({ kind: "bytes-written", bytes });
     return { status: "done", runId: id, method, target: outcome.target.label, output };
@@ -278,10 +200,23 @@ async function explainOne(work: Work, { signal }: Abortable): Promise<Explanatio
   }
 }
 
-function exactReasons(tissue: TissueMask): string[] {
-  const reasons = ["every value of the body depends on a window around it, which each tile holds"];
-  if (!tissue.complete) reasons.push("pooled over the cores of the tiles that show tissue");
-  return reasons;
+interface RunPlan {
+  readonly explanation: Explanation;
+  readonly grid: TileGrid;
+  readonly tissue: TissueMask;
+}
+
+async function planRun(work: Work, target: Target, classes: readonly string[]): Promise<RunPlan> {
+  const { settings, resources, network, method } = work;
+  const options = { method, target, classes, ...(settings.layer === undefined ? {} : { layer: settings.layer }) };
+  const whole = planExplanation(network, options);
+  const grid = chooseTileGrid(whole, {
+    ...(settings.tile === undefined ? {} : { tile: settings.tile }),
+    ...(resources.memoryBytes === undefined ? {} : { memoryBytes: resources.memoryBytes }),
+  });
+  const tissue = await chooseTissue(work, grid);
+  const explanation = tissue.complete ? whole : planExplanation(network, { ...options, keptCells: tissue.cells });
+  return { explanation, grid, tissue };
 }
 
 function chooseLevel(slide: SlideImage, settings: ExplanationSettings): ImageLevel {
@@ -315,18 +250,6 @@ function programKeyOf(work: Work, tissue: TissueMask): string {
   const { resources, settings, level, method, target, mean, std, slide } = work;
   const parts = [resources.model.sha256, level.width, level.height, slide.samples, method, target, settings.layer ?? ""];
   return [...parts, tissue.complete, mean.join(), std.join()].join("/");
-}
-
-function micronsPerPixelOf(slide: SlideImage, level: ImageLevel): number | undefined {
-  return slide.micronsPerPixel === undefined ? undefined : slide.micronsPerPixel * level.downsample;
-}
-
-function optionalMicrons(micronsPerPixel: number | undefined): { readonly micronsPerPixel?: number } {
-  return micronsPerPixel === undefined ? {} : { micronsPerPixel };
-}
-
-function sizeOf({ width, height }: ImageLevel): { readonly width: number; readonly height: number } {
-  return { width, height };
 }
 
 type Timed = <T>(stage: Stage, work: () => Promise<T>) => Promise<T>;

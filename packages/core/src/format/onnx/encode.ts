@@ -10,7 +10,7 @@ export interface EncodeOptions {
   /** `metadata_props` of the file. */
   readonly metadata?: Readonly<Record<string, string>>;
   /**
-   * Leave the image axes of inputs open: for a model that is to be run at any size, whose graph has nothing that depends
+   * Leave the image axes of inputs, and of outputs [N, C, H, W], open: for a model that is to be run at any size, whose graph has nothing that depends
    * on the size.
    */
   readonly dynamicAxes?: boolean;
@@ -28,11 +28,12 @@ export function encodeOnnx(graph: Graph, options: EncodeOptions = {}): Uint8Arra
   const outputs = Object.entries(graph.outputs);
   const names = chooseNames(graph);
   const emitter = openEmitter(new Set([...names.values(), ...outputs.map(([name]) => name)]));
+  const { dynamicAxes = false } = options;
   const values = new Map<Node, string>();
   for (const node of topologicalOrder(Object.values(graph.outputs))) {
     const inputs: readonly (Node | undefined)[] = node.inputs;
     const operands = inputs.map((operand) => (operand === undefined ? "" : (values.get(operand) ?? "")));
-    values.set(node, lower({ node, emitter, operands, name: names.get(node) }));
+    values.set(node, lower({ node, emitter, operands, name: names.get(node), dynamicAxes }));
   }
   for (const [name, node] of outputs) {
     const value = values.get(node) ?? "";
@@ -52,9 +53,13 @@ export function encodeOnnx(graph: Graph, options: EncodeOptions = {}): Uint8Arra
       inputs: graph.inputs.map((node) => ({
         name: node.name,
         dataType: dataTypeOf(node.type),
-        shape: options.dynamicAxes === true ? openShape(node) : node.shape,
+        shape: dynamicAxes ? openInput(node) : node.shape,
       })),
-      outputs: outputs.map(([name, node]) => ({ name, dataType: dataTypeOf(node.type), shape: node.shape })),
+      outputs: outputs.map(([name, node]) => ({
+        name,
+        dataType: dataTypeOf(node.type),
+        shape: dynamicAxes ? openOutput(node) : node.shape,
+      })),
     },
   });
 }
@@ -76,7 +81,11 @@ function chooseNames(graph: Graph): ReadonlyMap<Node, string> {
   return names;
 }
 
-function openShape({ shape, attributes }: NodeOf<"Input">): readonly (number | string)[] {
+function openInput({ shape, attributes }: NodeOf<"Input">): readonly (number | string)[] {
   const { spatial } = attributes;
   return shape.map((extent, axis) => (axis === spatial?.[0] ? "height" : axis === spatial?.[1] ? "width" : extent));
+}
+
+function openOutput({ shape }: Node): readonly (number | undefined)[] {
+  return shape.length === 4 ? [...shape.slice(0, 2), undefined, undefined] : shape;
 }

@@ -13,6 +13,8 @@ export interface LoweringContext<O extends OperatorName> {
   readonly operands: readonly string[];
   /** What the result must be called, when it matters. */
   readonly name: string | undefined;
+  /** Whether the file is to be run at other image sizes than the graph's. */
+  readonly dynamicAxes: boolean;
 }
 
 /** Emits the ONNX nodes that an operator becomes and returns the name of its value. */
@@ -43,6 +45,18 @@ function padList({ top, left, bottom, right }: Pads): readonly number[] {
 
 function convolution({ strides, dilations, pads, group }: ConvolutionAttributes): Attributes {
   return { strides, dilations, pads: padList(pads), group };
+}
+
+/**
+ * Whether the scales stand for a ratio of extents (21 / 10) that float32 can't hold: engines round their product with
+ * the extent differently, and may miss the extent that is meant, so that they are to be told that instead.
+ */
+function isRoundedRatio({ inputs: [x], attributes, shape }: NodeOf<"Resize">): boolean {
+  const axes = attributes.scales.map((scale, axis) => {
+    const ratio = (shape[axis + 2] ?? 1) / (x.shape[axis + 2] ?? 1);
+    return { exact: Math.fround(scale) === scale, ratio: Math.abs(scale - ratio) <= 2 ** -22 * ratio };
+  });
+  return axes.every(({ ratio }) => ratio) && axes.some(({ exact }) => !exact);
 }
 
 /** Far enough to mean "up to the first value, inclusive" where a slice runs backwards. */
@@ -104,9 +118,12 @@ export const lowerings: { readonly [O in OperatorName]: Lowering<O> } = {
     const attributes = { kernel_shape: kernel, strides, pads: padList(pads), count_include_pad: countIncludePad ? 1 : 0 };
     return emitter.emit("AveragePool", operands, attributes, name);
   },
-  Resize: ({ node, emitter, operands, name }) => {
+  Resize: ({ node, emitter, operands, name, dynamicAxes }) => {
     const { mode, scales, coordinates, rounding } = node.attributes;
     const attributes = { mode, coordinate_transformation_mode: coordinates, nearest_mode: rounding };
+    if (!dynamicAxes && isRoundedRatio(node)) {
+      return emitter.emit("Resize", [...operands, "", "", emitter.integers(node.shape)], attributes, name);
+    }
     return emitter.emit("Resize", [...operands, "", emitter.floats([1, 1, ...scales])], attributes, name);
   },
   ResizeGradient: ({ node, emitter, operands, name }) => {

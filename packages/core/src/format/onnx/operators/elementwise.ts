@@ -157,6 +157,7 @@ const casting: OperatorReader = (call) => {
 const modulo: OperatorReader = (call) => {
   if ((intAttribute(call, "fmod") ?? 0) !== 0) throw unsupported(call, "fmod = 1", "fmod = 0");
   const [a, b] = [operand(call, 0), operand(call, 1)];
+  if (a.type === "float32") throw unsupported(call, "floating-point operands", "integers");
   const [wideA, wideB] = [cast(a, "float64"), cast(b, "float64")];
   return cast(sub(wideA, mul(wideB, floor(div(wideA, wideB)))), a.type, named(call));
 };

@@ -10,6 +10,8 @@ import {
   reduceProd,
   reduceSum,
   reshape,
+  scalarLike,
+  sliceAxis,
   softmax,
   sqrt,
   sub,
@@ -17,7 +19,7 @@ import {
 import type { Named } from "../../../graph/build.ts";
 import type { Node } from "../../../graph/node.ts";
 import { sizeOf } from "../../../graph/tensor.ts";
-import { axesOf, axisOf, intAttribute, named, operand, unsupported } from "../operator-call.ts";
+import { axesOf, axisOf, intAttribute, named, operand } from "../operator-call.ts";
 import type { OperatorReader } from "../operator-call.ts";
 
 type Reduce = (x: Node, axes: readonly number[], options?: Named) => Node;
@@ -52,14 +54,19 @@ function reduction(reduce: Reduce, around: Around = {}): OperatorReader {
 
 const square = (x: Node): Node => mul(x, x);
 
+/** The first maximum; the last one is the first of the values in reverse. */
 const indexOfMaximum: OperatorReader = (call) => {
-  if ((intAttribute(call, "select_last_index") ?? 0) !== 0) {
-    throw unsupported(call, "select_last_index = 1", "select_last_index = 0");
-  }
   const x = operand(call, 0);
   const axis = axisOf(call, intAttribute(call, "axis") ?? 0, x.shape.length);
-  if ((intAttribute(call, "keepdims") ?? 1) !== 0) return argMax(x, axis, named(call));
-  return reshape(argMax(x, axis), x.shape.toSpliced(axis, 1), named(call));
+  const last = (intAttribute(call, "select_last_index") ?? 0) !== 0;
+  const keep = (intAttribute(call, "keepdims") ?? 1) !== 0;
+  const size = x.shape[axis] ?? 0;
+  const index = (options: Named): Node => {
+    if (!last) return argMax(x, axis, options);
+    const reversed = argMax(sliceAxis(x, { axis, start: size - 1, size, step: -1 }), axis);
+    return sub(scalarLike(reversed, size - 1), reversed, options);
+  };
+  return keep ? index(named(call)) : reshape(index({}), x.shape.toSpliced(axis, 1), named(call));
 };
 
 /** Since version 13 along one axis; before, over all axes from that one on, as if they were flattened. */

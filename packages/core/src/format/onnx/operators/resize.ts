@@ -45,16 +45,24 @@ function pairOf([vertical = 1, horizontal = 1]: readonly number[]): Pair {
   return [vertical, horizontal];
 }
 
-function scalesOf(call: OperatorCall, x: Node, operands: { readonly scales: number; readonly sizes: number }): Pair {
+/** How many times as long each axis becomes; `whole`: the extents times the scales are whole numbers, as meant. */
+interface Scaling {
+  readonly scales: Pair;
+  readonly whole: boolean;
+}
+
+function scalingOf(call: OperatorCall, x: Node, operands: { readonly scales: number; readonly sizes: number }): Scaling {
   const sizes = constantOperand(call, operands.sizes, "sizes") ?? [];
   if (sizes.length > 0) {
     wordAttribute(call, "keep_aspect_ratio_policy", ["stretch"], "stretch");
     const [height = 1, width = 1] = spatialValues(call, sizes, x, "sizes");
-    return [scaleBetween(x.shape[2] ?? 1, height), scaleBetween(x.shape[3] ?? 1, width)];
+    return { scales: [scaleBetween(x.shape[2] ?? 1, height), scaleBetween(x.shape[3] ?? 1, width)], whole: true };
   }
-  const scales = constantOperand(call, operands.scales, "scales") ?? [];
-  if (scales.length === 0) throw malformed(call, "has neither scales nor sizes");
-  return pairOf(spatialValues(call, scales, x, "scales"));
+  const given = constantOperand(call, operands.scales, "scales") ?? [];
+  if (given.length === 0) throw malformed(call, "has neither scales nor sizes");
+  const scales = pairOf(spatialValues(call, given, x, "scales"));
+  const whole = scales.every((scale, axis) => Number.isInteger(Math.fround((x.shape[axis + 2] ?? 1) * Math.fround(scale))));
+  return { scales, whole };
 }
 
 type Sampling = Pick<ResizeAttributes, "coordinates" | "rounding">;
@@ -62,16 +70,19 @@ type Sampling = Pick<ResizeAttributes, "coordinates" | "rounding">;
 const roundings = ["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"] as const;
 const coordinateModes = ["half_pixel", "pytorch_half_pixel", "asymmetric", "align_corners"] as const;
 
+/** Where engines and the standard, or the vocabulary and the standard, agree for whole output extents alone. */
+const wholeOnly: readonly string[] = ["align_corners", "half_pixel_symmetric"];
+
 /** How positions are found and rounded; the modes that say the same as one in the vocabulary are translated. */
-function samplingOf(call: OperatorCall, x: Node, scales: Pair): Sampling {
+function samplingOf(call: OperatorCall, scaling: Scaling): Sampling {
   const rounding = wordAttribute(call, "nearest_mode", roundings, "round_prefer_floor");
-  const mode = stringAttribute(call, "coordinate_transformation_mode");
-  if (mode === "half_pixel_symmetric") {
-    // It differs from half_pixel only where the extent is not scaled to a whole number.
-    const whole = scales.every((scale, axis) => Number.isInteger(Math.fround((x.shape[axis + 2] ?? 1) * Math.fround(scale))));
-    if (whole) return { coordinates: "half_pixel", rounding };
-    throw unsupported(call, `${mode} with scales [${scales.join(", ")}]`, "half_pixel_symmetric with whole output extents");
+  const mode = stringAttribute(call, "coordinate_transformation_mode") ?? "half_pixel";
+  if (wholeOnly.includes(mode) && !scaling.whole) {
+    const got = `${mode} with scales [${scaling.scales.join(", ")}]`;
+    throw unsupported(call, got, `${mode} where the extents times the scales are whole numbers`);
   }
+  // The two differ only where they are not.
+  if (mode === "half_pixel_symmetric") return { coordinates: "half_pixel", rounding };
   if (mode === "tf_half_pixel_for_nn" && rounding === "floor") {
     // floor((i + 0.5) / scale) is (i + 0.5) / scale - 0.5 rounded, halves up.
     return { coordinates: "half_pixel", rounding: "round_prefer_ceil" };
@@ -102,12 +113,13 @@ const resizing: OperatorReader = (call) => {
   const x = imageOperand(call);
   const mode = modeOf(call);
   const former = call.opset < 11;
-  const scales = scalesOf(call, x, former ? { scales: 1, sizes: -1 } : { scales: 2, sizes: 3 });
+  const scaling = scalingOf(call, x, former ? { scales: 1, sizes: -1 } : { scales: 2, sizes: 3 });
+  const { scales } = scaling;
   const enlarging = scales.every((scale) => scale >= 1);
   if ((intAttribute(call, "antialias") ?? 0) !== 0 && !enlarging) {
     throw unsupported(call, "antialias = 1", "antialias = 0");
   }
-  const sampling = former ? formerSampling(call, scales, mode) : samplingOf(call, x, scales);
+  const sampling = former ? formerSampling(call, scales, mode) : samplingOf(call, scaling);
   return unlessUnchanged(call, x, (options) => resize(x, { mode, scales, ...sampling, ...options }));
 };
 
@@ -116,7 +128,7 @@ const upsampling: OperatorReader = (call) => {
   const mode = modeOf(call);
   const given = floatsAttribute(call, "scales");
   const scales =
-    given === undefined ? scalesOf(call, x, { scales: 1, sizes: -1 }) : pairOf(spatialValues(call, given, x, "scales"));
+    given === undefined ? scalingOf(call, x, { scales: 1, sizes: -1 }).scales : pairOf(spatialValues(call, given, x, "scales"));
   const sampling = formerSampling(call, scales, mode);
   return unlessUnchanged(call, x, (options) => resize(x, { mode, scales, ...sampling, ...options }));
 };

@@ -1,0 +1,34 @@
+import { SlidelightError } from "@slidelight/core";
+import type { ErrorCode } from "@slidelight/core";
+
+/** A failure to tell; `unexpected` is a fault of the program. */
+export interface Failure {
+  readonly code: ErrorCode | "unexpected";
+  readonly message: string;
+}
+
+export function failureOf(error: unknown): Failure {
+  if (error instanceof SlidelightError) return { code: error.code, message: error.message };
+  return { code: "unexpected", message: error instanceof Error ? `${error.name}: ${error.message}` : String(error) };
+}
+
+/** One line for people. */
+export function describeFailure(subject: string | undefined, { code, message }: Failure): string {
+  return subject === undefined ? `✗ [${code}] ${message}` : `✗ ${subject}: [${code}] ${message}`;
+}
+
+/** Writes the line, and where it came from when that was asked for. */
+export function tellFailure(
+  error: unknown,
+  options: { readonly subject?: string; readonly debug: boolean; write(line: string): void },
+): Failure {
+  const failure = failureOf(error);
+  options.write(describeFailure(options.subject, failure));
+  if (options.debug && error instanceof Error) options.write(stackOf(error));
+  return failure;
+}
+
+function stackOf(error: Error): string {
+  const stack = error.stack ?? error.message;
+  return error.cause instanceof Error ? `${stack}\ncaused by ${stackOf(error.cause)}` : stack;
+}

@@ -1,0 +1,74 @@
+import { createHash } from "node:crypto";
+import { isRetryable, methodNames, SlidelightError, errorCodes } from "@slidelight/core";
+import type { ErrorCode } from "@slidelight/core";
+import { z } from "zod";
+import type { Failure } from "./failure.ts";
+
+const triple = z.tuple([z.number(), z.number(), z.number()]).readonly();
+
+/** The payload of a job: one image, with everything that decides its results. */
+const imageJobSchema = z.strictObject({
+  version: z.literal(1),
+  /** `etag` and `bytes` are those of the listing; the worker reads what is there when it runs. */
+  image: z.strictObject({ uri: z.string(), key: z.string(), etag: z.string(), bytes: z.number() }),
+  model: z.strictObject({ uri: z.string(), sha256: z.string() }),
+  out: z.string(),
+  settings: z.strictObject({
+    methods: z.tuple([z.enum(methodNames)], z.enum(methodNames)).readonly(),
+    targets: z.tuple([z.string()], z.string()).readonly(),
+    layer: z.string().exactOptional(),
+    level: z.number().exactOptional(),
+    micronsPerPixel: z.number().exactOptional(),
+    tile: z.number().exactOptional(),
+    tissue: z.enum(["auto", "off"]),
+    raw: z.enum(["float16", "float32"]).exactOptional(),
+    mean: triple.exactOptional(),
+    std: triple.exactOptional(),
+  }),
+});
+
+export type ImageJob = z.output<typeof imageJobSchema>;
+
+/** How far a running job is, in tiles of all its sweeps. */
+export interface ImageJobProgress {
+  readonly done: number;
+  readonly tiles: number;
+}
+
+/** @throws {SlidelightError} `job-invalid` naming what does not fit. */
+export function parseImageJob(data: unknown): ImageJob {
+  const parsed = imageJobSchema.safeParse(data);
+  if (parsed.success) return parsed.data;
+  const faults = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
+  throw new SlidelightError(
+    "job-invalid",
+    `Reading a job's payload: expected an image job of version 1, got faults in ${faults.join("; ")}. Use producers and workers of the same release.`,
+  );
+}
+
+/** Equal jobs have equal ids: a queue refuses a `:` and ids that are all digits, so hexadecimal behind a word. */
+export function imageJobId(job: ImageJob): string {
+  const { image, model, out, settings } = job;
+  const identity = [job.version, image.uri, image.key, image.etag, image.bytes, model.sha256, out, settings];
+  return `image-${createHash("sha256").update(JSON.stringify(identity)).digest("hex").slice(0, 32)}`;
+}
+
+export function queueName(suffix: string | undefined): string {
+  return suffix === undefined ? "slidelight-images" : `slidelight-images-${suffix}`;
+}
+
+/** A queue keeps one text of a failure: the code goes in front of it. */
+export function failedReason({ code, message }: Failure): string {
+  return `[${code}] ${message}`;
+}
+
+/** What a queue says of a failed job; failures of the queue itself (a stalled job) have no code of ours. */
+export function parseFailedReason(reason: string): Failure & { readonly retryable: boolean } {
+  const [, code = "", message = ""] = /^\[([a-z-]+)\] (.*)$/su.exec(reason) ?? [];
+  if (isErrorCode(code)) return { code, message, retryable: isRetryable(code) };
+  return { code: "unexpected", message: reason, retryable: true };
+}
+
+function isErrorCode(text: string): text is ErrorCode {
+  return Object.hasOwn(errorCodes, text);
+}

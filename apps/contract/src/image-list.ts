@@ -1,0 +1,103 @@
+import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
+import { basename, isAbsolute, join, relative, resolve, sep } from "node:path";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+import { openStore, parseLocation, SlidelightError } from "@slidelight/core";
+import type { Abortable, ObjectInfo, StoreSettings } from "@slidelight/core";
+
+/** Extensions of the formats that are read; what a prefix holds besides is left out. */
+export const imageExtensions: readonly string[] = ["png", "jpg", "jpeg", "webp", "tif", "tiff", "svs"];
+
+/** An image to explain, as found. */
+export interface ImageEntry {
+  /** As it was given, or made of the folder or prefix that was given. */
+  readonly uri: string;
+  /** Under which its results go. */
+  readonly key: string;
+  /** What a listing knows of it; absent for an image that was named itself. */
+  readonly info?: ObjectInfo;
+}
+
+export interface ImageListOptions extends StoreSettings, Abortable {
+  readonly folder: string;
+  readonly extensions?: readonly string[];
+  /** Where `-` reads from. */
+  readonly input?: Readable;
+  /** Whether a file is an image, or a list with an image a line. */
+  readonly files: "images" | "lists";
+}
+
+/**
+ * The images that an argument stands for, streaming: a folder or `s3://bucket/prefix/` for everything under it; an
+ * image; or, where lists are taken, a file or `-` with an image or a prefix a line.
+ * @throws {SlidelightError} `usage`, `image-not-found` (a list that is not there), `store-*`.
+ */
+export async function* listImages(argument: string, options: ImageListOptions): AsyncGenerator<ImageEntry> {
+  options.signal?.throwIfAborted();
+  if (argument === "-" && options.files === "lists") {
+    if (options.input === undefined) throw new RangeError("Reading a list from standard input: there is none.");
+    yield* listedImages(options.input, options);
+    return;
+  }
+  const location = parseLocation(argument);
+  if (location.kind === "s3") {
+    if (location.key === "" || location.key.endsWith("/")) yield* prefixImages(location, options);
+    else yield { uri: argument, key: location.key };
+    return;
+  }
+  const path = resolve(options.folder, location.path);
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isDirectory() === true) {
+    yield* folderImages(argument, path, options);
+  } else if (options.files === "images" || hasExtension(path, options.extensions ?? imageExtensions)) {
+    yield { uri: argument, key: fileKey(path, options.folder) };
+  } else if (found === undefined) {
+    throw new SlidelightError(
+      "image-not-found",
+      `Opening the list ${argument} failed: there is no such file or folder. Give a folder, s3://bucket/prefix/, a file with an image a line, or - for standard input.`,
+    );
+  } else {
+    yield* listedImages(createReadStream(path, "utf8"), options);
+  }
+}
+
+async function* listedImages(input: Readable, options: ImageListOptions): AsyncGenerator<ImageEntry> {
+  for await (const line of createInterface({ input, crlfDelay: Infinity })) {
+    const text = line.trim();
+    if (text === "" || text.startsWith("#")) continue;
+    // A list names images and prefixes, not further lists.
+    yield* listImages(text, { ...options, files: "images" });
+  }
+}
+
+async function* folderImages(argument: string, path: string, options: ImageListOptions): AsyncGenerator<ImageEntry> {
+  for await (const info of openStore(path).list("", { signal: options.signal })) {
+    if (!hasExtension(info.key, options.extensions ?? imageExtensions)) continue;
+    const file = join(path, ...info.key.split("/"));
+    yield { uri: join(argument, ...info.key.split("/")), key: fileKey(file, options.folder), info };
+  }
+}
+
+async function* prefixImages(
+  { bucket, key }: { readonly bucket: string; readonly key: string },
+  options: ImageListOptions,
+): AsyncGenerator<ImageEntry> {
+  const store = openStore(`s3://${bucket}`, options);
+  for await (const info of store.list(key, { signal: options.signal })) {
+    if (!hasExtension(info.key, options.extensions ?? imageExtensions)) continue;
+    yield { uri: `s3://${bucket}/${info.key}`, key: info.key, info };
+  }
+}
+
+/** The path below the folder where the command runs; the name alone for a file elsewhere. */
+function fileKey(path: string, folder: string): string {
+  const below = relative(folder, path);
+  const outside = below === "" || below === ".." || below.startsWith(`..${sep}`) || isAbsolute(below);
+  return outside ? basename(path) : below.split(sep).join("/");
+}
+
+function hasExtension(key: string, extensions: readonly string[]): boolean {
+  const name = key.slice(key.lastIndexOf("/") + 1).toLowerCase();
+  return extensions.some((extension) => name.endsWith(`.${extension}`));
+}

@@ -1,0 +1,17 @@
+export { runCommand } from "./command.ts";
+export type { CommandContext, Streams } from "./command.ts";
+export { describeFailure, failureOf, tellFailure } from "./failure.ts";
+export type { Failure } from "./failure.ts";
+export { imageExtensions, listImages } from "./image-list.ts";
+export type { ImageEntry } from "./image-list.ts";
+export { failedReason, imageJobId, parseFailedReason, parseImageJob, queueName } from "./image-job.ts";
+export type { ImageJob, ImageJobProgress } from "./image-job.ts";
+export { readModel } from "./model.ts";
+export type { LoadedModel } from "./model.ts";
+export { addOptions, gatherOptions, parseOptions } from "./options.ts";
+export type { Environment, OptionRow, OptionTable } from "./options.ts";
+export { openProgress } from "./progress.ts";
+export type { Progress } from "./progress.ts";
+export { queueOptions, queueSchema, redactedUrl } from "./queue-options.ts";
+export { explanationOptions, settingsKeys, settingsSchema } from "./settings.ts";
+export { storageKeys, storageOptions, storageSchema, storageSettings } from "./storage.ts";

@@ -1,0 +1,30 @@
+import { openSource, readOnnx, SlidelightError } from "@slidelight/core";
+import type { Abortable, Model, StoreSettings } from "@slidelight/core";
+
+export interface LoadedModel {
+  readonly uri: string;
+  readonly model: Model;
+}
+
+/** @throws {SlidelightError} `model-not-found`, `model-unreadable`, `model-operator`, `model-input`, `model-shape`, `store-*`. */
+export async function readModel(uri: string, options: StoreSettings & Abortable): Promise<LoadedModel> {
+  return { uri, model: readOnnx(await readBytes(uri, options), { uri }) };
+}
+
+async function readBytes(uri: string, options: StoreSettings & Abortable): Promise<Uint8Array> {
+  try {
+    await using source = await openSource(uri, options);
+    return await source.read({ offset: 0, length: source.size }, { signal: options.signal });
+  } catch (error) {
+    if (!(error instanceof SlidelightError) || !isAbsence(error.code)) throw error;
+    throw new SlidelightError(
+      "model-not-found",
+      `Opening the model ${uri} failed: there is no such ONNX file. Check the path or the key.`,
+      { cause: error },
+    );
+  }
+}
+
+function isAbsence(code: string): boolean {
+  return code === "image-not-found" || code === "image-not-an-image" || code === "store-not-found";
+}

@@ -1,0 +1,24 @@
+import { z } from "zod";
+import type { OptionTable } from "./options.ts";
+
+export const queueOptions = {
+  redis: { flag: "--redis <url>", text: "the queue's Redis (redis://127.0.0.1:6379)", environment: ["REDIS_URL"] },
+  queue: { flag: "--queue <name>", text: "one queue for each class of workers, such as gpu" },
+} as const satisfies OptionTable;
+
+export const queueSchema = z.object({
+  redis: z
+    .url({ protocol: /^rediss?$/u, error: "expected an address such as redis://127.0.0.1:6379" })
+    .default("redis://127.0.0.1:6379"),
+  queue: z
+    .string()
+    .regex(/^[\w-]+$/u, "expected letters, digits, - and _")
+    .exactOptional(),
+});
+
+/** A Redis address without its password, to print. */
+export function redactedUrl(address: string): string {
+  const url = new URL(address);
+  if (url.password !== "") url.password = "***";
+  return url.href;
+}

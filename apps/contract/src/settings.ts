@@ -1,0 +1,78 @@
+import { methodNames } from "@slidelight/core";
+import type { ExplanationSettings } from "@slidelight/core";
+import { z } from "zod";
+import type { OptionTable } from "./options.ts";
+
+/** What decides a run's result, for `explain` and `enqueue` alike. */
+export const explanationOptions = {
+  model: { flag: "--model <onnx>", text: "the classifier: a path or s3://bucket/key" },
+  out: { flag: "--out <folder>", text: "where results go: a folder or s3://bucket/prefix" },
+  method: { flag: "--method <names>", text: `one or more of ${methodNames.join(", ")} (grad-cam)` },
+  target: { flag: "--target <targets>", text: "top1, a class by name or index, or a-b for a difference (top1)" },
+  layer: { flag: "--layer <name>", text: "the layer that is explained (the pooled one)" },
+  level: { flag: "--level <n>", text: "pyramid level, 0 = full resolution (0)" },
+  mpp: { flag: "--mpp <x>", text: "the level nearest to so many micrometres per pixel" },
+  tile: { flag: "--tile <px>", text: "side of a tile's core (from --memory)" },
+  tissue: { flag: "--tissue <auto|off>", text: "leave out tiles of glass on slides (auto)" },
+  raw: { flag: "--raw <float16|float32>", text: "also write the unscaled values as map.zarr" },
+  mean: { flag: "--mean <r,g,b>", text: "subtracted from RGB in 0..1 (the model's)" },
+  std: { flag: "--std <r,g,b>", text: "then divided by (the model's)" },
+} as const satisfies OptionTable;
+
+export const settingsKeys = [
+  "method",
+  "target",
+  "layer",
+  "level",
+  "mpp",
+  "tile",
+  "tissue",
+  "raw",
+  "mean",
+  "std",
+] as const;
+
+const list = (text: unknown): unknown =>
+  typeof text === "string"
+    ? text
+        .split(",")
+        .map((part) => part.trim())
+        .filter((part) => part !== "")
+    : text;
+
+const numbers = (text: unknown): unknown => (typeof text === "string" ? text.split(",").map(Number) : text);
+
+const count = (least: number, expected: string) => z.coerce.number(expected).int(expected).min(least, expected);
+
+const triple = (expected: string) => z.tuple([z.number(expected), z.number(expected), z.number(expected)], expected);
+const deviation = "expected three numbers above 0, such as 0.229,0.224,0.225";
+const method = z.enum(methodNames, `expected one or more of ${methodNames.join(", ")}, between commas`);
+const target = z.string().min(1);
+const micronsPerPixel = "expected a number of micrometres per pixel above 0";
+
+/** The options' texts as the settings of an explanation. */
+export const settingsSchema = z
+  .object({
+    method: z.preprocess(list, z.tuple([method], method)).default(["grad-cam"]),
+    target: z.preprocess(list, z.tuple([target], target)).default(["top1"]),
+    layer: z.string().min(1).exactOptional(),
+    level: count(0, "expected a level: an integer from 0").exactOptional(),
+    mpp: z.coerce.number(micronsPerPixel).positive(micronsPerPixel).exactOptional(),
+    tile: count(1, "expected a number of pixels: an integer from 1").exactOptional(),
+    tissue: z.enum(["auto", "off"], "expected auto or off").default("auto"),
+    raw: z.enum(["float16", "float32"], "expected float16 or float32").exactOptional(),
+    mean: z.preprocess(numbers, triple("expected three numbers, such as 0.485,0.456,0.406")).exactOptional(),
+    std: z
+      .preprocess(
+        numbers,
+        triple(deviation).refine((values) => values.every((value) => value > 0), deviation),
+      )
+      .exactOptional(),
+  })
+  .refine((settings) => settings.level === undefined || settings.mpp === undefined, {
+    message: "give either a level or --mpp, not both",
+    path: ["level"],
+  })
+  .transform(({ method, target, mpp, ...settings }): ExplanationSettings => {
+    return { ...settings, methods: method, targets: target, ...(mpp === undefined ? {} : { micronsPerPixel: mpp }) };
+  });

@@ -1,0 +1,68 @@
+import type { Failure } from "@slidelight/contract";
+import type { Observe } from "@slidelight/core";
+import { collectDefaultMetrics, Counter, Gauge, Registry } from "prom-client";
+
+/** What a worker counts, in base units; one registry for each worker, so that tests can hold several. */
+export interface Metrics {
+  readonly contentType: string;
+  readonly observe: Observe;
+  image(status: "done" | "skipped" | "failed" | "handed-back"): void;
+  failure(code: Failure["code"]): void;
+  text(): Promise<string>;
+}
+
+/** @param queueCounts Jobs by state, asked for whenever the metrics are. */
+export function openMetrics(queueCounts: () => Promise<Readonly<Record<string, number>>>): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+  const counter = (name: string, help: string): Counter => new Counter({ name, help, registers });
+  const tiles = counter("slidelight_tiles_total", "Tiles computed.");
+  const pixels = counter("slidelight_pixels_total", "Pixels of tile cores computed, once for each sweep.");
+  const read = counter("slidelight_read_bytes_total", "Bytes read of images.");
+  const written = counter("slidelight_written_bytes_total", "Bytes of results written.");
+  const busy = counter("slidelight_engine_busy_seconds_total", "Time that the engine computed.");
+  const stages = new Counter({
+    name: "slidelight_stage_seconds_total",
+    help: "Time by stage; stages overlap.",
+    labelNames: ["stage"],
+    registers,
+  });
+  const images = new Counter({
+    name: "slidelight_images_total",
+    help: "Jobs finished, by outcome.",
+    labelNames: ["status"],
+    registers,
+  });
+  const failures = new Counter({
+    name: "slidelight_failures_total",
+    help: "Failed attempts, by code.",
+    labelNames: ["code"],
+    registers,
+  });
+  const queue = new Gauge({
+    name: "slidelight_queue_jobs",
+    help: "Jobs of the queue, by state; the same from every worker.",
+    labelNames: ["state"],
+    registers,
+    collect: async () => {
+      for (const [state, count] of Object.entries(await queueCounts())) queue.set({ state }, count);
+    },
+  });
+  for (const status of ["done", "skipped", "failed", "handed-back"]) images.inc({ status }, 0);
+  return {
+    contentType: registry.contentType,
+    observe: (event) => {
+      if (event.kind === "tile-done") {
+        tiles.inc();
+        pixels.inc(event.pixels);
+        busy.inc(event.busySeconds);
+      } else if (event.kind === "stage-done") stages.inc({ stage: event.stage }, event.seconds);
+      else if (event.kind === "bytes-read") read.inc(event.bytes);
+      else if (event.kind === "bytes-written") written.inc(event.bytes);
+    },
+    image: (status) => images.inc({ status }),
+    failure: (code) => failures.inc({ code }),
+    text: () => registry.metrics(),
+  };
+}

@@ -1,0 +1,123 @@
+import { addOptions, queueName, redactedUrl, storageSettings } from "@slidelight/contract";
+import type { CommandContext } from "@slidelight/contract";
+import { openProgramCache, SlidelightError } from "@slidelight/core";
+import { Queue, Worker } from "bullmq";
+import type { Command } from "commander";
+import { Redis } from "ioredis";
+import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
+import { pino } from "pino";
+import type { Logger } from "pino";
+import { loadWorkerConfig, workerOptions } from "./config.ts";
+import type { WorkerConfig } from "./config.ts";
+import { imageLimits, openEngine } from "./engine-options.ts";
+import { openHealthServer } from "./health-server.ts";
+import { imageProcessor } from "./image-processor.ts";
+import { openMetrics } from "./metrics.ts";
+
+const counted = ["wait", "prioritized", "active", "delayed", "completed", "failed"] as const;
+
+export function defineWorker(program: Command, context: CommandContext): void {
+  const command = program.command("worker").description("Explain the queue's images until SIGTERM.");
+  addOptions(command, workerOptions).action(async (flags: Readonly<Record<string, unknown>>) => {
+    await runWorker(loadWorkerConfig(context.environment, flags), context);
+  });
+}
+
+async function runWorker(config: WorkerConfig, context: CommandContext): Promise<void> {
+  const name = queueName(config.queue.queue);
+  const log = pino(
+    { level: config.logLevel, base: { worker: `${hostname()}-${randomUUID().slice(0, 8)}`, queue: name } },
+    context.stderr,
+  );
+  await using redis = await openRedis(config.queue.redis, log);
+  await using engine = await openEngine(config.engine, { signal: context.signal });
+  await using programs = openProgramCache(engine);
+  const queue = new Queue(name, { connection: redis.client });
+  const metrics = openMetrics(() => queue.getJobCounts(...counted));
+  const stopping = new AbortController();
+  const processor = imageProcessor({
+    engine,
+    programs,
+    storage: storageSettings(config.storage),
+    scratch: config.engine.scratch,
+    limits: imageLimits(config.engine),
+    ...(config.engine.memory === undefined ? {} : { memoryBytes: config.engine.memory }),
+    metrics,
+    log,
+    stopping: stopping.signal,
+  });
+  const worker = new Worker(name, (job, token, signal) => processor(job, token, signal), {
+    connection: redis.client,
+    concurrency: config.concurrency,
+    autorun: false,
+  });
+  worker.on("error", (error) => log.error({ err: error }, "queue trouble"));
+  worker.on("stalled", (jobId) => log.warn({ jobId }, "image of a lost worker is taken up again"));
+  await using health = await openHealthServer({
+    port: config.port,
+    metrics,
+    notReady: async () => {
+      if (stopping.signal.aborted) return "stopping";
+      return redis.client.status === "ready" ? undefined : `Redis is ${redis.client.status}`;
+    },
+  });
+  const running = worker.run();
+  log.info(
+    { port: health.port, redis: redactedUrl(config.queue.redis), engine: engine.name, provider: engine.provider },
+    "worker ready",
+  );
+  await aborted(context.signal);
+  log.info("stopping: no more jobs are taken, the running one is handed back");
+  // First no more fetching, then the abort: a job handed back must not come straight back.
+  const closing = worker.close();
+  stopping.abort(new Error("The worker is stopping."));
+  await closing;
+  await running;
+  await queue.close();
+  log.info("stopped");
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
+interface RedisConnection extends AsyncDisposable {
+  readonly client: Redis;
+}
+
+/** A connection that, once it stood, is made again for ever. @throws {SlidelightError} `queue-unavailable`. */
+async function openRedis(address: string, log: Logger): Promise<RedisConnection> {
+  let stood = false;
+  const client = new Redis(address, {
+    maxRetriesPerRequest: null,
+    lazyConnect: true,
+    retryStrategy: (tries) => (stood ? Math.min(5000, 100 * 2 ** Math.min(tries, 6)) : null),
+  });
+  let last: unknown;
+  client.on("error", (error: Error) => {
+    last = error;
+    if (stood) log.warn({ err: error }, "Redis is out of reach");
+  });
+  try {
+    await client.connect();
+  } catch (error) {
+    client.disconnect();
+    const cause = last ?? error;
+    throw new SlidelightError(
+      "queue-unavailable",
+      `Connecting to Redis at ${redactedUrl(address)} failed: ${cause instanceof Error ? cause.message : String(cause)}. Start it (redis-server), or name another with --redis or REDIS_URL.`,
+      { cause },
+    );
+  }
+  stood = true;
+  return {
+    client,
+    [Symbol.asyncDispose]: async () => {
+      client.disconnect();
+    },
+  };
+}

@@ -1,0 +1,69 @@
+import { hostname } from "node:os";
+import type { Manifest } from "../format/output/manifest.ts";
+import { versions } from "./versions.ts";
+import { micronsPerPixelOf } from "./write-results.ts";
+import type { FinishedRun } from "./write-results.ts";
+
+export interface Provenance {
+  readonly outputs: Manifest["outputs"];
+  readonly startedAt: Date;
+  readonly seconds: Readonly<Record<string, number>>;
+}
+
+/** What a run's manifest says. */
+export function manifestOf(run: FinishedRun, { outputs, startedAt, seconds }: Provenance): Manifest {
+  const { image, slide, level, resources, network, outcome, grid, tissue, scale, settings } = run;
+  const { model, engine } = resources;
+  const micronsPerPixel = micronsPerPixelOf(slide, level);
+  return {
+    schemaVersion: 1,
+    runId: run.id,
+    image: {
+      source: image.uri,
+      width: level.width,
+      height: level.height,
+      level: level.index,
+      ...(micronsPerPixel === undefined ? {} : { micronsPerPixel }),
+      etag: slide.etag,
+      bytes: slide.size,
+    },
+    model: {
+      sha256: model.sha256,
+      ...(model.description === undefined ? {} : { description: model.description }),
+      mean: [...run.mean],
+      std: [...run.std],
+    },
+    method: run.method,
+    target: outcome.target.label,
+    layer: run.explanation.layer,
+    exact: true,
+    exactReasons: [
+      "every value of the body depends on a window around it, which each tile holds",
+      ...(tissue.complete ? [] : ["pooled over the cores of the tiles that show tissue"]),
+    ],
+    classes: run.classes.map((name, index) => ({
+      name,
+      logit: outcome.logits[index] ?? 0,
+      probability: outcome.probabilities[index] ?? 0,
+    })),
+    scale,
+    statistics: { pooled: outcome.pooled.map((vector) => [...vector]), sweeps: run.explanation.sweeps.length },
+    tiles: {
+      width: grid.core.width,
+      height: grid.core.height,
+      columns: grid.columns,
+      rows: grid.rows,
+      kept: tissue.tiles.length,
+      stride: network.stride,
+    },
+    tissue: settings.tissue,
+    outputs,
+    provenance: {
+      startedAt: startedAt.toISOString(),
+      seconds,
+      host: hostname(),
+      engine: `${engine.name} ${engine.version} (${engine.provider})`,
+      versions: versions(),
+    },
+  };
+}

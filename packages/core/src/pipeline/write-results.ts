@@ -1,0 +1,62 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { Explanation, Outcome } from "../explain/explanation.ts";
+import type { ImageLevel, SlideImage } from "../format/image.ts";
+import type { Scale } from "../format/output/assemble-map.ts";
+import { openFinisher } from "../format/output/finish.ts";
+import type { WritePreview } from "../format/output/preview.ts";
+import type { ScratchTile } from "../format/output/tile-scratch.ts";
+import type { TileGrid } from "../geometry/tile-grid.ts";
+import type { Abortable } from "../io/byte-source.ts";
+import type { Work } from "./explain-image.ts";
+import type { TissueMask } from "./tissue.ts";
+
+/** A run whose tiles are all computed. */
+export interface FinishedRun extends Work {
+  readonly id: string;
+  readonly classes: readonly string[];
+  readonly explanation: Explanation;
+  readonly grid: TileGrid;
+  readonly tissue: TissueMask;
+  readonly outcome: Outcome;
+  readonly scale: Scale;
+}
+
+export interface ResultParts {
+  readonly folder: string;
+  readonly tiles: readonly ScratchTile[];
+  readonly thumbnail: WritePreview["thumbnail"];
+}
+
+/** Writes `map.tif`, `map.zarr` when it is asked for, and `preview.jpg` into a folder. */
+export async function writeResults(run: FinishedRun, parts: ResultParts, { signal }: Abortable): Promise<void> {
+  const { settings, level, slide, scale } = run;
+  const { folder, tiles, thumbnail } = parts;
+  const size = { width: level.width, height: level.height };
+  await mkdir(folder);
+  await using finisher = openFinisher();
+  const mapPath = join(folder, "map.tif");
+  await finisher.run({ kind: "map", size, tiles, scale, path: mapPath }, { signal });
+  if (settings.raw !== undefined) {
+    const micronsPerPixel = micronsPerPixelOf(slide, level);
+    const zarr = { kind: "zarr", size, tiles, type: settings.raw, folder: join(folder, "map.zarr"), micronsPerPixel } as const;
+    await finisher.run(zarr, { signal });
+  }
+  const path = join(folder, "preview.jpg");
+  await finisher.run({ kind: "preview", thumbnail, mapPath, mapSize: size, scale, lines: captionOf(run), path }, { signal });
+}
+
+function captionOf({ method, outcome, image, level }: FinishedRun): readonly string[] {
+  const { target, logits, probabilities } = outcome;
+  const probability = (probabilities[target.index] ?? 0).toFixed(4);
+  const logit = (logits[target.index] ?? 0).toPrecision(5);
+  return [
+    `${method}: ${target.label}   p = ${probability}   logit = ${logit}`,
+    `${image.key}   ${level.width} x ${level.height}`,
+  ];
+}
+
+/** Of a pixel of the level; `undefined` when the image does not say. */
+export function micronsPerPixelOf(slide: SlideImage, level: ImageLevel): number | undefined {
+  return slide.micronsPerPixel === undefined ? undefined : slide.micronsPerPixel * level.downsample;
+}

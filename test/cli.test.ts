@@ -1,0 +1,207 @@
+import { readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { z } from "zod";
+import { manifestSchema } from "@slidelight/core";
+import { openWorkplace, slidelight, start, writeImage } from "./slidelight.ts";
+import type { Workplace } from "./slidelight.ts";
+
+let work: Workplace;
+beforeAll(async () => {
+  work = await openWorkplace();
+});
+afterAll(() => work[Symbol.asyncDispose]());
+
+const run = (...args: readonly string[]) => slidelight(args, { folder: work.folder });
+
+const document = z.strictObject({
+  results: z.array(
+    z.strictObject({
+      image: z.string(),
+      status: z.enum(["done", "skipped", "failed"]),
+      runId: z.string().nullable(),
+      method: z.string(),
+      target: z.string(),
+      output: z.string().nullable(),
+      error: z.strictObject({ code: z.string(), message: z.string() }).exactOptional(),
+    }),
+  ),
+});
+
+const resultsOf = (stdout: string) => document.parse(JSON.parse(stdout)).results;
+
+describe("slidelight", () => {
+  test("tells its commands and its version", async () => {
+    expect(await run("--help")).toMatchObject({ status: 0, stdout: expect.stringContaining("enqueue") });
+    expect(await run("--version")).toMatchObject({ status: 0, stdout: "0.1.0\n" });
+  });
+
+  test("ends with status 2 for a command or an option that it does not know", async () => {
+    expect(await run("explode")).toMatchObject({ status: 2, stderr: expect.stringContaining('"explode"') });
+    expect(await run("explain", "a.png", "--colour", "red")).toMatchObject({ status: 2 });
+    expect(await run("explain")).toMatchObject({ status: 2 });
+  });
+
+  test("tells all faults of the options in one message, with the flags' names", async () => {
+    const { status, stderr } = await run("explain", "a.png", "--tile", "none", "--mean", "1,2", "--method", "guess");
+    expect(status).toBe(2);
+    for (const flag of ["--model", "--out", "--tile", "--mean", "--method"]) expect(stderr).toContain(flag);
+    expect(stderr).not.toContain("    at ");
+  });
+});
+
+describe("slidelight explain", () => {
+  test("gives a result for each image, method and target, and skips them the second time", async () => {
+    const args = [
+      "explain",
+      "images/",
+      "--model",
+      "model.onnx",
+      "--out",
+      "maps",
+      "--method",
+      "grad-cam,cam",
+      "--target",
+      "plain,odd",
+      "--json",
+    ];
+    const first = await run(...args);
+    expect(first.status, first.stderr).toBe(0);
+    const results = resultsOf(first.stdout);
+    expect(results.map(({ image, method, target, status }) => `${image} ${method} ${target} ${status}`)).toEqual(
+      ["a", "b"].flatMap((name) =>
+        ["grad-cam", "cam"].flatMap((method) =>
+          ["plain", "odd"].map((target) => `images/${name}.png ${method} ${target} done`),
+        ),
+      ),
+    );
+    for (const { output, runId } of results) {
+      const manifest = manifestSchema.parse(
+        JSON.parse(await readFile(join(work.folder, output ?? "", "manifest.json"), "utf8")),
+      );
+      expect(manifest.runId).toBe(runId);
+    }
+    const second = await run(...args);
+    expect(resultsOf(second.stdout).map(({ status, runId }) => `${status} ${runId}`)).toEqual(
+      results.map(({ runId }) => `skipped ${runId}`),
+    );
+  });
+
+  test("tells a bad image in one line with its code, and explains the others", async () => {
+    await writeFile(join(work.folder, "poisoned.png"), "this is no image");
+    const { status, stdout, stderr } = await run(
+      "explain",
+      "poisoned.png",
+      "missing.png",
+      "images/a.png",
+      "--model",
+      "model.onnx",
+      "--out",
+      "others",
+      "--json",
+    );
+    expect(status).toBe(1);
+    expect(resultsOf(stdout).map(({ image, status, error }) => [image, status, error?.code])).toEqual([
+      ["poisoned.png", "failed", "image-not-an-image"],
+      ["missing.png", "failed", "image-not-found"],
+      ["images/a.png", "done", undefined],
+    ]);
+    expect(stderr).toContain("✗ poisoned.png: [image-not-an-image]");
+    expect(stderr).not.toContain("    at ");
+    expect(await readdir(join(work.folder, "others"))).toEqual(["images"]);
+  });
+
+  test("tells a fault of the model once, for all images", async () => {
+    await writeFile(join(work.folder, "bad.onnx"), "this is no model");
+    const { status, stdout, stderr } = await run(
+      "explain",
+      "images/",
+      "--model",
+      "bad.onnx",
+      "--out",
+      "maps",
+      "--json",
+    );
+    expect(status).toBe(1);
+    expect(resultsOf(stdout).map(({ error }) => error?.code)).toEqual(["model-unreadable", "model-unreadable"]);
+    expect(stderr.match(/✗/gu)).toHaveLength(1);
+  });
+
+  test("tells an unknown class once, with the classes that there are", async () => {
+    const { status, stderr } = await run(
+      "explain",
+      "images/",
+      "--model",
+      "model.onnx",
+      "--out",
+      "maps",
+      "--target",
+      "cat",
+    );
+    expect(status).toBe(1);
+    expect(stderr).toContain("[target-unknown]");
+    expect(stderr).toContain("plain");
+    expect(stderr.match(/✗/gu)).toHaveLength(1);
+  });
+
+  test("shows where a failure came from when it is asked to", async () => {
+    const { stderr } = await slidelight(["explain", "missing.png", "--model", "model.onnx", "--out", "maps"], {
+      folder: work.folder,
+      env: { SLIDELIGHT_DEBUG: "1" },
+    });
+    expect(stderr).toContain("    at ");
+  });
+
+  test("takes options from the environment, and flags first", async () => {
+    const env = { SLIDELIGHT_MODEL: "model.onnx", SLIDELIGHT_OUT: "from-environment", SLIDELIGHT_METHOD: "hires-cam" };
+    const { status, stdout } = await slidelight(["explain", "images/a.png", "--json", "--method", "cam"], {
+      folder: work.folder,
+      env,
+    });
+    expect(status).toBe(0);
+    expect(resultsOf(stdout)).toMatchObject([{ method: "cam", output: expect.stringMatching(/^from-environment\//u) }]);
+  });
+
+  test("stops at SIGINT without a half-written result", async () => {
+    await writeImage(join(work.folder, "large.png"), { side: 3000, seed: 5 });
+    await using command = start(
+      [
+        "explain",
+        "images/a.png",
+        "large.png",
+        "--model",
+        "model.onnx",
+        "--out",
+        "stopped",
+        "--tile",
+        "64",
+        "--scratch",
+        "scratch",
+      ],
+      { folder: work.folder },
+    );
+    await command.line("images/a.png");
+    command.kill("SIGINT");
+    expect(await command.outcome).toMatchObject({ status: 130, stderr: expect.stringContaining("Interrupted") });
+    expect(await readdir(join(work.folder, "stopped"))).toEqual(["images"]);
+    expect(await readdir(join(work.folder, "scratch"))).toEqual([]);
+  });
+});
+
+describe("slidelight inspect", () => {
+  test("tells a model's split, classes and halo", async () => {
+    const { status, stdout } = await run("inspect", "model.onnx", "--json");
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      kind: "model",
+      classes: ["plain", "odd"],
+      tiling: { exact: true, stride: 2 },
+    });
+  });
+
+  test("tells an image's format and levels", async () => {
+    const { status, stdout } = await run("inspect", "images/b.png", "--json");
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ kind: "image", format: "PNG", levels: [{ width: 57, height: 57 }] });
+  });
+});

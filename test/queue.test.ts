@@ -1,0 +1,183 @@
+import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { z } from "zod";
+import { redisMissing, startRedisServer } from "./servers/redis-server.ts";
+import type { RedisServer } from "./servers/redis-server.ts";
+import { openWorkplace, slidelight, start, writeImage } from "./slidelight.ts";
+import type { RunningCommand, Workplace } from "./slidelight.ts";
+
+const missing = redisMissing();
+
+const state = z.object({
+  queue: z.string(),
+  waiting: z.number(),
+  active: z.number(),
+  delayed: z.number(),
+  completed: z.number(),
+  failed: z.number(),
+  failures: z.array(z.object({ image: z.string(), code: z.string(), message: z.string(), attempts: z.number() })),
+});
+
+describe.skipIf(missing !== undefined)("the queue", () => {
+  let redis: RedisServer;
+  let work: Workplace;
+  let queues = 0;
+  beforeAll(async () => {
+    redis = await startRedisServer();
+    work = await openWorkplace();
+  });
+  afterAll(async () => {
+    await work[Symbol.asyncDispose]();
+    await redis[Symbol.asyncDispose]();
+  });
+
+  /** The command on a queue of the test's own. */
+  function openQueue() {
+    queues += 1;
+    const queue = `test-${process.pid}-${queues}`;
+    const options = { folder: work.folder, env: { REDIS_URL: redis.url, SLIDELIGHT_QUEUE: queue } };
+    const job = ["--model", "model.onnx", "--out", `maps-${queues}`];
+    return {
+      out: join(work.folder, `maps-${queues}`),
+      run: (...args: readonly string[]) => slidelight(args, options),
+      enqueue: (...args: readonly string[]) => slidelight(["enqueue", ...args, ...job, "--json"], options),
+      enqueueList: (list: string) => slidelight(["enqueue", "-", ...job, "--json"], { ...options, input: list }),
+      worker: (...args: readonly string[]) => start(["worker", "--port", "0", ...args], options),
+      drain: () => slidelight(["watch", "--until-empty"], options),
+      state: async () => state.parse(JSON.parse((await slidelight(["status", "--json"], options)).stdout)),
+    };
+  }
+
+  const portOf = async (worker: RunningCommand): Promise<number> => {
+    const line: unknown = JSON.parse(await worker.line("worker ready"));
+    return z.object({ port: z.number() }).parse(line).port;
+  };
+
+  test("holds an image once, however often it is enqueued", async () => {
+    const queue = openQueue();
+    const first = await queue.enqueue("images/");
+    expect(first.status, first.stderr).toBe(0);
+    expect(JSON.parse(first.stdout)).toMatchObject({ added: 2, present: 0, failures: [] });
+    const second = await queue.enqueue("images/", "images/a.png");
+    expect(JSON.parse(second.stdout)).toMatchObject({ added: 0, present: 3 });
+    expect(await queue.state()).toMatchObject({ waiting: 2, active: 0, failed: 0 });
+  });
+
+  test("takes an image that has changed as another job", async () => {
+    const queue = openQueue();
+    await writeImage(join(work.folder, "changing", "image.png"), { side: 40, seed: 1 });
+    expect(JSON.parse((await queue.enqueue("changing/")).stdout)).toMatchObject({ added: 1 });
+    await writeImage(join(work.folder, "changing", "image.png"), { side: 41, seed: 2 });
+    expect(JSON.parse((await queue.enqueue("changing/")).stdout)).toMatchObject({ added: 1, present: 0 });
+  });
+
+  test("reads a list from standard input, tells what is not there, and adds the rest", async () => {
+    const queue = openQueue();
+    const { status, stdout, stderr } = await queue.enqueueList(
+      "# a comment\nimages/a.png\n\nnowhere.png\nimages/b.png\n",
+    );
+    expect(status).toBe(1);
+    expect(JSON.parse(stdout)).toMatchObject({
+      added: 2,
+      failures: [{ image: "nowhere.png", error: { code: "image-not-found" } }],
+    });
+    expect(stderr).toContain("✗ nowhere.png: [image-not-found]");
+  });
+
+  test("says when there is no list, no image, no model or no Redis", async () => {
+    const queue = openQueue();
+    await mkdir(join(work.folder, "empty"), { recursive: true });
+    expect(await queue.enqueue("nothing.txt")).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining("nothing.txt"),
+    });
+    expect(await queue.enqueue("empty/")).toMatchObject({ status: 1, stderr: expect.stringContaining("found none") });
+    expect(await queue.run("enqueue", "images/", "--model", "no.onnx", "--out", "o")).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining("[model-not-found]"),
+    });
+    expect(await queue.run("status", "--redis", "redis://127.0.0.1:1")).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining("[queue-unavailable]"),
+    });
+    expect(await queue.run("worker", "--redis", "redis://127.0.0.1:1")).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining("[queue-unavailable]"),
+    });
+  });
+
+  test("explains every image but a poisoned one, which fails at once with its code", async () => {
+    const queue = openQueue();
+    await writeImage(join(work.folder, "mixed", "good.png"), { side: 50, seed: 4 });
+    await writeFile(join(work.folder, "mixed", "poisoned.png"), "this is no image");
+    await queue.enqueue("mixed/", "images/");
+    await using worker = queue.worker();
+    await worker.line("worker ready");
+    expect(await queue.drain()).toMatchObject({ status: 1, stderr: expect.stringContaining("[image-not-an-image]") });
+    expect(await queue.state()).toMatchObject({
+      completed: 3,
+      failed: 1,
+      failures: [{ image: join(work.folder, "mixed", "poisoned.png"), code: "image-not-an-image", attempts: 1 }],
+    });
+    const manifests = (await readdir(queue.out, { recursive: true })).filter((name) => name.endsWith("manifest.json"));
+    expect(manifests).toHaveLength(3);
+    worker.kill("SIGTERM");
+    expect(await worker.outcome).toMatchObject({ status: 0 });
+  });
+
+  test("tells its health and its metrics", async () => {
+    const queue = openQueue();
+    await queue.enqueue("images/");
+    await using worker = queue.worker();
+    const address = `http://127.0.0.1:${await portOf(worker)}`;
+    await queue.drain();
+    const get = async (path: string) => {
+      const response = await fetch(address + path);
+      return { status: response.status, text: await response.text() };
+    };
+    expect(await get("/healthz")).toMatchObject({ status: 200 });
+    expect(await get("/readyz")).toMatchObject({ status: 200 });
+    expect(await get("/else")).toMatchObject({ status: 404 });
+    const { text } = await get("/metrics");
+    const value = (name: string) =>
+      Number(
+        text
+          .split("\n")
+          .find((line) => line.startsWith(`${name} `))
+          ?.slice(name.length + 1),
+      );
+    expect(value('slidelight_images_total{status="done"}')).toBe(2);
+    expect(value('slidelight_queue_jobs{state="completed"}')).toBe(2);
+    // One tile an image, one sweep: the pixels of both.
+    expect(value("slidelight_tiles_total")).toBe(2);
+    expect(value("slidelight_pixels_total")).toBe(48 * 48 + 57 * 57);
+    for (const name of [
+      "slidelight_read_bytes_total",
+      "slidelight_written_bytes_total",
+      "slidelight_engine_busy_seconds_total",
+      'slidelight_stage_seconds_total{stage="compute"}',
+      "process_resident_memory_bytes",
+    ]) {
+      expect(value(name), name).toBeGreaterThan(0);
+    }
+  });
+
+  test("hands the running image back on SIGTERM, and another worker does it", async () => {
+    const queue = openQueue();
+    await writeImage(join(work.folder, "long", "large.png"), { side: 2500, seed: 6 });
+    await queue.enqueue("long/");
+    await using first = queue.worker();
+    // A worker that starts tells so before the first tile.
+    await first.line("image started");
+    first.kill("SIGTERM");
+    const { status, stderr } = await first.outcome;
+    expect(status, stderr).toBe(0);
+    expect(stderr).toContain("handed back");
+    expect(await queue.state()).toMatchObject({ waiting: 1, active: 0, completed: 0, failed: 0 });
+    await using second = queue.worker();
+    await second.line("worker ready");
+    expect(await queue.drain()).toMatchObject({ status: 0 });
+    expect(await queue.state()).toMatchObject({ completed: 1, failed: 0 });
+  });
+});

@@ -1,0 +1,109 @@
+import { spawn } from "node:child_process";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createInterface } from "node:readline";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { encodeOnnx, unetGraph, unetParameters } from "@slidelight/core";
+import type { UNetSettings } from "@slidelight/core";
+import sharp from "sharp";
+
+const cli = fileURLToPath(new URL("../apps/cli/bin/slidelight.js", import.meta.url));
+
+export interface Outcome {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunOptions {
+  readonly folder: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly input?: string;
+}
+
+/** Runs the built command as a user would. */
+export function slidelight(args: readonly string[], options: RunOptions): Promise<Outcome> {
+  return start(args, options).outcome;
+}
+
+export interface RunningCommand extends AsyncDisposable {
+  readonly outcome: Promise<Outcome>;
+  kill(signal: NodeJS.Signals): void;
+  /** The first line of standard error with this text. */
+  line(text: string): Promise<string>;
+}
+
+export function start(args: readonly string[], { folder, env = {}, input = "" }: RunOptions): RunningCommand {
+  const { SLIDELIGHT_DEBUG: _, ...inherited } = process.env;
+  const child = spawn(process.execPath, [cli, ...args], { cwd: folder, env: { ...inherited, ...env } });
+  child.stdin.end(input);
+  let stdout = "";
+  let stderr = "";
+  child.stdout.on("data", (text) => (stdout += String(text)));
+  const seen: string[] = [];
+  const waiting = new Set<{ text: string; resolve: (line: string) => void; reject: (error: Error) => void }>();
+  createInterface({ input: child.stderr }).on("line", (line) => {
+    stderr += `${line}\n`;
+    seen.push(line);
+    for (const waiter of waiting) {
+      if (!line.includes(waiter.text)) continue;
+      waiting.delete(waiter);
+      waiter.resolve(line);
+    }
+  });
+  const outcome = new Promise<Outcome>((resolve) => {
+    child.once("close", (code) => {
+      for (const { text, reject } of waiting)
+        reject(new Error(`The command ended before it said "${text}":\n${stderr}`));
+      resolve({ status: code ?? -1, stdout, stderr });
+    });
+  });
+  return {
+    outcome,
+    kill: (signal) => void child.kill(signal),
+    line: (text) => {
+      const known = seen.find((line) => line.includes(text));
+      if (known !== undefined) return Promise.resolve(known);
+      return new Promise((resolve, reject) => waiting.add({ text, resolve, reject }));
+    },
+    [Symbol.asyncDispose]: async () => {
+      child.kill("SIGKILL");
+      await outcome;
+    },
+  };
+}
+
+const tiny: UNetSettings = {
+  depth: 1,
+  baseChannels: 2,
+  classes: 2,
+  pool: { kind: "mean" },
+  pooled: "features",
+  upsampling: "transposed",
+  seed: 3,
+};
+
+export interface Workplace extends AsyncDisposable {
+  readonly folder: string;
+}
+
+/** A folder with `model.onnx`, a small U-Net, and the images `a.png` and `b.png` in `images`. */
+export async function openWorkplace(): Promise<Workplace> {
+  const folder = await mkdtemp(join(tmpdir(), "slidelight-work-"));
+  const graph = unetGraph(tiny, unetParameters(tiny), { width: 32, height: 32 });
+  const metadata = { "slidelight.classes": JSON.stringify(["plain", "odd"]) };
+  await writeFile(join(folder, "model.onnx"), encodeOnnx(graph, { dynamicAxes: true, metadata }));
+  await writeImage(join(folder, "images", "a.png"), { side: 48, seed: 1 });
+  await writeImage(join(folder, "images", "b.png"), { side: 57, seed: 2 });
+  return { folder, [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) };
+}
+
+export async function writeImage(
+  path: string,
+  { side, seed }: { readonly side: number; readonly seed: number },
+): Promise<void> {
+  await mkdir(join(path, ".."), { recursive: true });
+  const data = Uint8Array.from({ length: side * side * 3 }, (_, index) => (index * index * seed + index * 7) % 251);
+  await sharp(data, { raw: { width: side, height: side, channels: 3 } }).toFile(path);
+}
