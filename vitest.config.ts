@@ -10,9 +10,17 @@ export default defineConfig({
       {
         resolve,
         ssr,
-        test: { name: "unit", include: ["packages/*/src/**/*.test.ts", "apps/*/src/**/*.test.ts"], testTimeout: 60_000 },
+        test: {
+          name: "unit",
+          include: ["packages/*/src/**/*.test.ts", "apps/*/src/**/*.test.ts"],
+          testTimeout: 60_000,
+        },
       },
-      { resolve, ssr, test: { name: "whole", include: ["test/**/*.test.ts"], testTimeout: 180_000, hookTimeout: 300_000 } },
+      {
+        resolve,
+        ssr,
+        test: { name: "whole", include: ["test/**/*.test.ts"], testTimeout: 180_000, hookTimeout: 300_000 },
+      },
     ],
   },
 });

@@ -134,9 +134,12 @@ function slidelight(args, { env = {}, allow = [0] } = {}) {
 function printResults() {
   const rows = [];
   let description = "";
+  const digest = createHash("sha256").update(readFileSync(model)).digest("hex");
   const names = existsSync(maps) ? readdirSync(maps, { recursive: true }) : [];
   for (const name of names.filter((path) => path.endsWith("manifest.json")).sort(byName)) {
     const manifest = JSON.parse(readFileSync(join(maps, name), "utf8"));
+    // An earlier demo had another model.
+    if (manifest.model.sha256 !== digest) continue;
     const folder = join("demo-out/maps", name, "..");
     description = manifest.model.description ?? description;
     const { width, height, source } = manifest.image;

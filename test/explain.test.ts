@@ -1,7 +1,16 @@
 import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { encodeOnnx, explainImage, openSource, openStore, parseManifest, readOnnx, unetGraph, unetParameters } from "@slidelight/core";
+import {
+  encodeOnnx,
+  explainImage,
+  openSource,
+  openStore,
+  parseManifest,
+  readOnnx,
+  unetGraph,
+  unetParameters,
+} from "@slidelight/core";
 import type { ExplanationResources, ExplanationSettings, Manifest, Model, UNetSettings } from "@slidelight/core";
 import { openOnnxRuntimeEngine } from "@slidelight/core/onnxruntime";
 import { renderTissue } from "@slidelight/synthesis";
@@ -18,7 +27,9 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "slidelight-explain-"));
   engine = await openOnnxRuntimeEngine({ threads: 2 });
   const { rgb } = renderTissue({ x: 40, y: 90, ...size }, { seed: 3, atypical: 0.6 });
-  await sharp(rgb, { raw: { ...size, channels: 3 } }).png().toFile(join(folder, "tissue.png"));
+  await sharp(rgb, { raw: { ...size, channels: 3 } })
+    .png()
+    .toFile(join(folder, "tissue.png"));
 });
 
 afterAll(async () => {
@@ -38,7 +49,12 @@ function unet(settings: Partial<UNetSettings>): Model {
     ...settings,
   };
   const graph = unetGraph(all, unetParameters(all), { width: 64, height: 64 });
-  return readOnnx(encodeOnnx(graph, { dynamicAxes: true, metadata: { "slidelight.mean": "0.5,0.5,0.5", "slidelight.std": "0.2,0.2,0.2" } }));
+  return readOnnx(
+    encodeOnnx(graph, {
+      dynamicAxes: true,
+      metadata: { "slidelight.mean": "0.5,0.5,0.5", "slidelight.std": "0.2,0.2,0.2" },
+    }),
+  );
 }
 
 let outputs = 0;
@@ -66,7 +82,8 @@ async function explain(
   if (result === undefined) throw new RangeError("No result.");
   const bytes = await readFile(join(result.output, "manifest.json"));
   const manifest = parseManifest(bytes, result.output);
-  const values = settings.raw === undefined && "raw" in settings ? new Float32Array() : await readZarr(result.output, manifest);
+  const values =
+    settings.raw === undefined && "raw" in settings ? new Float32Array() : await readZarr(result.output, manifest);
   return { manifest, folder: result.output, values };
 }
 
@@ -75,7 +92,8 @@ async function readZarr(run: string, { image }: Manifest): Promise<Float32Array>
   const chunk = await readFile(join(run, "map.zarr", "0", "c", "0", "0"));
   const values = new Float32Array(chunk.buffer.slice(chunk.byteOffset, chunk.byteOffset + chunk.byteLength));
   const cropped = new Float32Array(image.width * image.height);
-  for (let y = 0; y < image.height; y += 1) cropped.set(values.subarray(y * 1024, y * 1024 + image.width), y * image.width);
+  for (let y = 0; y < image.height; y += 1)
+    cropped.set(values.subarray(y * 1024, y * 1024 + image.width), y * image.width);
   return cropped;
 }
 
@@ -97,7 +115,9 @@ describe("tiled = untiled in float32", () => {
             const { range, sorted } = differences(whole.values, tiled.values);
             expect(range).toBeGreaterThan(0);
             expect(sorted.at(-1)).toBeLessThanOrEqual(1e-5 * range);
-            whole.manifest.classes.forEach(({ logit }, i) => expect(tiled.manifest.classes[i]?.logit).toBeCloseTo(logit, 5));
+            whole.manifest.classes.forEach(({ logit }, i) =>
+              expect(tiled.manifest.classes[i]?.logit).toBeCloseTo(logit, 5),
+            );
           }
         }
       });
@@ -135,10 +155,17 @@ describe("a run", () => {
   it("lists every file it wrote in the manifest, and nothing else is there", async () => {
     const { manifest, folder: run } = await explain(unet({}), { tile: 128 });
     const entries = await readdir(run, { recursive: true, withFileTypes: true });
-    const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name).slice(run.length + 1));
+    const files = entries
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name).slice(run.length + 1));
     expect(files.toSorted()).toEqual([...manifest.outputs.map(({ path }) => path), "manifest.json"].toSorted());
     expect(await readdir(join(folder, "scratch"))).toEqual([]);
-    expect(manifest).toMatchObject({ exact: true, method: "grad-cam", image: { ...size, level: 0 }, layer: expect.any(String) });
+    expect(manifest).toMatchObject({
+      exact: true,
+      method: "grad-cam",
+      image: { ...size, level: 0 },
+      layer: expect.any(String),
+    });
   });
 
   it("is skipped when its manifest is there, and leaves the bytes alone", async () => {
@@ -169,7 +196,10 @@ describe("a run", () => {
   it("gives a 16-bit image its 16 bits: the map is that of the same picture in 8 bits, to a byte's rounding", async () => {
     const eight = await sharp(join(folder, "tissue.png")).raw().toBuffer();
     const sixteen = Uint16Array.from(eight, (value) => value * 257);
-    await sharp(sixteen, { raw: { ...size, channels: 3 } }).toColourspace("rgb16").png().toFile(join(folder, "sixteen.png"));
+    await sharp(sixteen, { raw: { ...size, channels: 3 } })
+      .toColourspace("rgb16")
+      .png()
+      .toFile(join(folder, "sixteen.png"));
     const settings = { methods: ["cam"], targets: ["0"], tile: 128 } as const;
     const a = await explain(unet({}), settings);
     const b = await explain(unet({}), settings, "sixteen.png");

@@ -41,29 +41,35 @@ describe.each(golden.models.map((model) => [model.name, model] as const))("the P
   });
 });
 
-describe.each(golden.models.map((model) => [model.name, model] as const))("explaining the PyTorch model %s", (_, model) => {
-  const read = readOnnx(model.onnx);
-  const { width, height, pixels } = golden.image;
-  const network = networkFor(read, { width, height }, { samples: "uint8", mean: [0, 0, 0], std: [1, 1, 1] });
+describe.each(golden.models.map((model) => [model.name, model] as const))(
+  "explaining the PyTorch model %s",
+  (_, model) => {
+    const read = readOnnx(model.onnx);
+    const { width, height, pixels } = golden.image;
+    const network = networkFor(read, { width, height }, { samples: "uint8", mean: [0, 0, 0], std: [1, 1, 1] });
 
-  test.each(model.maps.map((map) => [`${map.method} of ${map.target} at the ${map.layer} layer`, map] as const))(
-    "%s is PyTorch's autograd's, in tiles and whole",
-    (__, map) => {
-      const explanation = planExplanation(network, {
-        method: map.method,
-        target: parseTarget(map.target, ["0", "1"]),
-        classes: ["0", "1"],
-        ...(map.layer === "inner" ? { layer: model.inner } : {}),
-      });
-      const range = Math.max(...map.values) - Math.min(...map.values);
-      for (const tile of [model.stride * 4, 64]) {
-        const grid = tileGrid({ width, height }, { tile, stride: network.stride });
-        const { map: values, outcome } = explainByReference(explanation, pixels, grid);
-        const worst = values.reduce((most, value, i) => Math.max(most, Math.abs(value - (map.values[i] ?? Number.NaN))), 0);
-        // The files hold float32 values, made from weights that the exporter rounded to float32.
-        expect(worst).toBeLessThanOrEqual(1e-5 * range);
-        model.logits.forEach((logit, i) => expect(outcome.logits[i]).toBeCloseTo(logit, 5));
-      }
-    },
-  );
-});
+    test.each(model.maps.map((map) => [`${map.method} of ${map.target} at the ${map.layer} layer`, map] as const))(
+      "%s is PyTorch's autograd's, in tiles and whole",
+      (__, map) => {
+        const explanation = planExplanation(network, {
+          method: map.method,
+          target: parseTarget(map.target, ["0", "1"]),
+          classes: ["0", "1"],
+          ...(map.layer === "inner" ? { layer: model.inner } : {}),
+        });
+        const range = Math.max(...map.values) - Math.min(...map.values);
+        for (const tile of [model.stride * 4, 64]) {
+          const grid = tileGrid({ width, height }, { tile, stride: network.stride });
+          const { map: values, outcome } = explainByReference(explanation, pixels, grid);
+          const worst = values.reduce(
+            (most, value, i) => Math.max(most, Math.abs(value - (map.values[i] ?? Number.NaN))),
+            0,
+          );
+          // The files hold float32 values, made from weights that the exporter rounded to float32.
+          expect(worst).toBeLessThanOrEqual(1e-5 * range);
+          model.logits.forEach((logit, i) => expect(outcome.logits[i]).toBeCloseTo(logit, 5));
+        }
+      },
+    );
+  },
+);

@@ -13,7 +13,10 @@ import type { StandardFiles } from "./onnx-standard/load.ts";
 import refused from "./onnx-standard-refused.json" with { type: "json" };
 
 const found = await standardCases();
-const cases = typeof found === "string" ? [] : found.filter(({ operators }) => operators.every((name) => operatorReaders.has(name)));
+const cases =
+  typeof found === "string"
+    ? []
+    : found.filter(({ operators }) => operators.every((name) => operatorReaders.has(name)));
 /** Each refused case with what the message says of it; the file has them by reason. */
 const reasons: Readonly<Record<string, string>> = Object.fromEntries(
   Object.entries(refused).flatMap(([reason, names]) => names.map((name) => [name, reason])),
@@ -57,7 +60,8 @@ function run(files: StandardFiles, isKnown: (index: number) => boolean): readonl
 /** The first difference; `undefined` for none. */
 function differenceOf(actual: ReferenceTensor, proto: TensorProto, absolute: number): string | undefined {
   const expected = referenceTensor(decodeTensor(proto, proto.name));
-  if (actual.shape.join() !== expected.shape.join()) return `shape [${actual.shape.join()}], expected [${expected.shape.join()}]`;
+  if (actual.shape.join() !== expected.shape.join())
+    return `shape [${actual.shape.join()}], expected [${expected.shape.join()}]`;
   const finite = expected.data.filter(Number.isFinite);
   const largest = finite.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
   const allowed = Math.max(absolute, (tolerances[proto.dataType] ?? 0) * largest);
@@ -106,11 +110,14 @@ describe.skipIf(typeof found === "string")("the ONNX standard's own tests", () =
     expect(Object.keys(reasons).filter((name) => !names.has(name))).toEqual([]);
   });
 
-  test.each(cases.filter(({ name }) => reasons[name] === undefined).map((item) => [item.name, item] as const))("%s", async (name, item) => {
-    const { refusals, differences } = outcomeOf(await loadCase(item), handWritten[name]);
-    expect(differences).toEqual([]);
-    if (refusals.length === ways.length) throw refusals[1] ?? refusals[0];
-  });
+  test.each(cases.filter(({ name }) => reasons[name] === undefined).map((item) => [item.name, item] as const))(
+    "%s",
+    async (name, item) => {
+      const { refusals, differences } = outcomeOf(await loadCase(item), handWritten[name]);
+      expect(differences).toEqual([]);
+      if (refusals.length === ways.length) throw refusals[1] ?? refusals[0];
+    },
+  );
 
   test.each(cases.filter(({ name }) => reasons[name] !== undefined).map((item) => [item.name, item] as const))(
     "%s is refused, as listed",

@@ -34,7 +34,9 @@ export async function standardCases(): Promise<readonly StandardCase[] | string>
 export async function loadCase({ name, inputs, outputs }: StandardCase): Promise<StandardFiles> {
   const tensors = (kind: string, count: number): Promise<readonly TensorProto[]> =>
     Promise.all(
-      Array.from({ length: count }, async (_, index) => readTensorProto(await readFile(join(folder, name, `${kind}_${index}.pb`)))),
+      Array.from({ length: count }, async (_, index) =>
+        readTensorProto(await readFile(join(folder, name, `${kind}_${index}.pb`))),
+      ),
     );
   return {
     model: await readFile(join(folder, name, "model.onnx")),

@@ -82,7 +82,17 @@ function featuresOf(head: Head): Node | undefined {
   }
 }
 
-const elementwise: ReadonlySet<Node["op"]> = new Set(["Pow", "Log", "Exp", "Sqrt", "Mul", "Div", "Add", "Sub", "Reshape"]);
+const elementwise: ReadonlySet<Node["op"]> = new Set([
+  "Pow",
+  "Log",
+  "Exp",
+  "Sqrt",
+  "Mul",
+  "Div",
+  "Add",
+  "Sub",
+  "Reshape",
+]);
 
 /** Elementwise in `operand`, with one number for all channels as the other operand. */
 function isElementwiseOfOne(user: Node, operand: Node): boolean {

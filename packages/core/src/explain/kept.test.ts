@@ -53,7 +53,12 @@ describe("tiles that are left out", () => {
     }
     const cells = isKept.reduce((sum, value) => sum + value, 0);
     const mask = { values: isKept, tiles: kept };
-    const explanation = planExplanation(network, { method: "input-x-gradient", target, classes: ["a", "b"], keptCells: () => cells });
+    const explanation = planExplanation(network, {
+      method: "input-x-gradient",
+      target,
+      classes: ["a", "b"],
+      keptCells: () => cells,
+    });
     const { map } = explainByReference(explanation, pixels, grid, mask);
     const logitAt = (values: ArrayLike<number>): number =>
       explainByReference(explanation, values, grid, mask).outcome.logits[1] ?? Number.NaN;
@@ -61,7 +66,8 @@ describe("tiles that are left out", () => {
     const [x, y, step] = [22, 5, 1e-4];
     const first = (y * size.width + x) * 3;
     const expected = [0, 1, 2].reduce((sum, channel) => {
-      const moved = (by: number): Float64Array => Float64Array.from(pixels, (value, i) => (i === first + channel ? value + by : value));
+      const moved = (by: number): Float64Array =>
+        Float64Array.from(pixels, (value, i) => (i === first + channel ? value + by : value));
       const slope = (logitAt(moved(step)) - logitAt(moved(-step))) / (2 * step);
       return sum + ((pixels[first + channel] ?? 0) - 127.5) * slope;
     }, 0);

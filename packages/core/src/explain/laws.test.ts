@@ -37,7 +37,8 @@ function explain(on: Network, method: MethodName, target: Target, tile: number, 
 
 function expectEqualMaps(tiled: ReferenceExplanation, whole: ReferenceExplanation): void {
   expect(whole.map.some((value) => value !== 0)).toBe(true);
-  const range = whole.map.reduce((a, b) => Math.max(a, b), -Infinity) - whole.map.reduce((a, b) => Math.min(a, b), Infinity);
+  const range =
+    whole.map.reduce((a, b) => Math.max(a, b), -Infinity) - whole.map.reduce((a, b) => Math.min(a, b), Infinity);
   const worst = whole.map.reduce((most, value, i) => Math.max(most, Math.abs(value - (tiled.map[i] ?? Number.NaN))), 0);
   expect(worst).toBeLessThanOrEqual(1e-9 * range);
   whole.outcome.logits.forEach((logit, i) => expect(tiled.outcome.logits[i]).toBeCloseTo(logit, 9));
@@ -86,8 +87,12 @@ describe("closed forms", () => {
     const target: Target = { kind: "class", index: 2 };
     const cells = size.width * size.height;
     const gradCam = explain(on, "grad-cam", target, 16).map;
-    explain(on, "cam", target, 16).map.forEach((value, i) => expect(gradCam[i]).toBeCloseTo(Math.max(0, value) / cells, 12));
-    explain(on, "hires-cam", target, 16).map.forEach((value, i) => expect(gradCam[i]).toBeCloseTo(Math.max(0, value), 12));
+    explain(on, "cam", target, 16).map.forEach((value, i) =>
+      expect(gradCam[i]).toBeCloseTo(Math.max(0, value) / cells, 12),
+    );
+    explain(on, "hires-cam", target, 16).map.forEach((value, i) =>
+      expect(gradCam[i]).toBeCloseTo(Math.max(0, value), 12),
+    );
   });
 
   it("below a maximum HiResCAM is not zero at one point for each channel at most", () => {
@@ -118,8 +123,13 @@ describe("the gradient to the input", () => {
     const grid = tileGrid(size, { tile: 12, stride: on.stride });
     const { map } = explainByReference(explanation, pixels, grid);
     const logitAt = (values: ArrayLike<number>): number =>
-      explainByReference(explanation, values, tileGrid(size, { tile: 64, stride: on.stride })).outcome.logits[1] ?? Number.NaN;
-    for (const [x, y] of [[3, 5], [20, 17], [11, 12]] as const) {
+      explainByReference(explanation, values, tileGrid(size, { tile: 64, stride: on.stride })).outcome.logits[1] ??
+      Number.NaN;
+    for (const [x, y] of [
+      [3, 5],
+      [20, 17],
+      [11, 12],
+    ] as const) {
       const first = (y * size.width + x) * 3;
       const expected = [0, 1, 2].reduce((sum, channel) => {
         const moved = (by: number): Float64Array =>

@@ -112,7 +112,9 @@ function withVariant(draft: Draft, { suffix, target }: Variant): Draft {
     draft.globals.set(name, { node, ...rest });
     return node;
   };
-  const incoming = network.pools.map((pool, index) => incomingGradient(draft, { pool, index, target, suffix, declare }));
+  const incoming = network.pools.map((pool, index) =>
+    incomingGradient(draft, { pool, index, target, suffix, declare }),
+  );
   const gradientTo = (wrt: Node, what: string): Node => {
     const masked = layer === network.pooledLayer && wrt === layer.cropped ? incoming : masks(draft, incoming);
     const [found] = backpropagate(new Map(network.pools.map((pool, i) => [pool.operand, at(masked, i)])), [wrt]);
@@ -368,7 +370,10 @@ function sumOf(statistics: StatisticTable, id: string): Float64Array {
   return statistic.sum;
 }
 
-function maximumOf(statistics: StatisticTable, id: string): { readonly row: Float64Array; readonly column: Float64Array } {
+function maximumOf(
+  statistics: StatisticTable,
+  id: string,
+): { readonly row: Float64Array; readonly column: Float64Array } {
   const statistic = statisticOf(statistics, id);
   if (statistic.kind !== "max") throw new TypeError(`The statistic "${id}" is no maximum.`);
   return statistic;

@@ -54,8 +54,7 @@ export function explainByReference(
           const isImage = node.name === explanation.network.image.name;
           const data = isImage ? crop(pixels, width, region, 3) : crop(kept?.values ?? [], width, region, 1);
           inputs[node.name] = { shape: node.shape, data };
-        }
-        else if (origin !== undefined) inputs[node.name] = { shape: node.shape, data: Float64Array.of(origin) };
+        } else if (origin !== undefined) inputs[node.name] = { shape: node.shape, data: Float64Array.of(origin) };
         else if (vector !== undefined) inputs[node.name] = { shape: node.shape, data: vector };
       }
       const values = evaluate(graph, inputs);
@@ -88,7 +87,8 @@ function crop(values: ArrayLike<number>, width: number, region: Region, channels
   const part = new Float64Array(area.width * area.height * channels);
   for (let row = 0; row < area.height; row += 1) {
     const from = ((area.y + row) * width + area.x) * channels;
-    for (let i = 0; i < area.width * channels; i += 1) part[row * area.width * channels + i] = values[from + i] ?? Number.NaN;
+    for (let i = 0; i < area.width * channels; i += 1)
+      part[row * area.width * channels + i] = values[from + i] ?? Number.NaN;
   }
   return part;
 }

@@ -38,7 +38,8 @@ function mergeMaxima(a: StatisticOf<"max">, b: StatisticOf<"max">): StatisticOf<
     const earlier = at(b.row, k) - at(a.row, k) || at(b.column, k) - at(a.column, k);
     return earlier < 0 ? 1 : 0;
   });
-  const pick = (x: Float64Array, y: Float64Array): Float64Array => x.map((value, k) => (fromB[k] === 1 ? at(y, k) : value));
+  const pick = (x: Float64Array, y: Float64Array): Float64Array =>
+    x.map((value, k) => (fromB[k] === 1 ? at(y, k) : value));
   return { kind: "max", max: pick(a.max, b.max), row: pick(a.row, b.row), column: pick(a.column, b.column) };
 }
 

@@ -4,10 +4,6 @@ export interface Interval {
   readonly end: number;
 }
 
-export function lengthOf(interval: Interval): number {
-  return Math.max(0, interval.end - interval.start);
-}
-
 export function isEmpty(interval: Interval): boolean {
   return interval.end <= interval.start;
 }
@@ -23,8 +19,4 @@ export function hull(a: Interval, b: Interval): Interval {
   if (isEmpty(a)) return b;
   if (isEmpty(b)) return a;
   return { start: Math.min(a.start, b.start), end: Math.max(a.end, b.end) };
-}
-
-export function contains(outer: Interval, inner: Interval): boolean {
-  return isEmpty(inner) || (outer.start <= inner.start && inner.end <= outer.end);
 }

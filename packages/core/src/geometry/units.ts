@@ -3,15 +3,7 @@ type Branded<T, U extends string> = T & { readonly [unit]: U };
 
 /** Index of a pyramid level, 0 = full resolution. */
 export type LevelIndex = Branded<number, "LevelIndex">;
-/** A count of bytes. */
-export type Bytes = Branded<number, "Bytes">;
-
 export function levelIndex(value: number): LevelIndex {
   if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`A level is an integer from 0, got ${value}.`);
   return value as LevelIndex;
-}
-
-export function bytes(value: number): Bytes {
-  if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`A byte count is an integer from 0, got ${value}.`);
-  return value as Bytes;
 }

@@ -80,12 +80,14 @@ const localityRules: { readonly [O in OperatorName]: LocalityRule<O> } = {
   ReduceMin: reduction,
   ReduceProd: reduction,
   ReduceLogSumExp: reduction,
-  ArgMax: (node, layoutOf) => alongOtherAxes(node, [node.attributes.axis], layoutOf(node.inputs[0]), "finds the maximum"),
+  ArgMax: (node, layoutOf) =>
+    alongOtherAxes(node, [node.attributes.axis], layoutOf(node.inputs[0]), "finds the maximum"),
   MatMul: (node, layoutOf) =>
     operandsOf(node).some((operand) => layoutOf(operand) !== undefined)
       ? { reason: "multiplies matrices of image positions, which mixes them" }
       : global,
-  Softmax: (node, layoutOf) => alongOtherAxes(node, [node.attributes.axis], layoutOf(node.inputs[0]), "takes the softmax"),
+  Softmax: (node, layoutOf) =>
+    alongOtherAxes(node, [node.attributes.axis], layoutOf(node.inputs[0]), "takes the softmax"),
 };
 
 function localityOf<O extends OperatorName>(node: NodeOf<O>, layoutOf: LayoutOf): Locality {

@@ -3,8 +3,8 @@ import { hull, isEmpty } from "../geometry/interval.ts";
 import { operandsOf } from "./graph.ts";
 import { analyseLocality } from "./locality.ts";
 import type { SpatialAxis } from "./locality/rule.ts";
-import type { Node } from "./node.ts";
-import type { Pair } from "./vocabulary.ts";
+import type { Node, NodeOf } from "./node.ts";
+import type { OperatorName, Pair } from "./vocabulary.ts";
 
 /** How far around an aligned tile core a value looks, in the input's pixels: [vertical, horizontal]. */
 export interface ReceptiveField {
@@ -22,7 +22,10 @@ export function receptiveField(output: Node, input: Node): ReceptiveField {
     const extent = input.shape[input.shape.length - 2 + axis] ?? 1;
     const cells = output.shape[output.shape.length - 2 + axis] ?? 1;
     const scale = extent / cells;
-    const core = { start: Math.floor(extent / 2 / stride) * stride, end: Math.floor(extent / 2 / stride) * stride + stride };
+    const core = {
+      start: Math.floor(extent / 2 / stride) * stride,
+      end: Math.floor(extent / 2 / stride) * stride + stride,
+    };
     const need = neededOf(output, input, axis, { start: core.start / scale, end: Math.ceil(core.end / scale) });
     return [core.start - need.start, need.end - core.end];
   };
@@ -72,24 +75,19 @@ export function totalStride(output: Node, input: Node): Pair {
   return [along(0), along(1)];
 }
 
-/** Input positions for each output position. */
-function stepOf(node: Node, axis: SpatialAxis): number {
-  switch (node.op) {
-    case "Conv":
-    case "MaxPool":
-    case "AveragePool":
-      return node.attributes.strides[axis];
-    case "ConvTranspose":
-      return 1 / node.attributes.strides[axis];
-    case "Resize":
-      return 1 / node.attributes.scales[axis];
-    case "ResizeGradient":
-      return node.attributes.scales[axis];
-    case "Slice":
-      return Math.abs(node.attributes.steps.at(axis - 2) ?? 1);
-    default:
-      return 1;
-  }
+/** Input positions for each output position, for the operators where that is not 1. */
+const steps: { readonly [O in OperatorName]?: (node: NodeOf<O>, axis: SpatialAxis) => number } = {
+  Conv: ({ attributes }, axis) => attributes.strides[axis],
+  MaxPool: ({ attributes }, axis) => attributes.strides[axis],
+  AveragePool: ({ attributes }, axis) => attributes.strides[axis],
+  ConvTranspose: ({ attributes }, axis) => 1 / attributes.strides[axis],
+  Resize: ({ attributes }, axis) => 1 / attributes.scales[axis],
+  ResizeGradient: ({ attributes }, axis) => attributes.scales[axis],
+  Slice: ({ attributes }, axis) => Math.abs(attributes.steps.at(axis - 2) ?? 1),
+};
+
+function stepOf<O extends OperatorName>(node: NodeOf<O>, axis: SpatialAxis): number {
+  return steps[node.op]?.(node, axis) ?? 1;
 }
 
 function leastCommonMultiple(a: number, b: number): number {

@@ -43,11 +43,16 @@ const random = (): number => {
   state = (state * 48271) % 2147483647;
   return state / 2147483647 - 0.5;
 };
-const weights = (...shape: number[]): Node => constant(float32(shape, Float32Array.from({ length: sizeOf(shape) }, random)));
+const weights = (...shape: number[]): Node =>
+  constant(float32(shape, Float32Array.from({ length: sizeOf(shape) }, random)));
 const all = (amount: number): Pads => ({ top: amount, left: amount, bottom: amount, right: amount });
 
 /** Computes the output whole and in parts of the given size, and gives the largest difference over the largest value. */
-function tiledAgainstWhole(output: Node, side: { readonly rows: number; readonly columns: number }, offset = 0): number {
+function tiledAgainstWhole(
+  output: Node,
+  side: { readonly rows: number; readonly columns: number },
+  offset = 0,
+): number {
   const whole = graphOf({ output });
   const [source] = whole.inputs;
   if (source === undefined) throw new RangeError("no image");
@@ -61,13 +66,17 @@ function tiledAgainstWhole(output: Node, side: { readonly rows: number; readonly
   let worst = 0;
   const cuts = (extent: number, step: number): readonly (readonly [number, number])[] => {
     const starts = Array.from({ length: Math.ceil(extent / step) + 1 }, (_, i) => i * step - (offset % step));
-    return starts.map((start) => [Math.max(0, start), Math.min(extent, start + step)] as const).filter(([a, b]) => b > a);
+    return starts
+      .map((start) => [Math.max(0, start), Math.min(extent, start + step)] as const)
+      .filter(([a, b]) => b > a);
   };
   for (const [y0, y1] of cuts(height, side.rows)) {
     for (const [x0, x1] of cuts(width, side.columns)) {
       const region: Region = { y: { start: y0, end: y1 }, x: { start: x0, end: x1 } };
       const plan = restriction.plan({ output: region });
-      const inputs = Object.fromEntries(Object.entries(plan.origins).map(([name, value]) => [name, { shape: [1], data: Float64Array.of(value) }]));
+      const inputs = Object.fromEntries(
+        Object.entries(plan.origins).map(([name, value]) => [name, { shape: [1], data: Float64Array.of(value) }]),
+      );
       const part = plan.inputRegions["image"];
       const given: Record<string, { shape: readonly number[]; data: Float64Array }> = { ...inputs };
       if (part !== undefined) {
@@ -106,35 +115,64 @@ const networks: Readonly<Record<string, () => Node>> = {
       pads: all(1),
     });
     const branch = relu(conv(stem, weights(6, 4, 3, 3), undefined, { strides: [2, 2], pads: all(1) }));
-    return add(conv(branch, weights(6, 6, 3, 3), weights(6), { pads: all(1) }), conv(stem, weights(6, 4, 1, 1), undefined, { strides: [2, 2] }));
+    return add(
+      conv(branch, weights(6, 6, 3, 3), weights(6), { pads: all(1) }),
+      conv(stem, weights(6, 4, 1, 1), undefined, { strides: [2, 2] }),
+    );
   },
   "dilated and grouped convolutions with asymmetric pads": () => {
     const x = image(23, 31);
-    const dilated = conv(x, weights(4, 1, 3, 3), weights(4), { dilations: [2, 3], group: 2, pads: { top: 4, left: 1, bottom: 0, right: 5 } });
-    return sigmoid(conv(dilated, weights(4, 1, 2, 4), undefined, { group: 4, pads: { top: 0, left: 2, bottom: 1, right: 1 } }));
+    const dilated = conv(x, weights(4, 1, 3, 3), weights(4), {
+      dilations: [2, 3],
+      group: 2,
+      pads: { top: 4, left: 1, bottom: 0, right: 5 },
+    });
+    return sigmoid(
+      conv(dilated, weights(4, 1, 2, 4), undefined, { group: 4, pads: { top: 0, left: 2, bottom: 1, right: 1 } }),
+    );
   },
   "average pools, with and without their pads counted": () => {
     const x = image(21, 26);
     const counted = averagePool(x, { kernel: [3, 3], strides: [1, 1], pads: all(1), countIncludePad: true });
-    const uncounted = averagePool(counted, { kernel: [3, 2], strides: [2, 2], pads: { top: 1, left: 0, bottom: 1, right: 1 }, countIncludePad: false });
+    const uncounted = averagePool(counted, {
+      kernel: [3, 2],
+      strides: [2, 2],
+      pads: { top: 1, left: 0, bottom: 1, right: 1 },
+      countIncludePad: false,
+    });
     return mul(uncounted, scalarConstant(3));
   },
   "resizing by whole factors": () => {
     const x = image(9, 11);
     const linear = resize(x, { mode: "linear", scales: [2, 3], coordinates: "half_pixel" });
-    const nearest = resize(conv(linear, weights(2, 2, 3, 3), undefined, { pads: all(1) }), { mode: "nearest", scales: [2, 1], coordinates: "asymmetric", rounding: "floor" });
+    const nearest = resize(conv(linear, weights(2, 2, 3, 3), undefined, { pads: all(1) }), {
+      mode: "nearest",
+      scales: [2, 1],
+      coordinates: "asymmetric",
+      rounding: "floor",
+    });
     return resize(nearest, { mode: "linear", scales: [1, 2], coordinates: "asymmetric" });
   },
   "transposed convolutions: overlapping, with gaps, with output padding": () => {
     const x = image(11, 9);
-    const overlapping = convTranspose(x, weights(2, 3, 4, 3), weights(3), { strides: [2, 2], pads: all(1), outputPadding: [1, 1] });
+    const overlapping = convTranspose(x, weights(2, 3, 4, 3), weights(3), {
+      strides: [2, 2],
+      pads: all(1),
+      outputPadding: [1, 1],
+    });
     return convTranspose(overlapping, weights(3, 2, 1, 1), weights(2), { strides: [2, 3], outputPadding: [1, 2] });
   },
   "edge and reflecting pads, cropped": () => {
     const x = image(17, 19);
     const edge = pad(x, { mode: "edge", before: [0, 0, 3, 0], after: [0, 0, 2, 5] });
-    const reflected = conv(pad(edge, { mode: "reflect", before: [0, 0, 2, 4], after: [0, 0, 3, 1] }), weights(2, 2, 3, 3));
-    return slice(pad(reflected, { before: [0, 0, 1, 2], after: [0, 0, 2, 1], value: 0.25 }), { starts: [0, 0, 1, 3], sizes: [1, 2, 20, 20] });
+    const reflected = conv(
+      pad(edge, { mode: "reflect", before: [0, 0, 2, 4], after: [0, 0, 3, 1] }),
+      weights(2, 2, 3, 3),
+    );
+    return slice(pad(reflected, { before: [0, 0, 1, 2], after: [0, 0, 2, 1], value: 0.25 }), {
+      starts: [0, 0, 1, 3],
+      sizes: [1, 2, 20, 20],
+    });
   },
   "pieces put together along image axes and channels": () => {
     const x = image(12, 14, 4);
@@ -153,7 +191,7 @@ const networks: Readonly<Record<string, () => Node>> = {
     const planes = reshape(transpose(reshape(cast(x, "float64"), [12, 9, 1]), [2, 0, 1]), [1, 1, 12, 9]);
     return conv(cast(planes, "float32"), weights(2, 1, 3, 3), undefined, { pads: all(1) });
   },
-  "coordinates": () => {
+  coordinates: () => {
     const x = image(12, 9);
     const here = equal(coordinate({ axis: 2, rank: 4, size: 12 }), scalarConstant(7));
     return add(mul(x, here), coordinate({ axis: 3, rank: 4, size: 9 }));
@@ -186,14 +224,23 @@ describe("a part of a graph", () => {
 
   it("needs no more of the image than a window", () => {
     const x = image(100, 100);
-    const output = conv(conv(x, weights(2, 2, 3, 3), undefined, { pads: all(1) }), weights(2, 2, 5, 5), undefined, { pads: all(2) });
-    const plan = prepareRestriction({ output }).plan({ output: { y: { start: 40, end: 50 }, x: { start: 0, end: 10 } } });
+    const output = conv(conv(x, weights(2, 2, 3, 3), undefined, { pads: all(1) }), weights(2, 2, 5, 5), undefined, {
+      pads: all(2),
+    });
+    const plan = prepareRestriction({ output }).plan({
+      output: { y: { start: 40, end: 50 }, x: { start: 0, end: 10 } },
+    });
     expect(plan.inputRegions).toEqual({ image: { y: { start: 37, end: 53 }, x: { start: 0, end: 13 } } });
   });
 
   it("has the same key wherever the border is equally far", () => {
     const x = image(400, 400);
-    const output = convTranspose(maxPool(conv(x, weights(2, 2, 3, 3), undefined, { pads: all(1) }), { kernel: [2, 2], strides: [2, 2] }), weights(2, 2, 2, 2), undefined, { strides: [2, 2] });
+    const output = convTranspose(
+      maxPool(conv(x, weights(2, 2, 3, 3), undefined, { pads: all(1) }), { kernel: [2, 2], strides: [2, 2] }),
+      weights(2, 2, 2, 2),
+      undefined,
+      { strides: [2, 2] },
+    );
     const restriction = prepareRestriction({ output });
     const keyAt = (y: number, x: number): string =>
       restriction.plan({ output: { y: { start: y, end: y + 50 }, x: { start: x, end: x + 50 } } }).key;

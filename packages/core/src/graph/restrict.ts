@@ -42,9 +42,13 @@ export function prepareRestriction(outputs: Readonly<Record<string, Node>>): Res
   for (const node of analysis.order) {
     const locality = analysis.of(node);
     if ("reason" in locality) {
-      throw new SlidelightError("model-not-local", `Cutting the graph into tiles: ${node.op} "${node.name}" ${locality.reason}.`, {
-        detail: { node: node.name, operator: node.op, reason: locality.reason },
-      });
+      throw new SlidelightError(
+        "model-not-local",
+        `Cutting the graph into tiles: ${node.op} "${node.name}" ${locality.reason}.`,
+        {
+          detail: { node: node.name, operator: node.op, reason: locality.reason },
+        },
+      );
     }
   }
   // Tiles of one column share their horizontal plan, tiles of one row their vertical one.
@@ -126,7 +130,8 @@ function planAxis(
   outputs.forEach((node, index) => {
     const interval = wanted[index];
     const whole = needed.get(node);
-    if (interval !== undefined && whole !== undefined) key.push(interval.start - whole.start, interval.end - interval.start);
+    if (interval !== undefined && whole !== undefined)
+      key.push(interval.start - whole.start, interval.end - interval.start);
   });
   return { needed, along, key: key.join(" ") };
 }
@@ -147,7 +152,8 @@ function combine(
   const originOf = new Map<Node, string>();
   for (const node of analysis.order) {
     const region = regionOf(node, vertical, horizontal);
-    if (node.op === "Input" && node.attributes.spatial !== undefined && region !== undefined) inputRegions[node.name] = region;
+    if (node.op === "Input" && node.attributes.spatial !== undefined && region !== undefined)
+      inputRegions[node.name] = region;
     if (node.op === "Coordinate" && region !== undefined) {
       const name = `origin.${originOf.size}`;
       originOf.set(node, name);
@@ -276,4 +282,3 @@ function sliceTo(
   narrow(layout[1], x, start.x);
   return slice(node, { starts, sizes });
 }
-

@@ -31,10 +31,6 @@ export function float32(shape: Shape, data: Float32Array | readonly number[]): T
   return { type: "float32", shape, data: values };
 }
 
-export function scalar(value: number): Tensor {
-  return float32([], [value]);
-}
-
 const makeTensor: { readonly [T in ElementType]: (shape: Shape, values: Iterable<number>) => Tensor } = {
   float32: (shape, values) => ({ type: "float32", shape, data: Float32Array.from(values) }),
   float64: (shape, values) => ({ type: "float64", shape, data: Float64Array.from(values) }),

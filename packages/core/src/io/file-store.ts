@@ -71,6 +71,26 @@ async function headOf(key: string, path: string): Promise<ObjectInfo | undefined
   return { key, size: Number(found.size), etag: fileEtag(found), modifiedMs: Number(found.mtimeMs) };
 }
 
+/**
+ * Makes a folder and those above it. Not Node's own `recursive`, which never returns where a file system answers ENOENT for
+ * a new entry of a folder that is there, as /proc does.
+ */
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder);
+  } catch (error) {
+    const code = systemCodeOf(error);
+    const parent = dirname(folder);
+    if (code === "EEXIST") return;
+    if (code !== "ENOENT" || parent === folder || (await statOf(parent)) !== undefined) throw error;
+    await makeFolder(parent);
+    await mkdir(folder).catch((again: unknown) => {
+      // Somebody else was faster.
+      if (systemCodeOf(again) !== "EEXIST") throw again;
+    });
+  }
+}
+
 async function putAtomically(
   path: string,
   { ifAbsent = false, signal }: PutOptions,
@@ -80,7 +100,7 @@ async function putAtomically(
   const folder = dirname(path);
   const temporary = join(folder, `${temporaryPrefix}${randomUUID()}`);
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     await write(temporary);
     signal?.throwIfAborted();
     // A hard link fails when its goal exists, which a rename does not.

@@ -46,9 +46,14 @@ export function describeModel(model: Model): ModelDescription {
   return {
     sha256: model.sha256,
     ...(model.description === undefined ? {} : { description: model.description }),
-    classes: names?.length === split.head.classes ? names : Array.from({ length: split.head.classes }, (_, i) => String(i)),
+    classes:
+      names?.length === split.head.classes ? names : Array.from({ length: split.head.classes }, (_, i) => String(i)),
     parameters: order.reduce((sum, node) => sum + (node.op === "Constant" ? sizeOf(node.shape) : 0), 0),
-    pools: split.pools.map(({ label, layer, operand }) => ({ label, layer: layer.name, channels: operand.shape[1] ?? 0 })),
+    pools: split.pools.map(({ label, layer, operand }) => ({
+      label,
+      layer: layer.name,
+      channels: operand.shape[1] ?? 0,
+    })),
     head: topologicalOrder([split.head.logits])
       .filter((node) => node.op !== "Constant" && node.op !== "Input")
       .map((node) => node.op),
@@ -66,7 +71,13 @@ function describeTiling(model: Model): ModelDescription["tiling"] {
     const fields = pools.map((pool) => receptiveField(pool.operand, input));
     const radius = Math.max(...fields.flatMap(({ before, after }) => [...before, ...after]));
     const halo = Math.ceil(radius / stride) * stride;
-    return { exact: true, stride, receptiveRadius: radius, halo, gradientHalo: Math.ceil((2 * radius) / stride) * stride };
+    return {
+      exact: true,
+      stride,
+      receptiveRadius: radius,
+      halo,
+      gradientHalo: Math.ceil((2 * radius) / stride) * stride,
+    };
   } catch (error) {
     if (!(error instanceof SlidelightError) || error.code !== "model-not-local") throw error;
     const { node = "", operator = "", reason = "" } = error.detail;

@@ -7,7 +7,12 @@ import { float32, sizeOf } from "../graph/tensor.ts";
 import { foldBatchNorm } from "./fold-batch-norm.ts";
 
 const values = (...shape: number[]): Node =>
-  constant(float32(shape, Float32Array.from({ length: sizeOf(shape) }, (_, i) => Math.sin(i * 1.3 + shape.length))));
+  constant(
+    float32(
+      shape,
+      Float32Array.from({ length: sizeOf(shape) }, (_, i) => Math.sin(i * 1.3 + shape.length)),
+    ),
+  );
 const x = input("x", { type: "float32", shape: [1, 2, 5, 6], spatial: [2, 3] });
 const normalised = (node: Node): Node => add(mul(node, values(1, 3, 1, 1)), values(1, 3, 1, 1));
 

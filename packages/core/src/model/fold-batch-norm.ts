@@ -50,16 +50,29 @@ function foldInto(node: Node): Node | undefined {
   const before = bias === undefined ? new Float64Array(channels) : elementsOf(bias.attributes.tensor);
   const name = node.name;
   if (node.op === "Add") {
-    const shifted = constant(float32([channels], Float32Array.from(before, (value, index) => value + (values[index] ?? 0))));
+    const shifted = constant(
+      float32(
+        [channels],
+        Float32Array.from(before, (value, index) => value + (values[index] ?? 0)),
+      ),
+    );
     return convolution.op === "Conv"
       ? conv(x, weight, shifted, { ...convolution.attributes, name })
       : convTranspose(x, weight, shifted, { ...convolution.attributes, name });
   }
-  const scaled = constant(float32([channels], Float32Array.from(before, (value, index) => value * (values[index] ?? 0))));
+  const scaled = constant(
+    float32(
+      [channels],
+      Float32Array.from(before, (value, index) => value * (values[index] ?? 0)),
+    ),
+  );
   const { tensor } = weight.attributes;
   if (convolution.op === "Conv") {
     const inner = tensor.data.length / channels;
-    const weights = constant(scale(tensor, (index) => values[Math.floor(index / inner)] ?? 0), { name: weight.name });
+    const weights = constant(
+      scale(tensor, (index) => values[Math.floor(index / inner)] ?? 0),
+      { name: weight.name },
+    );
     return conv(x, weights, bias === undefined ? undefined : scaled, { ...convolution.attributes, name });
   }
   if (convolution.attributes.group !== 1) return undefined;
@@ -72,7 +85,10 @@ function foldInto(node: Node): Node | undefined {
 }
 
 function scale(tensor: Tensor, factor: (index: number) => number): Tensor {
-  return float32(tensor.shape, Float32Array.from(elementsOf(tensor), (value, index) => value * factor(index)));
+  return float32(
+    tensor.shape,
+    Float32Array.from(elementsOf(tensor), (value, index) => value * factor(index)),
+  );
 }
 
 /** The values of a constant [1, channels, 1, 1] (or [channels, 1, 1]), as numbers. */

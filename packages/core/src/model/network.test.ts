@@ -33,7 +33,11 @@ describe("a network on a whole image", () => {
   });
 
   it("is extended by repeating the last column and row, to a multiple of the stride", () => {
-    const network = networkFor(unet({ depth: 2 }), { width: 6, height: 5 }, { samples: "uint8", mean: [0, 0, 0], std: [1, 1, 1] });
+    const network = networkFor(
+      unet({ depth: 2 }),
+      { width: 6, height: 5 },
+      { samples: "uint8", mean: [0, 0, 0], std: [1, 1, 1] },
+    );
     expect(network.input.shape).toEqual([1, 3, 8, 8]);
     expect(network.pooledLayer.cropped.shape).toEqual([1, 1, 5, 6]);
     const data = Float64Array.from({ length: 90 }, (_, i) => i);
@@ -44,7 +48,11 @@ describe("a network on a whole image", () => {
   });
 
   it("is normalised by mean and standard deviation", () => {
-    const network = networkFor(unet({ depth: 1 }), { width: 2, height: 2 }, { samples: "uint16", mean: [0.5, 0, 0], std: [0.25, 1, 1] });
+    const network = networkFor(
+      unet({ depth: 1 }),
+      { width: 2, height: 2 },
+      { samples: "uint16", mean: [0.5, 0, 0], std: [0.25, 1, 1] },
+    );
     const data = new Float64Array(12).fill(65535);
     const value = evaluate(graphOf({ input: network.input }), { pixels: { shape: [2, 2, 3], data } })["input"]?.data;
     expect([value?.[0], value?.[4]]).toEqual([expect.closeTo(2, 5), expect.closeTo(1, 5)]);
@@ -69,7 +77,9 @@ describe("describing a model", () => {
     const described = describeModel(unet({ depth: 1, pool: { kind: "generalised-mean", power: 3 } }));
     expect(described.pools).toEqual([{ label: "generalised mean, p = 3", layer: "up0", channels: 1 }]);
     expect(described.classes).toEqual(["0", "1"]);
-    expect(described.layers.map(({ name, stride }) => [name, stride])).toEqual([["down0", 1], ["down1", 2], ["up0", 1]]);
+    const strides = Object.fromEntries(described.layers.map(({ name, stride }) => [name, stride]));
+    expect(strides).toMatchObject({ down0: 1, "down1.pool": 2, down1: 2, "up0.joined": 1, up0: 1 });
+    expect(described.layers.at(-1)?.name).toBe("up0");
   });
 
   it("says which node prevents exact tiling, and why", () => {

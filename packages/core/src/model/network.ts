@@ -1,6 +1,18 @@
 import { SlidelightError } from "../errors/slidelight-error.ts";
 import type { Size } from "../geometry/rectangle.ts";
-import { cast, constant, div, input, mul, pad, reshape, scalarConstant, slice, sub, transpose } from "../graph/build.ts";
+import {
+  cast,
+  constant,
+  div,
+  input,
+  mul,
+  pad,
+  reshape,
+  scalarConstant,
+  slice,
+  sub,
+  transpose,
+} from "../graph/build.ts";
 import { topologicalOrder } from "../graph/graph.ts";
 import type { Node, NodeOf } from "../graph/node.ts";
 import { findNonLocal } from "../graph/locality.ts";
@@ -126,7 +138,7 @@ export function networkFor(model: Model, size: Size, options: NetworkOptions): N
     head: split.head,
     pooledLayer: { ...pooledLayer, cropped: first.layer },
     layers: namedLayers(
-      split.pools.map((pool) => body(pool.operand)),
+      split.pools.map((pool) => body(pool.layer)),
       networkInput,
       size,
       extended,

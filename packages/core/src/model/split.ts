@@ -69,7 +69,8 @@ export function splitModel(graph: Graph): Split {
 function findPools(scores: Node, image: Node): Pool[] {
   const order = topologicalOrder([scores]);
   const dependsOnImage = new Set<Node>([image]);
-  for (const node of order) if (operandsOf(node).some((operand) => dependsOnImage.has(operand))) dependsOnImage.add(node);
+  for (const node of order)
+    if (operandsOf(node).some((operand) => dependsOnImage.has(operand))) dependsOnImage.add(node);
 
   const pools: Pool[] = [];
   const seen = new Set<Node>();

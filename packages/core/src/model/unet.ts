@@ -77,7 +77,10 @@ export function unetParameters(settings: UNetSettings): Parameters {
   const parameters: Record<string, Tensor> = {};
   const weight = (name: string, shape: readonly number[], fanIn: number): void => {
     const scale = Math.sqrt(2 / fanIn);
-    parameters[name] = float32(shape, Float32Array.from({ length: sizeOf(shape) }, () => random() * scale));
+    parameters[name] = float32(
+      shape,
+      Float32Array.from({ length: sizeOf(shape) }, () => random() * scale),
+    );
   };
   const bias = (name: string, length: number): void => {
     parameters[name] = float32([length], new Float32Array(length));
@@ -125,15 +128,16 @@ export function unetGraph(settings: UNetSettings, parameters: Parameters, size: 
   const same = (x: Node, name: string, pad: number): Node =>
     conv(x, value(`${name}.weight`), value(`${name}.bias`), {
       pads: { top: pad, left: pad, bottom: pad, right: pad },
+      name,
     });
   const block = (x: Node, name: string): Node => {
-    const first = relu(same(x, `${name}.conv1`, 1));
+    const first = relu(same(x, `${name}.conv1`, 1), { name: `${name}.relu1` });
     return relu(same(first, `${name}.conv2`, 1), { name });
   };
   const upsample = (x: Node, level: number): Node => {
     if (settings.upsampling === "transposed") {
       const name = `up${level}.transposed`;
-      return convTranspose(x, value(`${name}.weight`), value(`${name}.bias`), { strides: [2, 2] });
+      return convTranspose(x, value(`${name}.weight`), value(`${name}.bias`), { strides: [2, 2], name });
     }
     const reduced = same(x, `up${level}.reduce`, 0);
     return resize(reduced, {
@@ -141,20 +145,21 @@ export function unetGraph(settings: UNetSettings, parameters: Parameters, size: 
       scales: [2, 2],
       coordinates: settings.upsampling === "nearest" ? "asymmetric" : "half_pixel",
       rounding: "floor",
+      name: `up${level}.resized`,
     });
   };
 
   const skips: Node[] = [];
   let x: Node = image;
   for (let level = 0; level <= settings.depth; level += 1) {
-    if (level > 0) x = maxPool(x, { kernel: [2, 2], strides: [2, 2] });
+    if (level > 0) x = maxPool(x, { kernel: [2, 2], strides: [2, 2], name: `down${level}.pool` });
     x = block(x, `down${level}`);
     skips.push(x);
   }
   for (let level = settings.depth - 1; level >= 0; level -= 1) {
     const skip = skips[level];
     if (skip === undefined) throw new RangeError(`The U-Net has no level ${level}.`);
-    x = block(concat([skip, upsample(x, level)], 1), `up${level}`);
+    x = block(concat([skip, upsample(x, level)], 1, { name: `up${level}.joined` }), `up${level}`);
   }
   if (settings.pooled === "scores") {
     const scores = same(x, "scores", 0);

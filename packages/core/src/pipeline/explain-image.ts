@@ -98,7 +98,20 @@ export async function explainImage(
   const results: ExplanationResult[] = [];
   for (const method of settings.methods) {
     for (const target of settings.targets) {
-      const work: Work = { image, settings, resources, slide, level, network, mean, std, method, target, programs, observe };
+      const work: Work = {
+        image,
+        settings,
+        resources,
+        slide,
+        level,
+        network,
+        mean,
+        std,
+        method,
+        target,
+        programs,
+        observe,
+      };
       results.push(await explainOne(work, options));
     }
   }
@@ -185,7 +198,11 @@ async function explainOne(work: Work, { signal }: Abortable): Promise<Explanatio
     const results = join(folder, "results");
     const run: FinishedRun = { ...work, id, classes, explanation, grid, tissue, outcome, scale };
     await timed("assemble", () =>
-      writeResults(run, { folder: results, tiles: scratch.tilesOf(outcome.map), thumbnail: canvas.finish() }, { signal }),
+      writeResults(
+        run,
+        { folder: results, tiles: scratch.tilesOf(outcome.map), thumbnail: canvas.finish() },
+        { signal },
+      ),
     );
     const manifest = manifestOf(run, {
       outputs: await describeOutputs(results),
@@ -221,7 +238,9 @@ async function planRun(work: Work, target: Target, classes: readonly string[]): 
 
 function chooseLevel(slide: SlideImage, settings: ExplanationSettings): ImageLevel {
   const index =
-    settings.micronsPerPixel === undefined ? (settings.level ?? 0) : levelForResolution(slide, settings.micronsPerPixel);
+    settings.micronsPerPixel === undefined
+      ? (settings.level ?? 0)
+      : levelForResolution(slide, settings.micronsPerPixel);
   const level = slide.levels[index];
   if (level !== undefined) return level;
   throw new SlidelightError(
@@ -239,7 +258,10 @@ async function chooseTissue({ settings, slide, level }: Work, grid: TileGrid): P
 /** The largest power of two that every core's corner is a multiple of. */
 function alignmentOf({ core, columns, rows }: TileGrid): number {
   let alignment = 4096;
-  while (alignment > 1 && ((columns > 1 && core.width % alignment !== 0) || (rows > 1 && core.height % alignment !== 0))) {
+  while (
+    alignment > 1 &&
+    ((columns > 1 && core.width % alignment !== 0) || (rows > 1 && core.height % alignment !== 0))
+  ) {
     alignment /= 2;
   }
   return alignment;
@@ -248,7 +270,15 @@ function alignmentOf({ core, columns, rows }: TileGrid): number {
 /** Names everything that a tile's program depends on, besides the sweep and the tile's place. */
 function programKeyOf(work: Work, tissue: TissueMask): string {
   const { resources, settings, level, method, target, mean, std, slide } = work;
-  const parts = [resources.model.sha256, level.width, level.height, slide.samples, method, target, settings.layer ?? ""];
+  const parts = [
+    resources.model.sha256,
+    level.width,
+    level.height,
+    slide.samples,
+    method,
+    target,
+    settings.layer ?? "",
+  ];
   return [...parts, tissue.complete, mean.join(), std.join()].join("/");
 }
 

@@ -39,11 +39,21 @@ export async function writeResults(run: FinishedRun, parts: ResultParts, { signa
   await finisher.run({ kind: "map", size, tiles, scale, path: mapPath }, { signal });
   if (settings.raw !== undefined) {
     const micronsPerPixel = micronsPerPixelOf(slide, level);
-    const zarr = { kind: "zarr", size, tiles, type: settings.raw, folder: join(folder, "map.zarr"), micronsPerPixel } as const;
+    const zarr = {
+      kind: "zarr",
+      size,
+      tiles,
+      type: settings.raw,
+      folder: join(folder, "map.zarr"),
+      micronsPerPixel,
+    } as const;
     await finisher.run(zarr, { signal });
   }
   const path = join(folder, "preview.jpg");
-  await finisher.run({ kind: "preview", thumbnail, mapPath, mapSize: size, scale, lines: captionOf(run), path }, { signal });
+  await finisher.run(
+    { kind: "preview", thumbnail, mapPath, mapSize: size, scale, lines: captionOf(run), path },
+    { signal },
+  );
 }
 
 function captionOf({ method, outcome, image, level }: FinishedRun): readonly string[] {

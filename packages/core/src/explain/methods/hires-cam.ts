@@ -7,7 +7,8 @@ import { weightedSum } from "../weighted-sum.ts";
  */
 export const hiresCam: Method = {
   title: "HiResCAM",
-  summary: "Draelos and Carin 2020, eq. 6: channels times their gradients, signed; pixels sum to the logit less its bias",
+  summary:
+    "Draelos and Carin 2020, eq. 6: channels times their gradients, signed; pixels sum to the logit less its bias",
   explains: "layer",
   map: ({ activation, gradient }) => weightedSum(gradient(), activation),
 };

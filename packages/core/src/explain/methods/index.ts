@@ -26,7 +26,3 @@ export const methodNames: readonly MethodName[] = [
   "saliency",
   "input-x-gradient",
 ];
-
-export function isMethodName(text: string): text is MethodName {
-  return Object.hasOwn(methods, text);
-}

@@ -38,7 +38,13 @@ const tied = build.round(image);
 
 function constantOf(shape: Shape, seed: number): Node {
   const next = seededRandom(seed);
-  return build.constant(tensorOf("float32", shape, Array.from({ length: sizeOf(shape) }, () => next() * 2 - 1)));
+  return build.constant(
+    tensorOf(
+      "float32",
+      shape,
+      Array.from({ length: sizeOf(shape) }, () => next() * 2 - 1),
+    ),
+  );
 }
 
 const pads = { top: 1, left: 2, bottom: 0, right: 1 };
@@ -65,7 +71,7 @@ function reductions(reduce: (x: Node, axes: readonly number[]) => Node): Readonl
 function comparisons(compare: (a: Node, b: Node) => Node): Readonly<Record<string, Node>> {
   return {
     "of tied values": compare(tied, build.round(other)),
-    "broadcast": compare(tied, build.round(row)),
+    broadcast: compare(tied, build.round(row)),
     "of int64": compare(whole, given([2, 3, 1, 1], "int64", "y")),
   };
 }
@@ -73,7 +79,7 @@ function comparisons(compare: (a: Node, b: Node) => Node): Readonly<Record<strin
 function arithmetic(combine: (a: Node, b: Node) => Node): Readonly<Record<string, Node>> {
   return {
     "of one shape": combine(image, other),
-    "broadcast": combine(image, row),
+    broadcast: combine(image, row),
     "with itself": combine(image, image),
     "in float64": combine(build.cast(image, "float64"), build.cast(other, "float64")),
     "of int64": combine(whole, given([2, 3, 7, 9], "int64", "y")),
@@ -92,7 +98,7 @@ const variants: { readonly [O in OperatorName]: Readonly<Record<string, Node>> }
       ),
       0,
     ),
-    "scalar": build.add(image, build.scalarConstant(1.5)),
+    scalar: build.add(image, build.scalarConstant(1.5)),
     "as an output": build.vectorConstant([1, 2, 3]),
   },
   Coordinate: {
@@ -109,7 +115,11 @@ const variants: { readonly [O in OperatorName]: Readonly<Record<string, Node>> }
   Abs: { plain: build.abs(image) },
   Sign: { plain: build.sign(tied) },
   Floor: { plain: build.floor(image) },
-  Round: { "halves to even": build.round(build.mul(build.round(build.mul(image, build.scalarConstant(2))), build.scalarConstant(0.5))) },
+  Round: {
+    "halves to even": build.round(
+      build.mul(build.round(build.mul(image, build.scalarConstant(2))), build.scalarConstant(0.5)),
+    ),
+  },
   Clip: {
     "both limits": build.clip(image, { min: -0.5, max: 0.75 }),
     "only a lower limit": build.clip(image, { min: 0.1 }),
@@ -132,7 +142,10 @@ const variants: { readonly [O in OperatorName]: Readonly<Record<string, Node>> }
   Add: arithmetic(build.add),
   Sub: arithmetic(build.sub),
   Mul: arithmetic(build.mul),
-  Div: { "of floats": build.div(image, build.add(build.abs(other), build.scalarConstant(0.5))), "by a constant": build.div(image, build.scalarConstant(3)) },
+  Div: {
+    "of floats": build.div(image, build.add(build.abs(other), build.scalarConstant(0.5))),
+    "by a constant": build.div(image, build.scalarConstant(3)),
+  },
   Pow: {
     "to a constant": build.pow(positive, build.scalarConstant(3)),
     "to each value": build.pow(positive, other),
@@ -144,11 +157,13 @@ const variants: { readonly [O in OperatorName]: Readonly<Record<string, Node>> }
   Greater: comparisons(build.greater),
   GreaterOrEqual: comparisons(build.greaterOrEqual),
   Conv: {
-    "3 x 3 with bias": build.conv(image, constantOf([4, 3, 3, 3], 1), constantOf([4], 2), { pads: { top: 1, left: 1, bottom: 1, right: 1 } }),
+    "3 x 3 with bias": build.conv(image, constantOf([4, 3, 3, 3], 1), constantOf([4], 2), {
+      pads: { top: 1, left: 1, bottom: 1, right: 1 },
+    }),
     "1 x 1": build.conv(image, constantOf([5, 3, 1, 1], 3)),
-    "strides": build.conv(image, constantOf([4, 3, 3, 2], 4), undefined, { strides: [2, 3], pads }),
-    "dilations": build.conv(image, constantOf([4, 3, 2, 3], 5), undefined, { dilations: [3, 2], pads }),
-    "groups": build.conv(image, constantOf([6, 1, 3, 3], 6), undefined, { group: 3 }),
+    strides: build.conv(image, constantOf([4, 3, 3, 2], 4), undefined, { strides: [2, 3], pads }),
+    dilations: build.conv(image, constantOf([4, 3, 2, 3], 5), undefined, { dilations: [3, 2], pads }),
+    groups: build.conv(image, constantOf([6, 1, 3, 3], 6), undefined, { group: 3 }),
     "a weight given at run time": build.conv(image, given([2, 3, 3, 3], "float32", "weight")),
   },
   ConvTranspose: {
@@ -158,28 +173,57 @@ const variants: { readonly [O in OperatorName]: Readonly<Record<string, Node>> }
       pads: { top: 1, left: 0, bottom: 0, right: 2 },
       outputPadding: [1, 2],
     }),
-    "groups": build.convTranspose(image, constantOf([3, 2, 3, 3], 10), undefined, { group: 3 }),
-    "dilations": build.convTranspose(image, constantOf([3, 2, 3, 2], 11), undefined, { dilations: [2, 3] }),
+    groups: build.convTranspose(image, constantOf([3, 2, 3, 3], 10), undefined, { group: 3 }),
+    dilations: build.convTranspose(image, constantOf([3, 2, 3, 2], 11), undefined, { dilations: [2, 3] }),
   },
   MaxPool: {
     "2 x 2": build.maxPool(image, { kernel: [2, 2] }),
-    "overlapping, with pads": build.maxPool(image, { kernel: [3, 3], strides: [2, 2], pads: { top: 1, left: 1, bottom: 1, right: 1 } }),
-    "dilations": build.maxPool(image, { kernel: [2, 3], strides: [1, 2], dilations: [3, 2], pads: { top: 0, left: 1, bottom: 1, right: 0 } }),
+    "overlapping, with pads": build.maxPool(image, {
+      kernel: [3, 3],
+      strides: [2, 2],
+      pads: { top: 1, left: 1, bottom: 1, right: 1 },
+    }),
+    dilations: build.maxPool(image, {
+      kernel: [2, 3],
+      strides: [1, 2],
+      dilations: [3, 2],
+      pads: { top: 0, left: 1, bottom: 1, right: 0 },
+    }),
   },
   MaxPoolGradient: {
     "2 x 2": poolGradient(given([1, 2, 8, 6]), { kernel: [2, 2] }),
     "2 x 2 with a remainder": poolGradient(image, { kernel: [2, 2] }),
     "2 x 2 with ties": poolGradient(tied, { kernel: [2, 2] }),
-    "overlapping, with pads": poolGradient(image, { kernel: [3, 3], strides: [2, 2], pads: { top: 1, left: 1, bottom: 1, right: 1 } }),
-    "overlapping, with pads and ties": poolGradient(tied, { kernel: [3, 3], strides: [2, 2], pads: { top: 1, left: 1, bottom: 1, right: 1 } }),
+    "overlapping, with pads": poolGradient(image, {
+      kernel: [3, 3],
+      strides: [2, 2],
+      pads: { top: 1, left: 1, bottom: 1, right: 1 },
+    }),
+    "overlapping, with pads and ties": poolGradient(tied, {
+      kernel: [3, 3],
+      strides: [2, 2],
+      pads: { top: 1, left: 1, bottom: 1, right: 1 },
+    }),
     "stride 1": poolGradient(tied, { kernel: [3, 2], strides: [1, 1] }),
     "other strides along each axis": poolGradient(tied, { kernel: [3, 3], strides: [2, 3] }),
     "stride 1 along one axis": poolGradient(tied, { kernel: [2, 3], strides: [1, 2] }),
     "a stride larger than the kernel": poolGradient(image, { kernel: [2, 2], strides: [3, 4] }),
-    "dilations": poolGradient(tied, { kernel: [3, 2], strides: [2, 2], dilations: [2, 3] }),
-    "dilations, pads and a remainder": poolGradient(tied, { kernel: [2, 3], strides: [2, 3], dilations: [3, 2], pads: { top: 1, left: 2, bottom: 2, right: 1 } }),
-    "far larger than the image's features": poolGradient(build.mul(image, build.scalarConstant(1e30)), { kernel: [3, 3], strides: [2, 2], pads }),
-    "3 x 3 stride 3 with pads at the end": poolGradient(tied, { kernel: [3, 3], pads: { top: 0, left: 0, bottom: 2, right: 0 } }),
+    dilations: poolGradient(tied, { kernel: [3, 2], strides: [2, 2], dilations: [2, 3] }),
+    "dilations, pads and a remainder": poolGradient(tied, {
+      kernel: [2, 3],
+      strides: [2, 3],
+      dilations: [3, 2],
+      pads: { top: 1, left: 2, bottom: 2, right: 1 },
+    }),
+    "far larger than the image's features": poolGradient(build.mul(image, build.scalarConstant(1e30)), {
+      kernel: [3, 3],
+      strides: [2, 2],
+      pads,
+    }),
+    "3 x 3 stride 3 with pads at the end": poolGradient(tied, {
+      kernel: [3, 3],
+      pads: { top: 0, left: 0, bottom: 2, right: 0 },
+    }),
   },
   AveragePool: {
     "2 x 2": build.averagePool(image, { kernel: [2, 2] }),
@@ -190,17 +234,36 @@ const variants: { readonly [O in OperatorName]: Readonly<Record<string, Node>> }
     "nearest 2": build.resize(image, { scales: [2, 2], coordinates: "asymmetric", rounding: "floor" }),
     "nearest, half pixel": build.resize(image, { scales: [2, 3] }),
     "nearest 1.5, rounding down": build.resize(image, { scales: [1.5, 1.5], rounding: "floor" }),
-    "nearest 0.6, rounding up": build.resize(image, { scales: [0.6, 0.6], rounding: "ceil", coordinates: "asymmetric" }),
-    "nearest, halves up": build.resize(image, { scales: [2.5, 2.5], rounding: "round_prefer_ceil", coordinates: "asymmetric" }),
+    "nearest 0.6, rounding up": build.resize(image, {
+      scales: [0.6, 0.6],
+      rounding: "ceil",
+      coordinates: "asymmetric",
+    }),
+    "nearest, halves up": build.resize(image, {
+      scales: [2.5, 2.5],
+      rounding: "round_prefer_ceil",
+      coordinates: "asymmetric",
+    }),
     "linear 2": build.resize(image, half),
     "linear 2.5 and 1": build.resize(image, { mode: "linear", scales: [2.5, 1] }),
     "linear, smaller": build.resize(image, { mode: "linear", scales: [0.5, 0.7] }),
     "linear from 10 x 7 to 21 x 10": build.resize(given([1, 2, 10, 7]), { mode: "linear", scales: [21 / 10, 10 / 7] }),
-    "nearest from 10 x 7 to 21 x 10": build.resize(given([1, 2, 10, 7]), { scales: [21 / 10, 10 / 7], rounding: "floor", coordinates: "asymmetric" }),
-    "linear by one ratio and one other scale": build.resize(given([1, 2, 10, 7]), { mode: "linear", scales: [21 / 10, 1.55] }),
+    "nearest from 10 x 7 to 21 x 10": build.resize(given([1, 2, 10, 7]), {
+      scales: [21 / 10, 10 / 7],
+      rounding: "floor",
+      coordinates: "asymmetric",
+    }),
+    "linear by one ratio and one other scale": build.resize(given([1, 2, 10, 7]), {
+      mode: "linear",
+      scales: [21 / 10, 1.55],
+    }),
     "linear, corners aligned": build.resize(image, { mode: "linear", scales: [2, 3], coordinates: "align_corners" }),
     "linear, asymmetric": build.resize(image, { mode: "linear", scales: [2, 2], coordinates: "asymmetric" }),
-    "linear, as PyTorch": build.resize(image, { mode: "linear", scales: [2, 1 / 7], coordinates: "pytorch_half_pixel" }),
+    "linear, as PyTorch": build.resize(image, {
+      mode: "linear",
+      scales: [2, 1 / 7],
+      coordinates: "pytorch_half_pixel",
+    }),
   },
   ResizeGradient: {
     "linear 2": resizeGradient([5, 6], half),
@@ -217,18 +280,22 @@ const variants: { readonly [O in OperatorName]: Readonly<Record<string, Node>> }
     "nearest 1.5": resizeGradient([4, 6], { scales: [1.5, 1.5] }),
   },
   Pad: {
-    "zeros": build.pad(image, { before: [0, 0, 1, 2], after: [0, 0, 3, 0] }),
+    zeros: build.pad(image, { before: [0, 0, 1, 2], after: [0, 0, 3, 0] }),
     "a value": build.pad(image, { before: [0, 0, 1, 2], after: [0, 1, 0, 0], value: -2.5 }),
-    "edge": build.pad(image, { before: [0, 0, 3, 2], after: [0, 0, 1, 10], mode: "edge" }),
-    "reflect": build.pad(image, { before: [0, 0, 3, 2], after: [0, 0, 1, 4], mode: "reflect" }),
+    edge: build.pad(image, { before: [0, 0, 3, 2], after: [0, 0, 1, 10], mode: "edge" }),
+    reflect: build.pad(image, { before: [0, 0, 3, 2], after: [0, 0, 1, 4], mode: "reflect" }),
     "of uint8": build.pad(given([3, 4], "uint8"), { before: [1, 0], after: [0, 2], value: 7 }),
     "of uint8 by its edge": build.pad(given([3, 4], "uint8"), { before: [1, 0], after: [0, 2], mode: "edge" }),
   },
   Slice: {
     "a part": build.slice(image, { starts: [0, 1, 2, 3], sizes: [2, 2, 4, 5] }),
     "every second": build.slice(image, { starts: [0, 0, 1, 0], sizes: [2, 3, 3, 5], steps: [1, 1, 2, 2] }),
-    "reversed": build.slice(image, { starts: [0, 2, 6, 8], sizes: [2, 3, 7, 9], steps: [1, -1, -1, -1] }),
-    "backwards by two, not to the start": build.slice(image, { starts: [1, 0, 6, 7], sizes: [1, 3, 2, 4], steps: [-1, 1, -2, -2] }),
+    reversed: build.slice(image, { starts: [0, 2, 6, 8], sizes: [2, 3, 7, 9], steps: [1, -1, -1, -1] }),
+    "backwards by two, not to the start": build.slice(image, {
+      starts: [1, 0, 6, 7],
+      sizes: [1, 3, 2, 4],
+      steps: [-1, 1, -2, -2],
+    }),
     "of uint8": build.slice(given([5, 4], "uint8"), { starts: [1, 0], sizes: [3, 4] }),
   },
   Concat: {
@@ -240,7 +307,10 @@ const variants: { readonly [O in OperatorName]: Readonly<Record<string, Node>> }
     "of a uint8 image": build.transpose(given([4, 5, 3], "uint8"), [2, 0, 1]),
     "of four axes": build.transpose(image, [3, 1, 0, 2]),
   },
-  Expand: { "of a scalar": build.expand(build.reduceSum(image, [0, 1, 2, 3]), [2, 3, 4, 5]), "of a row": build.expand(row, [2, 3, 7, 9]) },
+  Expand: {
+    "of a scalar": build.expand(build.reduceSum(image, [0, 1, 2, 3]), [2, 3, 4, 5]),
+    "of a row": build.expand(row, [2, 3, 7, 9]),
+  },
   ReduceSum: reductions(build.reduceSum),
   ReduceMean: reductions(build.reduceMean),
   ReduceMax: reductions(build.reduceMax),
@@ -297,7 +367,9 @@ function evaluateAt(graph: Graph, values: Values): Readonly<Record<string, Refer
 async function runOnnx(bytes: Uint8Array, values: Values): Promise<Readonly<Record<string, ReferenceTensor>>> {
   const session = await InferenceSession.create(bytes, { logSeverityLevel: 3, intraOpNumThreads: 1 });
   try {
-    const feeds = Object.entries(values).map(([name, value]) => [name, new OrtTensor(value.type, value.data, value.shape)] as const);
+    const feeds = Object.entries(values).map(
+      ([name, value]) => [name, new OrtTensor(value.type, value.data, value.shape)] as const,
+    );
     const results = await session.run(Object.fromEntries(feeds));
     return Object.fromEntries(
       Object.entries(results).map(([name, { dims, data }]) => [
@@ -326,13 +398,18 @@ describe("a graph encoded as ONNX", () => {
   });
 
   // ONNX has no MaxPoolGradient: what it is written as goes to engines, and is not read again.
-  test.each(cases.filter(([name]) => !name.startsWith("MaxPoolGradient")))("is read back as a graph of the same values: %s", (_, graph) => {
-    const values = valuesFor(graph);
-    const again = readOnnxGraph(encodeOnnx(graph));
-    const used = Object.fromEntries(again.inputs.map((node) => [node.name, values[node.name] ?? tensorOf("float32", [], [0])]));
-    const difference = relativeDifference(evaluateAt(again, used)["out"], evaluateAt(graph, values)["out"]);
-    expect(difference).toBeLessThanOrEqual(1e-6);
-  });
+  test.each(cases.filter(([name]) => !name.startsWith("MaxPoolGradient")))(
+    "is read back as a graph of the same values: %s",
+    (_, graph) => {
+      const values = valuesFor(graph);
+      const again = readOnnxGraph(encodeOnnx(graph));
+      const used = Object.fromEntries(
+        again.inputs.map((node) => [node.name, values[node.name] ?? tensorOf("float32", [], [0])]),
+      );
+      const difference = relativeDifference(evaluateAt(again, used)["out"], evaluateAt(graph, values)["out"]);
+      expect(difference).toBeLessThanOrEqual(1e-6);
+    },
+  );
 
   test("has a case in which each operator is really used", () => {
     for (const [operator, graphs] of Object.entries(variants)) {
@@ -345,7 +422,9 @@ describe("a graph encoded as ONNX", () => {
 
 describe("names in an encoded graph", () => {
   const x = build.input("image", { type: "float32", shape: [1, 3, 8, 8], spatial: [2, 3] });
-  const features = build.relu(build.conv(x, constantOf([4, 3, 3, 3], 20), undefined, { name: "features/conv" }), { name: "features/relu" });
+  const features = build.relu(build.conv(x, constantOf([4, 3, 3, 3], 20), undefined, { name: "features/conv" }), {
+    name: "features/relu",
+  });
 
   test("are those of the layers", () => {
     const graph = readOnnxGraph(encodeOnnx(graphOf({ scores: build.reduceMean(features, [2, 3]) })));
@@ -359,7 +438,8 @@ describe("names in an encoded graph", () => {
     const values = valuesFor(graph);
     const results = await runOnnx(encodeOnnx(graph), values);
     const expected = evaluateAt(graph, values);
-    for (const name of ["same", "b", "c", "d"]) expect(relativeDifference(results[name], expected[name])).toBeLessThan(1e-5);
+    for (const name of ["same", "b", "c", "d"])
+      expect(relativeDifference(results[name], expected[name])).toBeLessThan(1e-5);
   });
 
   test("may be any text", async () => {
@@ -372,7 +452,9 @@ describe("names in an encoded graph", () => {
 describe("a graph encoded with open image axes", () => {
   const network = (width: number, height: number): Graph => {
     const x = build.input("image", { type: "float32", shape: [1, 3, height, width], spatial: [2, 3] });
-    const features = build.conv(x, constantOf([4, 3, 3, 3], 21), constantOf([4], 22), { pads: { top: 1, left: 1, bottom: 1, right: 1 } });
+    const features = build.conv(x, constantOf([4, 3, 3, 3], 21), constantOf([4], 22), {
+      pads: { top: 1, left: 1, bottom: 1, right: 1 },
+    });
     const up = build.resize(build.maxPool(build.relu(features), { kernel: [2, 2] }), half);
     return graphOf({ map: build.concat([up, features], 1), scores: build.reduceMean(up, [2, 3]) });
   };

@@ -46,7 +46,8 @@ function scalarField<T>(expected: number, read: (reader: Reader) => T, set: (val
 
 const integer = (set: (value: number) => void): FieldReader => scalarField(varint, readInteger, set);
 const text = (set: (value: string) => void): FieldReader => scalarField(delimited, (reader) => reader.string(), set);
-const bytes = (set: (value: Uint8Array) => void): FieldReader => scalarField(delimited, (reader) => reader.bytes(), set);
+const bytes = (set: (value: Uint8Array) => void): FieldReader =>
+  scalarField(delimited, (reader) => reader.bytes(), set);
 
 /** Numbers one by one, or packed into one run of bytes. */
 function numbers<T>(expected: number, read: (reader: Reader) => T, into: T[]): FieldReader {
@@ -71,7 +72,8 @@ function message<T>(read: (reader: Reader, end: number) => T, set: (value: T) =>
 function endOfRun(reader: Reader): number {
   const length = reader.size();
   const end = reader.pos + length;
-  if (end > reader.len) throw new RangeError(`A field of ${length} bytes ends ${end - reader.len} bytes after the file.`);
+  if (end > reader.len)
+    throw new RangeError(`A field of ${length} bytes ends ${end - reader.len} bytes after the file.`);
   return end;
 }
 

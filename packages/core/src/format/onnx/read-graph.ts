@@ -59,7 +59,9 @@ function isSettled(file: OnnxFile, name: string): boolean {
 
 function declaredInput(file: OnnxFile, name: string): Node | undefined {
   const declared = file.inputs.find((candidate) => candidate.name === name);
-  return declared === undefined ? undefined : input(name, { type: declaredType(file, declared), shape: declaredShape(file, declared) });
+  return declared === undefined
+    ? undefined
+    : input(name, { type: declaredType(file, declared), shape: declaredShape(file, declared) });
 }
 
 export function declaredType(file: OnnxFile, declared: ValueInfo) {

@@ -15,7 +15,9 @@ import { encodeTensor } from "./tensors.ts";
 
 function networkGraph(channels = 3): Graph {
   const x = build.input("image", { type: "float32", shape: [1, channels, 8, 8], spatial: [2, 3] });
-  const weight = build.constant(tensorOf("float32", [2, channels, 1, 1], new Float32Array(2 * channels).fill(0.5)), { name: "weight" });
+  const weight = build.constant(tensorOf("float32", [2, channels, 1, 1], new Float32Array(2 * channels).fill(0.5)), {
+    name: "weight",
+  });
   const features = build.relu(build.conv(x, weight), { name: "features" });
   return graphOf({ scores: build.reshape(build.reduceMean(features, [2, 3]), [1, 2]) });
 }
@@ -39,13 +41,26 @@ function fileOf({ opset = 17, domain = "", ...graph }: File): Uint8Array {
     producerName: "test",
     opsets: [{ domain, version: opset }],
     metadata: {},
-    graph: { name: "", nodes: [], initializers: [], sparseInitializers: 0, inputs: [image], outputs: [scores], ...graph },
+    graph: {
+      name: "",
+      nodes: [],
+      initializers: [],
+      sparseInitializers: 0,
+      inputs: [image],
+      outputs: [scores],
+      ...graph,
+    },
   });
 }
 
 type Value = number | string | readonly number[];
 
-function node(operator: string, inputs: readonly string[], output: string, attributes: Readonly<Record<string, Value>> = {}): NodeProto {
+function node(
+  operator: string,
+  inputs: readonly string[],
+  output: string,
+  attributes: Readonly<Record<string, Value>> = {},
+): NodeProto {
   const list = Object.entries(attributes).map(([name, value]): AttributeProto => {
     if (typeof value === "number") return { name, value: { kind: "int", value } };
     return { name, value: typeof value === "string" ? { kind: "string", value } : { kind: "ints", value } };
@@ -172,7 +187,9 @@ describe("a model that can't be used", () => {
 
   test("with two outputs names them", () => {
     const outputs = [scores, { ...scores, name: "embedding" }];
-    const error = errorOf(() => readOnnx(fileOf({ outputs, nodes: [node("Relu", ["image"], "scores"), node("Abs", ["image"], "embedding")] })));
+    const error = errorOf(() =>
+      readOnnx(fileOf({ outputs, nodes: [node("Relu", ["image"], "scores"), node("Abs", ["image"], "embedding")] })),
+    );
     expect(error.code).toBe("model-shape");
     expect(error.message).toContain('"scores", "embedding"');
   });
@@ -194,7 +211,9 @@ describe("a model that can't be used", () => {
 
   test("whose graph has a cycle is refused", () => {
     const nodes = [node("Add", ["image", "b"], "a"), node("Relu", ["a"], "b"), node("Relu", ["b"], "scores")];
-    expect(errorOf(() => readOnnx(fileOf({ nodes })).instantiate({ width: 4, height: 4 })).code).toBe("model-unreadable");
+    expect(errorOf(() => readOnnx(fileOf({ nodes })).instantiate({ width: 4, height: 4 })).code).toBe(
+      "model-unreadable",
+    );
   });
 });
 
@@ -266,7 +285,8 @@ describe("a model at a size", () => {
 });
 
 describe("arithmetic with sizes", () => {
-  const vector = (name: string, values: readonly number[]) => encodeTensor(tensorOf("int64", [values.length], values), name);
+  const vector = (name: string, values: readonly number[]) =>
+    encodeTensor(tensorOf("int64", [values.length], values), name);
   const scalar = (name: string, value: number) => encodeTensor(tensorOf("int64", [], [value]), name);
 
   test("for a Reshape (Shape, Gather, Unsqueeze, Concat) leaves nothing but the Reshape", () => {
@@ -295,7 +315,10 @@ describe("arithmetic with sizes", () => {
       node("Shape", ["small"], "smallShape"),
       node("Slice", ["smallShape", "zero", "two", "zero"], "kept"),
       node("Concat", ["kept", "wanted"], "sizes", { axis: 0 }),
-      node("Resize", ["small", "", "", "sizes"], "scores", { mode: "linear", coordinate_transformation_mode: "half_pixel" }),
+      node("Resize", ["small", "", "", "sizes"], "scores", {
+        mode: "linear",
+        coordinate_transformation_mode: "half_pixel",
+      }),
     ];
     const initializers = [vector("zero", [0]), vector("two", [2]), vector("four", [4])];
     const graph = readOnnx(fileOf({ nodes, initializers })).instantiate({ width, height });
@@ -317,9 +340,18 @@ describe("arithmetic with sizes", () => {
       node("Cast", ["pads"], "longs", { to: 7 }),
       node("Pad", ["image", "longs"], "scores"),
     ];
-    const initializers = [scalar("three", 3), scalar("ten", 10), scalar("two", 2), vector("axes", [0]), vector("zeros", [0, 0, 0])];
+    const initializers = [
+      scalar("three", 3),
+      scalar("ten", 10),
+      scalar("two", 2),
+      vector("axes", [0]),
+      vector("zeros", [0, 0, 0]),
+    ];
     const graph = readOnnx(fileOf({ nodes, initializers })).instantiate({ width: 5, height: 4 });
-    expect(graph.outputs["scores"]).toMatchObject({ op: "Pad", attributes: { before: [0, 0, 0, 2], after: [0, 0, 0, 3] } });
+    expect(graph.outputs["scores"]).toMatchObject({
+      op: "Pad",
+      attributes: { before: [0, 0, 0, 2], after: [0, 0, 0, 3] },
+    });
   });
 
   test("that depends on the image's values is refused", () => {
@@ -339,11 +371,15 @@ describe("arithmetic with sizes", () => {
 describe("a piece of a model", () => {
   test("is read with the inputs that the caller gives", () => {
     const x = build.input("image", { type: "float32", shape: [1, 3, 4, 4] });
-    const graph = readOnnxGraph(fileOf({ nodes: [node("Relu", ["image"], "scores")] }), { inputs: { image: build.abs(x) } });
+    const graph = readOnnxGraph(fileOf({ nodes: [node("Relu", ["image"], "scores")] }), {
+      inputs: { image: build.abs(x) },
+    });
     expect(topologicalOrder(Object.values(graph.outputs)).map(({ op }) => op)).toEqual(["Input", "Abs", "Relu"]);
   });
 
   test("with an open input that nobody gives is refused", () => {
-    expect(errorOf(() => readOnnxGraph(fileOf({ nodes: [node("Relu", ["image"], "scores")] }))).code).toBe("model-input");
+    expect(errorOf(() => readOnnxGraph(fileOf({ nodes: [node("Relu", ["image"], "scores")] }))).code).toBe(
+      "model-input",
+    );
   });
 });

@@ -49,7 +49,15 @@ export async function assembleMap({ size, tiles, scale, path }: AssembleMap): Pr
   }
   await sharp(scratch, { limitInputPixels: false, unlimited: true })
     .toColourspace("b-w")
-    .tiff({ compression: "deflate", predictor: "horizontal", tile: true, tileWidth: tiffTile, tileHeight: tiffTile, pyramid: true, bigtiff: true })
+    .tiff({
+      compression: "deflate",
+      predictor: "horizontal",
+      tile: true,
+      tileWidth: tiffTile,
+      tileHeight: tiffTile,
+      pyramid: true,
+      bigtiff: true,
+    })
     .toFile(path);
   await rm(scratch);
 }

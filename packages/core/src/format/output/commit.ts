@@ -60,10 +60,16 @@ export interface CommitRequest extends Abortable {
 export async function commitRun(request: CommitRequest): Promise<"written" | "exists"> {
   const { store, key, folder, manifest, signal } = request;
   for (const { path } of manifest.outputs) {
-    await store.putFile(`${key}/${path}`, join(folder, path), { contentType: contentTypeOf(path), ...(signal === undefined ? {} : { signal }) });
+    await store.putFile(`${key}/${path}`, join(folder, path), {
+      contentType: contentTypeOf(path),
+      ...(signal === undefined ? {} : { signal }),
+    });
   }
   signal?.throwIfAborted();
-  return store.put(`${key}/${manifestName}`, encodeManifest(manifest), { ifAbsent: true, contentType: "application/json" });
+  return store.put(`${key}/${manifestName}`, encodeManifest(manifest), {
+    ifAbsent: true,
+    contentType: "application/json",
+  });
 }
 
 /** The manifest of a run, or `undefined` when it is not there. */

@@ -58,7 +58,11 @@ export function openFinisher(): Finisher {
   };
 }
 
-const names: { readonly [K in FinishTask["kind"]]: string } = { map: "map.tif", zarr: "map.zarr", preview: "preview.jpg" };
+const names: { readonly [K in FinishTask["kind"]]: string } = {
+  map: "map.tif",
+  zarr: "map.zarr",
+  preview: "preview.jpg",
+};
 
 function unwritable(task: FinishTask, message: string, cause?: unknown): SlidelightError {
   return new SlidelightError(

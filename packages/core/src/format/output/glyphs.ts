@@ -22,10 +22,13 @@ export const cell = { width: 6, height: 8 } as const;
  * The SVG path data of a line of text, its upper left corner at (x, y), each font pixel `size` wide. Characters beyond
  * ASCII are drawn as question marks.
  */
-export function textPath(text: string, options: { readonly x: number; readonly y: number; readonly size: number }): string {
+export function textPath(
+  text: string,
+  options: { readonly x: number; readonly y: number; readonly size: number },
+): string {
   const { x, y, size } = options;
   const parts: string[] = [];
-  [...text].forEach((character, index) => {
+  Array.from(text).forEach((character, index) => {
     const glyph = glyphs[(character.codePointAt(0) ?? 0) - 32] ?? glyphs[31] ?? "";
     for (let column = 0; column < 5; column += 1) {
       const bits = Number.parseInt(glyph.slice(column * 2, column * 2 + 2), 16);

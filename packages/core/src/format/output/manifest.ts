@@ -67,7 +67,9 @@ export function parseManifest(bytes: Uint8Array, uri: string): Manifest {
   try {
     value = JSON.parse(new TextDecoder().decode(bytes));
   } catch (error) {
-    throw new SlidelightError("job-invalid", `Reading the manifest ${uri}: expected JSON, got something else.`, { cause: error });
+    throw new SlidelightError("job-invalid", `Reading the manifest ${uri}: expected JSON, got something else.`, {
+      cause: error,
+    });
   }
   const parsed = manifestSchema.safeParse(value);
   if (parsed.success) return parsed.data;

@@ -60,7 +60,6 @@ describe("map.tif", () => {
   });
 
   it("is a tiled, pyramidal BigTIFF with the same bytes every time", async () => {
-    await using finisher = openFinisher();
     const tiles = await ramp("uint16", "again");
     const files = await Promise.all(
       [1, 2].map(async (run) => {
@@ -78,7 +77,13 @@ describe("map.tif", () => {
   it("may be wider than 65,535 pixels", async () => {
     await using finisher = openFinisher();
     const path = join(folder, "wide.tif");
-    await finisher.run({ kind: "map", size: { width: 70_000, height: 300 }, tiles: [], scale: { min: 0, max: 1 }, path });
+    await finisher.run({
+      kind: "map",
+      size: { width: 70_000, height: 300 },
+      tiles: [],
+      scale: { min: 0, max: 1 },
+      path,
+    });
     expect((await sharp(path, { limitInputPixels: false }).metadata()).width).toBe(70_000);
   });
 
@@ -94,14 +99,28 @@ describe("map.zarr", () => {
   it("holds the unscaled values, zero where no tile is, and says so in its metadata", async () => {
     await using finisher = openFinisher();
     const zarr = join(folder, "map.zarr");
-    await finisher.run({ kind: "zarr", size, tiles: await ramp("float32", "zarr"), type: "float32", folder: zarr, micronsPerPixel: 0.5 });
+    await finisher.run({
+      kind: "zarr",
+      size,
+      tiles: await ramp("float32", "zarr"),
+      type: "float32",
+      folder: zarr,
+      micronsPerPixel: 0.5,
+    });
     const metadata: unknown = JSON.parse(await readFile(join(zarr, "0", "zarr.json"), "utf8"));
-    expect(metadata).toMatchObject({ zarr_format: 3, shape: [200, 300], data_type: "float32", dimension_names: ["y", "x"] });
+    expect(metadata).toMatchObject({
+      zarr_format: 3,
+      shape: [200, 300],
+      data_type: "float32",
+      dimension_names: ["y", "x"],
+    });
     const chunk = await readFile(join(zarr, "0", "c", "0", "0"));
     const values = new Float32Array(chunk.buffer, chunk.byteOffset, chunk.byteLength / 4);
     expect([values[0], values[1024 * 7 + 5], values[1024 * 100 + 200], values[299]]).toEqual([0, 7005, 0, 299]);
     const group: unknown = JSON.parse(await readFile(join(zarr, "zarr.json"), "utf8"));
-    expect(group).toMatchObject({ attributes: { ome: { version: "0.5", multiscales: [{ datasets: [{ path: "0" }] }] } } });
+    expect(group).toMatchObject({
+      attributes: { ome: { version: "0.5", multiscales: [{ datasets: [{ path: "0" }] }] } },
+    });
   });
 
   it("rounds halves to the nearest even", () => {
@@ -140,7 +159,12 @@ describe("a thumbnail", () => {
       [48, 250],
     ] as const) {
       const core = { x, y: 0, width: x === 0 ? 48 : 52, height: 60 };
-      const pixels = { width: 64, height: 60, samples: "uint8", data: new Uint8Array(64 * 60 * 3).fill(value) } as const;
+      const pixels = {
+        width: 64,
+        height: 60,
+        samples: "uint8",
+        data: new Uint8Array(64 * 60 * 3).fill(value),
+      } as const;
       await canvas.add(core, { x: Math.max(0, x - 12), y: 0, width: 64, height: 60 }, pixels);
     }
     const { width, height, data } = canvas.finish();

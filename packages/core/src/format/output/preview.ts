@@ -71,7 +71,10 @@ function largestZoom(size: Size): number {
 async function readMap({ mapPath, mapSize }: WritePreview, panel: Size, ratio: number): Promise<Uint8Array> {
   const { pages = 1 } = await sharp(mapPath, { limitInputPixels: false }).metadata();
   let page = 0;
-  while (page + 1 < pages && Math.max(mapSize.width, mapSize.height) / 2 ** (page + 1) >= Math.max(panel.width, panel.height)) {
+  while (
+    page + 1 < pages &&
+    Math.max(mapSize.width, mapSize.height) / 2 ** (page + 1) >= Math.max(panel.width, panel.height)
+  ) {
     page += 1;
   }
   return sharp(mapPath, { page, limitInputPixels: false })

@@ -44,7 +44,8 @@ export async function openTileScratch(folder: string): Promise<TileScratch> {
       maps.set(map, tiles);
       tiles.set(tile, { path, core, samples: values.samples });
     },
-    tilesOf: (map) => [...(maps.get(map) ?? new Map<number, ScratchTile>())].sort((a, b) => a[0] - b[0]).map(([, tile]) => tile),
+    tilesOf: (map) =>
+      [...(maps.get(map) ?? new Map<number, ScratchTile>())].sort((a, b) => a[0] - b[0]).map(([, tile]) => tile),
   };
 }
 

@@ -55,10 +55,18 @@ function writePlane(path: string, { size, tiles }: WriteZarr): void {
       const values = readScratchTile(tile);
       const step = values.samples === "uint16" ? (values.high - values.low) / 65535 : 0;
       const floats =
-        values.samples === "float32" ? values.data : Float32Array.from(values.data, (sample) => values.low + sample * step);
+        values.samples === "float32"
+          ? values.data
+          : Float32Array.from(values.data, (sample) => values.low + sample * step);
       const { x, y, width, height } = tile.core;
       for (let row = 0; row < height; row += 1) {
-        writeSync(descriptor, floats.subarray(row * width, (row + 1) * width), 0, width * floatBytes, ((y + row) * size.width + x) * floatBytes);
+        writeSync(
+          descriptor,
+          floats.subarray(row * width, (row + 1) * width),
+          0,
+          width * floatBytes,
+          ((y + row) * size.width + x) * floatBytes,
+        );
       }
     }
   } finally {

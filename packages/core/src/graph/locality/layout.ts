@@ -59,7 +59,9 @@ export const reshapeLocality: LocalityRule<"Reshape"> = (node, layoutOf) => {
   const y = keptAxis(x.shape, node.shape, layout[0], -1);
   const kept = y === undefined ? undefined : keptAxis(x.shape, node.shape, layout[1], y);
   if (y === undefined || kept === undefined) {
-    return { reason: `reshapes [${x.shape.join(", ")}] to [${node.shape.join(", ")}], which mixes image positions with other axes` };
+    return {
+      reason: `reshapes [${x.shape.join(", ")}] to [${node.shape.join(", ")}], which mixes image positions with other axes`,
+    };
   }
   return {
     layout: [y, kept],
@@ -67,7 +69,9 @@ export const reshapeLocality: LocalityRule<"Reshape"> = (node, layoutOf) => {
     apply: ([rows, columns], operands) =>
       reshape(
         present(operands, 0),
-        node.shape.map((extent, axis) => (axis === y ? numberAt(rows, 0) : axis === kept ? numberAt(columns, 0) : extent)),
+        node.shape.map((extent, axis) =>
+          axis === y ? numberAt(rows, 0) : axis === kept ? numberAt(columns, 0) : extent,
+        ),
       ),
   };
 };
@@ -182,7 +186,13 @@ export const padLocality: LocalityRule<"Pad"> = (node, layoutOf) => {
       // A part that lies wholly in the padding.
       if (operand === undefined) return expand(scalarConstant(value, { type: node.type }), sizes);
       const padded = pad(operand, { mode, value, before: amounts(before, 0), after: amounts(after, 1) });
-      return slice(padded, { starts: amounts(before.map(() => 0), 2), sizes });
+      return slice(padded, {
+        starts: amounts(
+          before.map(() => 0),
+          2,
+        ),
+        sizes,
+      });
     },
   };
 };
@@ -216,9 +226,15 @@ const alongPad: Readonly<Record<"constant" | "edge" | "reflect", (extent: number
 };
 
 /** Reductions and the like along `axes`: local as long as those are not image axes. */
-export function alongOtherAxes(node: Node, axes: readonly number[], layout: Layout | undefined, what: string): Locality {
+export function alongOtherAxes(
+  node: Node,
+  axes: readonly number[],
+  layout: Layout | undefined,
+  what: string,
+): Locality {
   if (layout === undefined) return global;
-  if (axes.includes(layout[0]) || axes.includes(layout[1])) return { reason: `${what} over all positions of the image` };
+  if (axes.includes(layout[0]) || axes.includes(layout[1]))
+    return { reason: `${what} over all positions of the image` };
   return {
     layout,
     along: (_, out) => ({ needs: [out], recipe: [] }),

@@ -27,7 +27,10 @@ export interface Local {
   readonly layout: Layout;
   along(axis: SpatialAxis, out: Interval): Along;
   /** The operands cut to what `along` asked for; `undefined` where that was empty. */
-  apply(recipes: readonly [vertical: readonly number[], horizontal: readonly number[]], operands: readonly (Node | undefined)[]): Node;
+  apply(
+    recipes: readonly [vertical: readonly number[], horizontal: readonly number[]],
+    operands: readonly (Node | undefined)[],
+  ): Node;
 }
 
 /** A value without image axes: computed whole, the same for every tile. */

@@ -1,6 +1,16 @@
 import type { Interval } from "../../geometry/interval.ts";
 import { hull, intersect, isEmpty } from "../../geometry/interval.ts";
-import { averagePool, conv, convTranspose, maxPool, maxPoolGradient, pad, resize, resizeGradient, slice } from "../build.ts";
+import {
+  averagePool,
+  conv,
+  convTranspose,
+  maxPool,
+  maxPoolGradient,
+  pad,
+  resize,
+  resizeGradient,
+  slice,
+} from "../build.ts";
 import { spanOf } from "../extents.ts";
 import type { Node } from "../node.ts";
 import type { Pads, Pair, PoolingWindow, ResizeAttributes } from "../vocabulary.ts";
@@ -28,7 +38,12 @@ function padsOf(rows: readonly number[], columns: readonly number[]): Pads {
 }
 
 /** The windows `out` of a sliding operator: what they cover, and the pads that remain at the true border. */
-function alongWindows(extent: number, sliding: Sliding, axis: SpatialAxis, out: Interval): { need: Interval; pads: [number, number] } {
+function alongWindows(
+  extent: number,
+  sliding: Sliding,
+  axis: SpatialAxis,
+  out: Interval,
+): { need: Interval; pads: [number, number] } {
   const stride = sliding.strides[axis];
   const span = spanOf({ kernel: sliding.kernel[axis], dilation: sliding.dilations[axis] });
   const start = out.start * stride - padBefore(sliding.pads, axis);
@@ -101,7 +116,10 @@ export const convTransposeLocality: LocalityRule<"ConvTranspose"> = (node, layou
       const before = padBefore(pads, axis);
       const span = spanOf({ kernel: kernel[axis], dilation: dilations[axis] });
       // Where windows leave gaps, the input before the gap stays, so that what is cut away is never negative.
-      const first = Math.min(Math.ceil((out.start + before - span + 1) / stride), Math.floor((out.start + before) / stride));
+      const first = Math.min(
+        Math.ceil((out.start + before - span + 1) / stride),
+        Math.floor((out.start + before) / stride),
+      );
       const last = Math.floor((out.end - 1 + before) / stride);
       const start = Math.min(Math.max(first, 0), extent - 1);
       const end = Math.min(extent, Math.max(last + 1, start + 1));
@@ -139,13 +157,20 @@ export const maxPoolGradientLocality: LocalityRule<"MaxPoolGradient"> = (node, l
         start: Math.ceil((out.start + before - span + 1) / stride),
         end: Math.floor((out.end - 1 + before) / stride) + 1,
       });
-      if (isEmpty(windows)) return { needs: [{ start: 0, end: 0 }, windows], recipe: [0, 0, 0, 0, out.end - out.start] };
+      if (isEmpty(windows))
+        return { needs: [{ start: 0, end: 0 }, windows], recipe: [0, 0, 0, 0, out.end - out.start] };
       const { need, pads } = alongWindows(extentAlong(x, imageLayout, axis), attributes, axis, windows);
       // The windows may reach beyond the part (cut away), or leave a rest of it that no window covers (zeros).
       const covered = intersect(need, out);
       return {
         needs: [need, windows],
-        recipe: [...pads, covered.start - need.start, covered.start - out.start, out.end - out.start, covered.end - covered.start],
+        recipe: [
+          ...pads,
+          covered.start - need.start,
+          covered.start - out.start,
+          out.end - out.start,
+          covered.end - covered.start,
+        ],
       };
     },
     apply: ([rows, columns], [part, windows]) => {

@@ -50,7 +50,14 @@ export function openEmitter(reserved: ReadonlySet<string>): Emitter {
     nodes,
     initializers,
     emit: (operator, inputs, attributes = {}, name = fresh()) => {
-      nodes.push({ name, operator, domain: "", inputs: trimmed(inputs), outputs: [name], attributes: encoded(attributes) });
+      nodes.push({
+        name,
+        operator,
+        domain: "",
+        inputs: trimmed(inputs),
+        outputs: [name],
+        attributes: encoded(attributes),
+      });
       return name;
     },
     tensor,

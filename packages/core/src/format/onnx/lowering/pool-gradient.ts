@@ -23,7 +23,11 @@ export function lowerMaxPoolGradient(
   const [n = 1, channels = 1, height = 0, width = 0] = shapes.x;
   const [, , rows = 0, columns = 0] = shapes.gradient;
   const padded = [pads.top, pads.left, pads.bottom, pads.right].some((amount) => amount > 0)
-    ? emitter.emit("Pad", [x, emitter.integers([0, 0, pads.top, pads.left, 0, 0, pads.bottom, pads.right]), emitter.number(lowest)])
+    ? emitter.emit("Pad", [
+        x,
+        emitter.integers([0, 0, pads.top, pads.left, 0, 0, pads.bottom, pads.right]),
+        emitter.number(lowest),
+      ])
     : x;
   const pooled = emitter.emit("MaxPool", [padded], { kernel_shape: kernel, strides, dilations });
   const zero = emitter.number(0);
@@ -105,5 +109,8 @@ function depthToSpace(emitter: Emitter, places: readonly string[], blocks: Block
   if (strides[0] === strides[1]) return emitter.emit("DepthToSpace", [joined], { blocksize: strides[0], mode: "DCR" });
   const split = emitter.emit("Reshape", [joined, emitter.integers([n, ...strides, channels, blockRows, blockColumns])]);
   const turned = emitter.emit("Transpose", [split], { perm: [0, 3, 4, 1, 5, 2] });
-  return emitter.emit("Reshape", [turned, emitter.integers([n, channels, blockRows * strides[0], blockColumns * strides[1]])]);
+  return emitter.emit("Reshape", [
+    turned,
+    emitter.integers([n, channels, blockRows * strides[0], blockColumns * strides[1]]),
+  ]);
 }

@@ -17,7 +17,8 @@ export function lowerResizeGradient(
   name: string | undefined,
 ): string {
   const { mode, scales, coordinates, extent } = attributes;
-  const isDoubling = scales.every((scale) => scale === 1 || scale === 2) && coordinates === "half_pixel" && mode === "linear";
+  const isDoubling =
+    scales.every((scale) => scale === 1 || scale === 2) && coordinates === "half_pixel" && mode === "linear";
   return isDoubling && scales.includes(2)
     ? asConvolution(emitter, gradient, shape, scales, name)
     : asProducts(emitter, gradient, attributes, extent, name);

@@ -67,7 +67,14 @@ export const lowerings: { readonly [O in OperatorName]: Lowering<O> } = {
   Constant: ({ node, emitter, name }) => emitter.tensor(node.attributes.tensor, name),
   Coordinate: ({ node, emitter, name }) => {
     const { size } = node.attributes;
-    return emitter.tensor(tensorOf("float32", node.shape, Float32Array.from({ length: size }, (_, index) => index)), name);
+    return emitter.tensor(
+      tensorOf(
+        "float32",
+        node.shape,
+        Float32Array.from({ length: size }, (_, index) => index),
+      ),
+      name,
+    );
   },
   Relu: direct("Relu"),
   LeakyRelu: ({ node, emitter, operands, name }) =>
@@ -115,7 +122,12 @@ export const lowerings: { readonly [O in OperatorName]: Lowering<O> } = {
   },
   AveragePool: ({ node, emitter, operands, name }) => {
     const { kernel, strides, pads, countIncludePad } = node.attributes;
-    const attributes = { kernel_shape: kernel, strides, pads: padList(pads), count_include_pad: countIncludePad ? 1 : 0 };
+    const attributes = {
+      kernel_shape: kernel,
+      strides,
+      pads: padList(pads),
+      count_include_pad: countIncludePad ? 1 : 0,
+    };
     return emitter.emit("AveragePool", operands, attributes, name);
   },
   Resize: ({ node, emitter, operands, name, dynamicAxes }) => {
@@ -162,7 +174,8 @@ export const lowerings: { readonly [O in OperatorName]: Lowering<O> } = {
   ArgMax: ({ node, emitter, operands, name }) =>
     emitter.emit("ArgMax", operands, { axis: node.attributes.axis, keepdims: 1 }, name),
   MatMul: direct("MatMul"),
-  Softmax: ({ node, emitter, operands, name }) => emitter.emit("Softmax", operands, { axis: node.attributes.axis }, name),
+  Softmax: ({ node, emitter, operands, name }) =>
+    emitter.emit("Softmax", operands, { axis: node.attributes.axis }, name),
 };
 
 export function lower<O extends OperatorName>(context: LoweringContext<O>): string {

@@ -57,7 +57,10 @@ const sizeOfOperand: OperatorReader = (call) => {
 const filled: OperatorReader = (call) => {
   const shape = constantOperand(call, 0, "shape") ?? [];
   const value = constant(tensorAttribute(call, "value") ?? float32([1], [0]));
-  const single = reshape(value, shape.map(() => 1));
+  const single = reshape(
+    value,
+    shape.map(() => 1),
+  );
   return sameShape(single.shape, shape) ? reshape(value, shape, named(call)) : expand(single, shape, named(call));
 };
 
@@ -97,4 +100,3 @@ export const constantOperators: Readonly<Record<string, OperatorReader>> = {
   Range: range,
   Where: selection,
 };
-

@@ -62,7 +62,8 @@ function variadic(make: Binary): OperatorReader {
 function combined(call: OperatorCall, make: Binary, options: Named): Node {
   const last = call.inputs.length - 1;
   let result = operand(call, 0);
-  for (let index = 1; index <= last; index++) result = make(result, operand(call, index), index === last ? options : {});
+  for (let index = 1; index <= last; index++)
+    result = make(result, operand(call, index), index === last ? options : {});
   return result;
 }
 
@@ -81,7 +82,11 @@ function logical(make: Binary): OperatorReader {
 }
 
 /** alpha (e^(x / divisor) - 1) below 0, x above: the operand is clipped first, so that e^x does not overflow. */
-function exponentialUnit(x: Node, settings: { readonly alpha: number; readonly divisor: number }, options: Named): Node {
+function exponentialUnit(
+  x: Node,
+  settings: { readonly alpha: number; readonly divisor: number },
+  options: Named,
+): Node {
   const below = div(minimum(x, scalarLike(x, 0)), scalarLike(x, settings.divisor));
   return add(relu(x), mul(sub(exp(below), scalarLike(x, 1)), scalarLike(x, settings.alpha)), options);
 }
@@ -113,7 +118,8 @@ const selu = unary((x, options, call) => {
 /** Gaussian error linear unit by its tanh approximation (Hendrycks & Gimpel 2016); the exact one needs erf. */
 const gelu = unary((x, options, call) => {
   wordAttribute(call, "approximate", ["tanh"], "tanh");
-  if (!call.attributes.has("approximate")) throw unsupported(call, 'approximate = "none" (erf)', 'approximate = "tanh"');
+  if (!call.attributes.has("approximate"))
+    throw unsupported(call, 'approximate = "none" (erf)', 'approximate = "tanh"');
   const cubic = mul(mul(mul(x, x), x), scalarLike(x, 0.044715));
   const inner = mul(add(x, cubic), scalarLike(x, Math.sqrt(2 / Math.PI)));
   return mul(mul(x, scalarLike(x, 0.5)), add(tanh(inner), scalarLike(x, 1)), options);

@@ -200,7 +200,9 @@ const unsqueezing: OperatorReader = (call) => {
   const count = (intsAttribute(call, "axes") ?? constantOperand(call, 1, "axes") ?? []).length;
   const axes = required(call, axesOf(call, 1, x.shape.length + count), "axes");
   const rest = [...x.shape];
-  const shape = Array.from({ length: x.shape.length + count }, (_, axis) => (axes.includes(axis) ? 1 : (rest.shift() ?? 1)));
+  const shape = Array.from({ length: x.shape.length + count }, (_, axis) =>
+    axes.includes(axis) ? 1 : (rest.shift() ?? 1),
+  );
   return unlessUnchanged(call, x, (options) => reshape(x, shape, options));
 };
 

@@ -1,7 +1,15 @@
 import { add, div, matMul, mul, reduceMean, reshape, scalarLike, sqrt, sub, transpose } from "../../../graph/build.ts";
 import { foldedConstant } from "../../../graph/fold.ts";
 import type { Node } from "../../../graph/node.ts";
-import { floatAttribute, intAttribute, misfit, named, operand, optionalOperand, unsupported } from "../operator-call.ts";
+import {
+  floatAttribute,
+  intAttribute,
+  misfit,
+  named,
+  operand,
+  optionalOperand,
+  unsupported,
+} from "../operator-call.ts";
 import type { OperatorCall, OperatorReader } from "../operator-call.ts";
 
 const transposedConstants = new WeakMap<Node, Node>();
@@ -55,7 +63,8 @@ function expectChannels(call: OperatorCall, x: Node, values: Node): void {
 /** x * scale / sqrt(variance + epsilon) + (offset - mean * scale / sqrt(variance + epsilon)), by frozen statistics. */
 const batchNormalization: OperatorReader = (call) => {
   const training = (intAttribute(call, "training_mode") ?? 0) !== 0;
-  if (training || call.used > 1) throw unsupported(call, "training mode", "inference (export the model in evaluation mode)");
+  if (training || call.used > 1)
+    throw unsupported(call, "training mode", "inference (export the model in evaluation mode)");
   const x = operand(call, 0);
   const statistics = [1, 2, 3, 4].map((index) => operand(call, index));
   for (const values of statistics) expectChannels(call, x, values);

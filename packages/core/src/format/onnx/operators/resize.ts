@@ -51,7 +51,11 @@ interface Scaling {
   readonly whole: boolean;
 }
 
-function scalingOf(call: OperatorCall, x: Node, operands: { readonly scales: number; readonly sizes: number }): Scaling {
+function scalingOf(
+  call: OperatorCall,
+  x: Node,
+  operands: { readonly scales: number; readonly sizes: number },
+): Scaling {
   const sizes = constantOperand(call, operands.sizes, "sizes") ?? [];
   if (sizes.length > 0) {
     wordAttribute(call, "keep_aspect_ratio_policy", ["stretch"], "stretch");
@@ -61,7 +65,9 @@ function scalingOf(call: OperatorCall, x: Node, operands: { readonly scales: num
   const given = constantOperand(call, operands.scales, "scales") ?? [];
   if (given.length === 0) throw malformed(call, "has neither scales nor sizes");
   const scales = pairOf(spatialValues(call, given, x, "scales"));
-  const whole = scales.every((scale, axis) => Number.isInteger(Math.fround((x.shape[axis + 2] ?? 1) * Math.fround(scale))));
+  const whole = scales.every((scale, axis) =>
+    Number.isInteger(Math.fround((x.shape[axis + 2] ?? 1) * Math.fround(scale))),
+  );
   return { scales, whole };
 }
 
@@ -87,7 +93,10 @@ function samplingOf(call: OperatorCall, scaling: Scaling): Sampling {
     // floor((i + 0.5) / scale) is (i + 0.5) / scale - 0.5 rounded, halves up.
     return { coordinates: "half_pixel", rounding: "round_prefer_ceil" };
   }
-  return { coordinates: wordAttribute(call, "coordinate_transformation_mode", coordinateModes, "half_pixel"), rounding };
+  return {
+    coordinates: wordAttribute(call, "coordinate_transformation_mode", coordinateModes, "half_pixel"),
+    rounding,
+  };
 }
 
 function modeOf(call: OperatorCall): ResizeAttributes["mode"] {
@@ -128,7 +137,9 @@ const upsampling: OperatorReader = (call) => {
   const mode = modeOf(call);
   const given = floatsAttribute(call, "scales");
   const scales =
-    given === undefined ? scalingOf(call, x, { scales: 1, sizes: -1 }).scales : pairOf(spatialValues(call, given, x, "scales"));
+    given === undefined
+      ? scalingOf(call, x, { scales: 1, sizes: -1 }).scales
+      : pairOf(spatialValues(call, given, x, "scales"));
   const sampling = formerSampling(call, scales, mode);
   return unlessUnchanged(call, x, (options) => resize(x, { mode, scales, ...sampling, ...options }));
 };

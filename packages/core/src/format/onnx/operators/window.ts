@@ -157,12 +157,19 @@ const convolution: OperatorReader = (call) => {
 };
 
 /** Pads and output padding of one axis of a transposed convolution whose output extent is given. */
-function transposedPads(extent: number, sliding: Sliding, wanted: { readonly output: number; readonly autoPad: AutoPad }) {
+function transposedPads(
+  extent: number,
+  sliding: Sliding,
+  wanted: { readonly output: number; readonly autoPad: AutoPad },
+) {
   const total = transposedExtent(extent, { ...sliding, before: 0, after: 0 }, 0) - wanted.output;
   if (total < 0) return { pads: [0, 0], outputPadding: -total } as const;
   // Here the odd one goes to the beginning unless SAME_UPPER: the standard's rule for transposed convolutions.
   const [less, more] = halves(total, "SAME_UPPER");
-  return { pads: wanted.autoPad === "SAME_UPPER" ? ([less, more] as const) : ([more, less] as const), outputPadding: 0 };
+  return {
+    pads: wanted.autoPad === "SAME_UPPER" ? ([less, more] as const) : ([more, less] as const),
+    outputPadding: 0,
+  };
 }
 
 const transposedConvolution: OperatorReader = (call) => {
