@@ -12,6 +12,7 @@ import time
 
 import numpy
 import torch
+import torch._dynamo
 from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import nn
@@ -77,6 +78,10 @@ def tiles(pixels: numpy.ndarray, side: int):
         for x in range(0, pixels.shape[1], side):
             tile = numpy.ascontiguousarray(pixels[y : y + side, x : x + side])
             yield torch.from_numpy(tile).permute(2, 0, 1)[None].float() / 255
+
+
+# Hooks break the network into parts, each of which is compiled: more of them than the default allows.
+torch._dynamo.config.recompile_limit = 64
 
 
 class Bench:

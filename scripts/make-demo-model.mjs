@@ -10,7 +10,7 @@ const settings = {
   pool: { kind: "generalised-mean", power: 3 },
   pooled: "features",
   upsampling: "transposed",
-  seed: 20,
+  seed: 3,
 };
 // Any multiple of 2^depth: the spatial axes are written as free ones.
 const graph = unetGraph(settings, unetParameters(settings), { width: 256, height: 256 });

@@ -19,8 +19,9 @@ export interface StandardFiles {
   readonly outputs: readonly TensorProto[];
 }
 
-/** As scripts/onnx-standard-tests.mjs writes them. */
-const root = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "slidelight", "onnx-standard");
+/** As scripts/onnx-standard-tests.mjs, which writes them, names the folders. */
+const cache = process.env["XDG_CACHE_HOME"] ?? "";
+const root = join(cache === "" ? join(homedir(), ".cache") : cache, "slidelight", "onnx-standard");
 const folder = join(root, "onnx-1.23.2-1");
 
 /** The cases; where they have not been made, the reason. */

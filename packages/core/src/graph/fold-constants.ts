@@ -2,8 +2,7 @@ import { constant } from "./build.ts";
 import { graphOf, operandsOf } from "./graph.ts";
 import type { Graph } from "./graph.ts";
 import type { Node } from "./node.ts";
-import type { ValueOf } from "./reference/rule.ts";
-import { evaluateNode, roundedTensor } from "./reference.ts";
+import { evaluate, roundedTensor } from "./reference.ts";
 import { mapNodes, rewrite } from "./rewrite.ts";
 import { sizeOf } from "./tensor.ts";
 
@@ -24,13 +23,43 @@ export function foldConstants(graph: Graph, options: FoldOptions = {}): Graph {
   const fold = (node: Node): Node => {
     const operands = operandsOf(node);
     if (operands.length === 0 || sizeOf(node.shape) > maximumElements) return node;
-    return operands.every((operand) => operand.op === "Constant") ? folded(node) : node;
+    return operands.every((operand) => operand.op === "Constant") ? computed(node) : node;
   };
   return graphOf(mapNodes(graph.outputs, rewrite(Object.values(graph.outputs), fold)));
 }
 
-/** The Constant that a node of Constants amounts to. */
-function folded(node: Node): Node {
-  const valueOf: ValueOf = (value) => evaluateNode(value, valueOf);
-  return constant(roundedTensor({ shape: node.shape, data: valueOf(node) }, node.type), { name: node.name });
+/** A value up to this size is computed by `foldedConstant`, though it be larger than what it is computed from. */
+const alwaysFolded = 2 ** 16;
+
+/**
+ * The node as a Constant, rounded to its type once, where nothing that it depends on is given at run time; else the node
+ * itself. A value much larger than what it is computed from (an image-sized expansion) stays as it is.
+ */
+export function foldedConstant(node: Node): Node {
+  if (node.op === "Constant") return node;
+  const leaves = constantLeaves(node);
+  if (leaves === undefined) return node;
+  const given = leaves.reduce((total, leaf) => total + sizeOf(leaf.shape), 0);
+  return sizeOf(node.shape) > Math.max(given, alwaysFolded) ? node : computed(node);
+}
+
+/** The Constants that the node depends on; `undefined` as soon as it depends on anything else. */
+function constantLeaves(node: Node): readonly Node[] | undefined {
+  const leaves: Node[] = [];
+  const seen = new Set<Node>();
+  const open: Node[] = [node];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    if (seen.has(next)) continue;
+    seen.add(next);
+    if (next.op === "Constant") leaves.push(next);
+    else if (next.op === "Input" || next.op === "Coordinate") return undefined;
+    else open.push(...operandsOf(next));
+  }
+  return leaves;
+}
+
+/** The Constant that a node without inputs amounts to. */
+function computed(node: Node): Node {
+  const { value } = evaluate(graphOf({ value: node }), {});
+  return value === undefined ? node : constant(roundedTensor(value, node.type), { name: node.name });
 }

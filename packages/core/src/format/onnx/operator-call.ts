@@ -1,6 +1,6 @@
 import { SlidelightError } from "../../errors/slidelight-error.ts";
 import type { Named } from "../../graph/build.ts";
-import { foldedConstant } from "../../graph/fold.ts";
+import { foldedConstant } from "../../graph/fold-constants.ts";
 import type { Node } from "../../graph/node.ts";
 import { referenceTensor } from "../../graph/reference.ts";
 import type { Tensor } from "../../graph/tensor.ts";

@@ -1,6 +1,6 @@
 import { SlidelightError } from "../../errors/slidelight-error.ts";
 import { input } from "../../graph/build.ts";
-import { foldedConstant } from "../../graph/fold.ts";
+import { foldedConstant } from "../../graph/fold-constants.ts";
 import { graphOf } from "../../graph/graph.ts";
 import type { Graph } from "../../graph/graph.ts";
 import type { Node } from "../../graph/node.ts";

@@ -43,8 +43,9 @@ export async function writePreview(request: WritePreview): Promise<void> {
     .raw()
     .toBuffer();
   const map = await readMap(request, panel, ratio);
-  const colours = colourTable(scale);
-  const overlay = overlayOf(image, map, colours, scale);
+  const shown = shownScale(map, scale);
+  const colours = colourTable(scale, shown);
+  const overlay = overlayOf(image, map, colours);
 
   const textWidth = 2 * margin + Math.max(...lines.map((line) => line.length), 0) * cell.width * fontSize;
   const width = Math.min(longestSide, Math.max(3 * margin + 2 * panel.width + barRoom, textWidth));
@@ -56,7 +57,7 @@ export async function writePreview(request: WritePreview): Promise<void> {
     .composite([
       { input: image, raw, left: margin, top },
       { input: overlay, raw, left: 2 * margin + panel.width, top },
-      { input: Buffer.from(decoration(frame, lines, scale, colours)), left: 0, top: 0 },
+      { input: Buffer.from(decoration(frame, lines, shown)), left: 0, top: 0 },
     ])
     .jpeg({ quality: 90, chromaSubsampling: "4:4:4" })
     .toFile(request.path);
@@ -84,32 +85,58 @@ async function readMap({ mapPath, mapSize }: WritePreview, panel: Size, ratio: n
     .toBuffer();
 }
 
+/** Share of the pixels that may lie beyond each end of the colour bar. */
+const beyond = 0.002;
+
+/**
+ * What the colours span: all values but the few most extreme, so that one hot pixel does not leave the rest dark. The
+ * map itself keeps its full scale.
+ */
+function shownScale(map: Uint8Array, { min, max }: Scale): Scale {
+  const counts = new Uint32Array(256);
+  for (const byte of map) counts[byte] = (counts[byte] ?? 0) + 1;
+  const allowed = beyond * map.length;
+  const firstAbove = (bytes: readonly number[]): number => {
+    let sum = 0;
+    return bytes.find((byte) => (sum += counts[byte] ?? 0) > allowed) ?? 0;
+  };
+  const ascending = Array.from({ length: 256 }, (_, byte) => byte);
+  const low = firstAbove(ascending);
+  const high = firstAbove(ascending.toReversed());
+  if (high <= low) return { min, max };
+  return { min: min + (low / 255) * (max - min), max: min + (high / 255) * (max - min) };
+}
+
 interface ColourTable {
   readonly colour: readonly Colour[];
   /** 0..1: how much of the colour covers the image. */
   readonly strength: readonly number[];
 }
 
-/** A colour for each of the map's bytes; signed scales are centred on 0. */
-function colourTable({ min, max }: Scale): ColourTable {
+/** The colour of a value and how strongly it shows; signed scales are centred on 0. */
+function paint(value: number, { min, max }: Scale): { readonly colour: Colour; readonly strength: number } {
   const signed = min < 0 && max > 0;
-  const reach = Math.max(Math.abs(min), Math.abs(max));
-  const bytes = Array.from({ length: 256 }, (_, byte) => byte / 255);
-  if (!signed) {
-    return { colour: bytes.map(sequentialColour), strength: bytes.map((t) => 0.25 + 0.7 * Math.sqrt(t)) };
-  }
-  const values = bytes.map((t) => (min + t * (max - min)) / reach);
-  return { colour: values.map(divergingColour), strength: values.map((t) => 0.25 + 0.7 * Math.sqrt(Math.abs(t))) };
+  const reach = signed ? Math.max(-min, max) : max - min;
+  const raw = reach > 0 ? (signed ? value : value - min) / reach : 0;
+  const t = Math.min(1, Math.max(signed ? -1 : 0, raw));
+  return { colour: signed ? divergingColour(t) : sequentialColour(t), strength: 0.25 + 0.7 * Math.sqrt(Math.abs(t)) };
+}
+
+/** For each of the map's bytes. */
+function colourTable(scale: Scale, shown: Scale): ColourTable {
+  const painted = Array.from({ length: 256 }, (_, byte) =>
+    paint(scale.min + (byte / 255) * (scale.max - scale.min), shown),
+  );
+  return { colour: painted.map(({ colour }) => colour), strength: painted.map(({ strength }) => strength) };
 }
 
 /** The coloured map over the image in grey: the stronger the value, the more of its colour. */
-function overlayOf(image: Uint8Array, map: Uint8Array, table: ColourTable, { min, max }: Scale): Buffer {
+function overlayOf(image: Uint8Array, map: Uint8Array, table: ColourTable): Buffer {
   const overlay = Buffer.alloc(image.length);
-  const empty = max <= min;
   for (let i = 0; i < map.length; i += 1) {
     const grey = 0.299 * (image[i * 3] ?? 0) + 0.587 * (image[i * 3 + 1] ?? 0) + 0.114 * (image[i * 3 + 2] ?? 0);
     const byte = map[i] ?? 0;
-    const strength = empty ? 0.25 : (table.strength[byte] ?? 0);
+    const strength = table.strength[byte] ?? 0;
     const { red = 0, green = 0, blue = 0 } = table.colour[byte] ?? {};
     overlay[i * 3] = Math.round(grey + (red - grey) * strength);
     overlay[i * 3 + 1] = Math.round(grey + (green - grey) * strength);
@@ -123,7 +150,8 @@ interface Frame extends Size {
   readonly panel: Size;
 }
 
-function decoration(frame: Frame, lines: readonly string[], { min, max }: Scale, table: ColourTable): string {
+function decoration(frame: Frame, lines: readonly string[], shown: Scale): string {
+  const { min, max } = shown;
   const characters = Math.floor((frame.width - 2 * margin) / (cell.width * fontSize));
   const texts = lines.map((line, index) =>
     textPath(line.length > characters ? `${line.slice(0, characters - 3)}...` : line, {
@@ -134,9 +162,10 @@ function decoration(frame: Frame, lines: readonly string[], { min, max }: Scale,
   );
   const x = 3 * margin + 2 * frame.panel.width;
   const { height } = frame.panel;
-  const stops = table.colour
-    .filter((_, byte) => byte % 15 === 0)
-    .map(({ red, green, blue }, index) => `<stop offset="${index / 17}" stop-color="rgb(${red},${green},${blue})"/>`);
+  const stops = Array.from({ length: 18 }, (_, index) => {
+    const { red, green, blue } = paint(min + (index / 17) * (max - min), shown).colour;
+    return `<stop offset="${index / 17}" stop-color="rgb(${red},${green},${blue})"/>`;
+  });
   const label = (value: number, at: number): string => {
     const y = Math.min(frame.top + height - 7 * fontSize, Math.max(frame.top, at - 3.5 * fontSize));
     return textPath(formatNumber(value), { x: x + barWidth + 8, y, size: fontSize });

@@ -1,5 +1,5 @@
 import { add, div, matMul, mul, reduceMean, reshape, scalarLike, sqrt, sub, transpose } from "../../../graph/build.ts";
-import { foldedConstant } from "../../../graph/fold.ts";
+import { foldedConstant } from "../../../graph/fold-constants.ts";
 import type { Node } from "../../../graph/node.ts";
 import {
   floatAttribute,
