@@ -78,7 +78,7 @@ export async function benchPytorch({ rounds, side }) {
     const rows = [
       { what: "Slidelight, end to end", "MP/s": ours, "ours / it": 1 },
       ...[...explanations, ...forwards].map((name) => ({
-        what: `PyTorch ${name}${errors.has(name) ? ` (${errors.get(name)})` : ""}`,
+        what: `PyTorch ${name}`,
         "MP/s": speed(name),
         "ours / it": speed(name) === undefined ? undefined : ours / speed(name),
       })),
@@ -87,8 +87,9 @@ export async function benchPytorch({ rounds, side }) {
       `Beside PyTorch ${theirs.greeting.torch}, ${theirs.greeting.threads} threads, ${image.width}x${image.height} (goals: ${goals.ordinary}x "${ordinary}", ${goals.best}x its best, "${best}")`,
       rows,
     );
+    for (const [name, error] of errors) process.stdout.write(`  ${name} does not run here: ${error}\n`);
     const ratios = { ordinary: ours / speed(ordinary), best: ours / speed(best) };
-    return { goals, ratios, best, rows, versions: theirs.greeting };
+    return { goals, ratios, best, rows, errors: Object.fromEntries(errors), versions: theirs.greeting };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

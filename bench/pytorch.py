@@ -13,6 +13,7 @@ import time
 import numpy
 import torch
 import torch._dynamo
+import torch._functorch.config
 from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import nn
@@ -82,6 +83,8 @@ def tiles(pixels: numpy.ndarray, side: int):
 
 # Hooks break the network into parts, each of which is compiled: more of them than the default allows.
 torch._dynamo.config.recompile_limit = 64
+# pytorch-grad-cam keeps the graph after its backward pass.
+torch._functorch.config.donated_buffer = False
 
 
 class Bench:

@@ -95,9 +95,7 @@ function outcomeOf(files: StandardFiles, absolute = 0): Outcome {
   return { refusals, differences };
 }
 
-describe.runIf(typeof found === "string")("the ONNX standard's own tests", () => {
-  test("are left out", (context) => context.skip(String(found)));
-});
+if (typeof found === "string") test("the ONNX standard's own tests", (context) => context.skip(found));
 
 describe.skipIf(typeof found === "string")("the ONNX standard's own tests", () => {
   test("cover every operator that can be read", () => {

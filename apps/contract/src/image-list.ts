@@ -9,6 +9,9 @@ import type { Abortable, ObjectInfo, StoreSettings } from "@slidelight/core";
 /** Extensions of the formats that are read; what a prefix holds besides is left out. */
 export const imageExtensions: readonly string[] = ["png", "jpg", "jpeg", "webp", "tif", "tiff", "svs"];
 
+/** What runs write, when results lie under the prefix that is listed: they are no images of the archive. */
+const resultKey = /(?:^|\/)[0-9a-f]{32}\/(?:map\.tif|preview\.jpg)$/u;
+
 /** An image to explain, as found. */
 export interface ImageEntry {
   /** As it was given, or made of the folder or prefix that was given. */
@@ -72,10 +75,11 @@ async function* listedImages(input: Readable, options: ImageListOptions): AsyncG
 }
 
 async function* folderImages(argument: string, path: string, options: ImageListOptions): AsyncGenerator<ImageEntry> {
+  const folderKey = fileKey(path, options.folder);
   for await (const info of openStore(path).list("", { signal: options.signal })) {
-    if (!hasExtension(info.key, options.extensions ?? imageExtensions)) continue;
-    const file = join(path, ...info.key.split("/"));
-    yield { uri: join(argument, ...info.key.split("/")), key: fileKey(file, options.folder), info };
+    if (!isImage(info.key, options)) continue;
+    const uri = join(argument, ...info.key.split("/"));
+    yield { uri, key: folderKey === "" ? info.key : `${folderKey}/${info.key}`, info };
   }
 }
 
@@ -85,16 +89,20 @@ async function* prefixImages(
 ): AsyncGenerator<ImageEntry> {
   const store = openStore(`s3://${bucket}`, options);
   for await (const info of store.list(key, { signal: options.signal })) {
-    if (!hasExtension(info.key, options.extensions ?? imageExtensions)) continue;
+    if (!isImage(info.key, options)) continue;
     yield { uri: `s3://${bucket}/${info.key}`, key: info.key, info };
   }
 }
 
-/** The path below the folder where the command runs; the name alone for a file elsewhere. */
+/** The path below the folder where the command runs; the name alone of what lies elsewhere. */
 function fileKey(path: string, folder: string): string {
   const below = relative(folder, path);
-  const outside = below === "" || below === ".." || below.startsWith(`..${sep}`) || isAbsolute(below);
+  const outside = below === ".." || below.startsWith(`..${sep}`) || isAbsolute(below);
   return outside ? basename(path) : below.split(sep).join("/");
+}
+
+function isImage(key: string, options: ImageListOptions): boolean {
+  return hasExtension(key, options.extensions ?? imageExtensions) && !resultKey.test(key);
 }
 
 function hasExtension(key: string, extensions: readonly string[]): boolean {

@@ -8,6 +8,8 @@ export interface OptionRow {
   /** As commander takes it: `--tile <px>`. Absent: the environment alone. */
   readonly flag?: string;
   readonly text?: string;
+  /** May be given more than once: its value is the list of what was given. */
+  readonly many?: true;
   /** Variables that are asked in this order when the flag is not given. Default: SLIDELIGHT_ and the name. */
   readonly environment?: readonly string[];
 }
@@ -17,8 +19,16 @@ export type OptionTable = Readonly<Record<string, OptionRow>>;
 
 /** Adds a command's flags; whether their values are any good is said by its schema, all faults together. */
 export function addOptions(command: Command, table: OptionTable): Command {
-  for (const { flag, text } of Object.values(table)) if (flag !== undefined) command.option(flag, text ?? "");
+  for (const { flag, text = "", many } of Object.values(table)) {
+    if (flag === undefined) continue;
+    if (many === true) command.option<readonly string[]>(flag, text, gather);
+    else command.option(flag, text);
+  }
   return command;
+}
+
+function gather(value: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), value];
 }
 
 /** What was given for each option: the flag, else the environment; nothing where neither says anything. */

@@ -7,8 +7,12 @@ import type { OptionTable } from "./options.ts";
 export const explanationOptions = {
   model: { flag: "--model <onnx>", text: "the classifier: a path or s3://bucket/key" },
   out: { flag: "--out <folder>", text: "where results go: a folder or s3://bucket/prefix" },
-  method: { flag: "--method <names>", text: `one or more of ${methodNames.join(", ")} (grad-cam)` },
-  target: { flag: "--target <targets>", text: "top1, a class by name or index, or a-b for a difference (top1)" },
+  method: { flag: "--method <names>", text: `one or more of ${methodNames.join(", ")} (grad-cam)`, many: true },
+  target: {
+    flag: "--target <targets>",
+    text: "top1, a class by name or index, or a-b for a difference; one or more (top1)",
+    many: true,
+  },
   layer: { flag: "--layer <name>", text: "the layer that is explained (the pooled one)" },
   level: { flag: "--level <n>", text: "pyramid level, 0 = full resolution (0)" },
   mpp: { flag: "--mpp <x>", text: "the level nearest to so many micrometres per pixel" },
@@ -32,13 +36,12 @@ export const settingsKeys = [
   "std",
 ] as const;
 
-const list = (text: unknown): unknown =>
-  typeof text === "string"
-    ? text
-        .split(",")
-        .map((part) => part.trim())
-        .filter((part) => part !== "")
-    : text;
+/** `a,b` and what was given one by one. */
+const list = (given: unknown): unknown =>
+  (Array.isArray(given) ? given : [given])
+    .flatMap((text: unknown) => String(text).split(","))
+    .map((part) => part.trim())
+    .filter((part) => part !== "");
 
 const numbers = (text: unknown): unknown => (typeof text === "string" ? text.split(",").map(Number) : text);
 

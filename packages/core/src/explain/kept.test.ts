@@ -30,7 +30,7 @@ describe("tiles that are left out", () => {
     const explanation = planExplanation(network, { method, target, classes: ["a", "b"], keptCells: () => cells });
     const mask = { values: isKept, tiles: kept };
     const tiled = explainByReference(explanation, pixels, grid, mask);
-    // One sweep in pieces of two columns of tiles must agree with single tiles on every kept pixel.
+    // The same kept pixels, cut into the smallest tiles that there are.
     const coarse = tileGrid(size, { tile: 4, stride: 4 });
     const fine = Array.from({ length: coarse.columns * coarse.rows }, (_, tile) => tile).filter((tile) => {
       const { x, y } = coreOf(coarse, tile);

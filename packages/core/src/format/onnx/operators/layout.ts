@@ -56,7 +56,7 @@ const splitting: OperatorReader = (call) => {
   const extent = x.shape[axis] ?? 0;
   const sizes = partSizes(call, extent);
   const total = sizes.reduce((sum, size) => sum + size, 0);
-  if (total !== extent) throw misfit(call, `parts of ${extent} in all (axis ${axis})`, `${shapeText(sizes)}`);
+  if (total !== extent) throw misfit(call, `parts of ${extent} in all (axis ${axis})`, shapeText(sizes));
   let start = 0;
   return sizes.map((size, index) => {
     const name = call.outputs[index] ?? "";
