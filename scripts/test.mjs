@@ -3,13 +3,16 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { prepareOnnxStandardTests } from "./onnx-standard-tests.mjs";
 import { dockerAnswers, ensureRedis, ensureS3Server, main, root, setUp } from "./setup.mjs";
 
 /** Suites that can do nothing at all without an S3 server. */
 const s3Suites = ["test/s3.test.ts"];
 
-await main(() => {
+await main(async () => {
   setUp();
+  // Where they can't be made, their suite is skipped and says why.
+  await prepareOnnxStandardTests();
   const redis = process.env.SLIDELIGHT_TEST_REDIS_URL === undefined ? ensureRedis() : undefined;
   const s3 = process.env.SLIDELIGHT_TEST_S3_ENDPOINT === undefined ? ensureS3Server() : undefined;
   const docker = (redis ?? s3) !== undefined && dockerAnswers();

@@ -1,15 +1,19 @@
 import { SlidelightError } from "@slidelight/core";
 import type { ErrorCode } from "@slidelight/core";
 
-/** A failure to tell; `unexpected` is a fault of the program. */
+/** A failure to tell; `unexpected` is a fault of the program, `worker-lost` what is known of one that was killed. */
 export interface Failure {
-  readonly code: ErrorCode | "unexpected";
+  readonly code: ErrorCode | "unexpected" | "worker-lost";
   readonly message: string;
 }
 
 export function failureOf(error: unknown): Failure {
   if (error instanceof SlidelightError) return { code: error.code, message: error.message };
-  return { code: "unexpected", message: error instanceof Error ? `${error.name}: ${error.message}` : String(error) };
+  const what = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return {
+    code: "unexpected",
+    message: `${what}. This is a fault of Slidelight: please report it with what SLIDELIGHT_DEBUG=1 shows.`,
+  };
 }
 
 /** One line for people. */

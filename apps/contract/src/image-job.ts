@@ -62,11 +62,16 @@ export function failedReason({ code, message }: Failure): string {
   return `[${code}] ${message}`;
 }
 
-/** What a queue says of a failed job; failures of the queue itself (a stalled job) have no code of ours. */
+/** What BullMQ writes when a job's lock was lost too often. */
+const lost = "job stalled more than allowable limit";
+const lostMessage = "Every worker that took it up was lost. Look for what ended them, such as too little memory.";
+
+/** What a queue says of a failed job. */
 export function parseFailedReason(reason: string): Failure & { readonly retryable: boolean } {
-  const [, code = "", message = ""] = /^\[([a-z-]+)\] (.*)$/su.exec(reason) ?? [];
+  const [, code = "", message = reason] = /^\[([a-z-]+)\] (.*)$/su.exec(reason) ?? [];
   if (isErrorCode(code)) return { code, message, retryable: isRetryable(code) };
-  return { code: "unexpected", message: reason, retryable: true };
+  if (reason === lost) return { code: "worker-lost", message: lostMessage, retryable: true };
+  return { code: "unexpected", message, retryable: true };
 }
 
 function isErrorCode(text: string): text is ErrorCode {

@@ -1,6 +1,6 @@
-import { imageJobId } from "@slidelight/contract";
+import { imageJobId, parseFailedReason } from "@slidelight/contract";
 import type { ImageJob } from "@slidelight/contract";
-import { SlidelightError } from "@slidelight/core";
+import type { Queue } from "bullmq";
 import type { OpenQueue } from "./open-queue.ts";
 
 /** A week and a month: by then results, not the queue, say what was done. */
@@ -10,41 +10,78 @@ const firstDelayMs = 1000;
 /** Images that failed together, because a store was down, come back spread out. */
 const jitter = 0.5;
 
+/** What became of jobs that were to be added. */
+export interface Added {
+  readonly added: number;
+  /** Failed before for a reason that may have passed, and wait again. */
+  readonly retried: number;
+  /** Wait, run or are done already. */
+  readonly present: number;
+  /** Failed before, and would again. */
+  readonly failed: number;
+}
+
 /**
  * Adds jobs that are not there yet, by their ids. Not atomic: run it again after a failure, what is there stays.
- * @returns How many were new.
+ * @throws {SlidelightError} `queue-unavailable`.
  */
-export async function addJobs(
-  { queue, redis }: OpenQueue,
+export function addJobs(
+  { queue, redis, name, ask }: OpenQueue,
   jobs: readonly ImageJob[],
   options: { readonly attempts: number },
-): Promise<number> {
+): Promise<Added> {
   const byId = new Map(jobs.map((job) => [imageJobId(job), job]));
+  return ask(`Adding ${jobs.length} jobs to ${name}`, async () => {
+    const known = await statesOf([...byId.keys()], { queue, redis });
+    const absent = [...byId].filter(([id]) => known.get(id) === undefined);
+    if (absent.length > 0) await queue.addBulk(absent.map(([jobId, data]) => jobOf(jobId, data, options)));
+    const retryable = [...known].filter(([, state]) => state === "may pass").map(([id]) => id);
+    for (const id of retryable) await retry(id, queue);
+    const failed = [...known.values()].filter((state) => state === "would fail again").length;
+    const added = absent.length;
+    return { added, retried: retryable.length, failed, present: jobs.length - added - retryable.length - failed };
+  });
+}
+
+type KnownState = "there" | "may pass" | "would fail again";
+
+/** The jobs that there are, in one round trip. */
+async function statesOf(
+  ids: readonly string[],
+  { queue, redis }: Pick<OpenQueue, "queue" | "redis">,
+): Promise<ReadonlyMap<string, KnownState>> {
   const lookups = redis.pipeline();
-  for (const id of byId.keys()) lookups.exists(queue.toKey(id));
-  const present = (await lookups.exec()) ?? [];
-  const absent = [...byId].filter((_, index) => present[index]?.[1] !== 1);
-  if (absent.length === 0) return 0;
-  try {
-    await queue.addBulk(
-      absent.map(([jobId, data]) => ({
-        name: "image",
-        data,
-        opts: {
-          jobId,
-          attempts: options.attempts,
-          backoff: { type: "exponential", delay: firstDelayMs, jitter },
-          removeOnComplete: keepDone,
-          removeOnFail: keepFailed,
-        },
-      })),
-    );
-  } catch (error) {
-    throw new SlidelightError(
-      "queue-unavailable",
-      `Adding ${absent.length} jobs to ${queue.name} failed: ${error instanceof Error ? error.message : String(error)}. Run the command again: what was added stays, the rest is added.`,
-      { cause: error },
-    );
-  }
-  return absent.length;
+  for (const id of ids) lookups.exists(queue.toKey(id)).hget(queue.toKey(id), "failedReason").zscore(queue.toKey("failed"), id);
+  const answers = (await lookups.exec()) ?? [];
+  const known = new Map<string, KnownState>();
+  ids.forEach((id, index) => {
+    const [exists, reason, failedAt] = answers.slice(3 * index, 3 * index + 3).map(([error, value]) => {
+      if (error !== null) throw error;
+      return value;
+    });
+    if (exists !== 1) return;
+    const failed = typeof failedAt === "string";
+    const mayPass = typeof reason === "string" && parseFailedReason(reason).retryable;
+    known.set(id, failed ? (mayPass ? "may pass" : "would fail again") : "there");
+  });
+  return known;
+}
+
+function jobOf(jobId: string, data: ImageJob, { attempts }: { readonly attempts: number }) {
+  return {
+    name: "image",
+    data,
+    opts: {
+      jobId,
+      attempts,
+      backoff: { type: "exponential", delay: firstDelayMs, jitter },
+      removeOnComplete: keepDone,
+      removeOnFail: keepFailed,
+    },
+  };
+}
+
+async function retry(id: string, queue: Queue): Promise<void> {
+  const job = await queue.getJob(id);
+  await job?.retry("failed", { resetAttemptsMade: true, resetAttemptsStarted: true });
 }

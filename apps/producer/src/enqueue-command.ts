@@ -38,7 +38,9 @@ export function defineEnqueue(program: Command, context: CommandContext, finish:
 
 interface Counts {
   added: number;
+  retried: number;
   present: number;
+  failedBefore: number;
   readonly failures: { readonly image: string; readonly error: Failure }[];
 }
 
@@ -54,7 +56,7 @@ async function enqueue(sources: readonly string[], config: EnqueueConfig, contex
     rate: (perSecond) => `${perSecond.toFixed(0)} images/s`,
   });
   const debug = (context.environment["SLIDELIGHT_DEBUG"] ?? "") !== "";
-  const counts: Counts = { added: 0, present: 0, failures: [] };
+  const counts: Counts = { added: 0, retried: 0, present: 0, failedBefore: 0, failures: [] };
   const fail = (image: string, error: unknown): void => {
     tellFailure(error, { subject: image, debug, write: (line) => progress.line(line) });
     counts.failures.push({ image, error: failureOf(error) });
@@ -162,16 +164,18 @@ async function add(
   },
 ): Promise<void> {
   if (jobs.length === 0) return;
-  const added = await addJobs(queue, jobs, config);
+  const { added, retried, present, failed } = await addJobs(queue, jobs, config);
   counts.added += added;
-  counts.present += jobs.length - added;
-  const done = counts.added + counts.present;
+  counts.retried += retried;
+  counts.present += present;
+  counts.failedBefore += failed;
+  const done = counts.added + counts.retried + counts.present + counts.failedBefore;
   // The length of a listing is not known before its end.
   progress.update({ text: `${done} images listed, ${counts.added} added`, done, total: done + 1 });
 }
 
 function report(
-  { added, present, failures }: Counts,
+  { added, retried, present, failedBefore, failures }: Counts,
   {
     config,
     queue,
@@ -184,17 +188,19 @@ function report(
     readonly progress: Progress;
   },
 ): number {
-  if (added + present + failures.length === 0) {
+  if (added + retried + present + failedBefore + failures.length === 0) {
     throw new SlidelightError(
       "image-not-found",
       `Looking for images with the extensions ${config.extensions.join(", ")}: found none. See --extensions.`,
     );
   }
   if (config.json) {
-    context.stdout.write(`${JSON.stringify({ queue: queue.name, added, present, failures }, undefined, 2)}\n`);
+    context.stdout.write(`${JSON.stringify({ queue: queue.name, added, retried, present, failedBefore, failures }, undefined, 2)}\n`);
   }
   if (!config.quiet) {
-    progress.line(`${added} added, ${present} already there, ${failures.length} failed; queue ${queue.name}`);
+    const again = retried === 0 ? "" : `${retried} tried again, `;
+    const before = failedBefore === 0 ? "" : `${failedBefore} failed before (see slidelight status), `;
+    progress.line(`${added} added, ${again}${present} already there, ${before}${failures.length} failed; queue ${queue.name}`);
   }
   return failures.length === 0 ? 0 : 1;
 }

@@ -7,6 +7,8 @@ export interface OpenQueue extends AsyncDisposable {
   readonly name: string;
   readonly queue: Queue;
   readonly redis: Redis;
+  /** Does something with the queue. @throws {SlidelightError} `queue-unavailable`: `<doing> failed`, and why. */
+  ask<T>(doing: string, work: () => Promise<T>): Promise<T>;
 }
 
 /** The queue as seen from outside; unlike a worker's, its connection fails fast. @throws {SlidelightError} `queue-unavailable`. */
@@ -31,7 +33,7 @@ export async function openQueue({
     await redis.connect();
   } catch (error) {
     redis.disconnect();
-    throw unavailable(address, last ?? error);
+    throw unavailable(`Connecting to Redis at ${redactedUrl(address)}`, last ?? error);
   }
   const name = queueName(suffix);
   const queue = new Queue(name, { connection: redis });
@@ -42,6 +44,13 @@ export async function openQueue({
     name,
     queue,
     redis,
+    ask: async (doing, work) => {
+      try {
+        return await work();
+      } catch (error) {
+        throw unavailable(`${doing} in Redis at ${redactedUrl(address)}`, error);
+      }
+    },
     [Symbol.asyncDispose]: async () => {
       await queue.close().catch(() => undefined);
       redis.disconnect();
@@ -49,10 +58,10 @@ export async function openQueue({
   };
 }
 
-function unavailable(address: string, cause: unknown): SlidelightError {
+function unavailable(doing: string, cause: unknown): SlidelightError {
   return new SlidelightError(
     "queue-unavailable",
-    `Connecting to Redis at ${redactedUrl(address)} failed: ${cause instanceof Error ? cause.message : String(cause)}. Start it (redis-server), or name another with --redis or REDIS_URL.`,
+    `${doing} failed: ${cause instanceof Error ? cause.message : String(cause)}. Start it (redis-server), or name another with --redis or REDIS_URL, and run the command again: what was done stays.`,
     { cause },
   );
 }

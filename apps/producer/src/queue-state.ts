@@ -28,29 +28,32 @@ const shownRunning = 20;
 const payload = z.object({ image: z.object({ uri: z.string() }) });
 const progress = z.object({ done: z.number(), tiles: z.number() });
 
-export async function readQueueState({ name, queue }: OpenQueue): Promise<QueueState> {
-  const counts = await queue.getJobCounts("wait", "prioritized", "active", "delayed", "completed", "failed");
-  const count = (state: string): number => counts[state] ?? 0;
-  const [active, failed] = await Promise.all([
-    queue.getJobs(["active"], 0, shownRunning - 1),
-    queue.getJobs(["failed"], 0, shownFailures - 1),
-  ]);
-  return {
-    queue: name,
-    waiting: count("wait") + count("prioritized"),
-    active: count("active"),
-    delayed: count("delayed"),
-    completed: count("completed"),
-    failed: count("failed"),
-    running: active.map((job) => ({
-      image: imageOf(job.data),
-      ...(progress.safeParse(job.progress).data ?? { done: 0, tiles: 0 }),
-    })),
-    failures: failed.map((job) => {
-      const { code, message } = parseFailedReason(job.failedReason);
-      return { image: imageOf(job.data), code, message, attempts: job.attemptsMade };
-    }),
-  };
+/** @throws {SlidelightError} `queue-unavailable`. */
+export function readQueueState({ name, queue, ask }: OpenQueue): Promise<QueueState> {
+  return ask(`Asking for the state of ${name}`, async () => {
+    const [counts, active, failed] = await Promise.all([
+      queue.getJobCounts("wait", "prioritized", "active", "delayed", "completed", "failed"),
+      queue.getJobs(["active"], 0, shownRunning - 1),
+      queue.getJobs(["failed"], 0, shownFailures - 1),
+    ]);
+    const count = (state: string): number => counts[state] ?? 0;
+    return {
+      queue: name,
+      waiting: count("wait") + count("prioritized"),
+      active: count("active"),
+      delayed: count("delayed"),
+      completed: count("completed"),
+      failed: count("failed"),
+      running: active.map((job) => ({
+        image: imageOf(job.data),
+        ...(progress.safeParse(job.progress).data ?? { done: 0, tiles: 0 }),
+      })),
+      failures: failed.map((job) => {
+        const { code, message } = parseFailedReason(job.failedReason);
+        return { image: imageOf(job.data), code, message, attempts: job.attemptsMade };
+      }),
+    };
+  });
 }
 
 function imageOf(data: unknown): string {

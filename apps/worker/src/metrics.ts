@@ -11,8 +11,8 @@ export interface Metrics {
   text(): Promise<string>;
 }
 
-/** @param queueCounts Jobs by state, asked for whenever the metrics are. */
-export function openMetrics(queueCounts: () => Promise<Readonly<Record<string, number>>>): Metrics {
+/** @param queueCounts Jobs by state, asked for whenever the metrics are; `undefined` when the queue does not answer. */
+export function openMetrics(queueCounts: () => Promise<Readonly<Record<string, number>> | undefined>): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
@@ -46,7 +46,10 @@ export function openMetrics(queueCounts: () => Promise<Readonly<Record<string, n
     labelNames: ["state"],
     registers,
     collect: async () => {
-      for (const [state, count] of Object.entries(await queueCounts())) queue.set({ state }, count);
+      const counts = await queueCounts();
+      // Old counts would be taken for those of now.
+      queue.reset();
+      for (const [state, count] of Object.entries(counts ?? {})) queue.set({ state }, count);
     },
   });
   for (const status of ["done", "skipped", "failed", "handed-back"]) images.inc({ status }, 0);

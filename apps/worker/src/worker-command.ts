@@ -6,6 +6,7 @@ import type { Command } from "commander";
 import { Redis } from "ioredis";
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
+import { setTimeout as setTimeoutPromise } from "node:timers/promises";
 import { pino } from "pino";
 import type { Logger } from "pino";
 import { loadWorkerConfig, workerOptions } from "./config.ts";
@@ -14,6 +15,16 @@ import { imageLimits, openEngine } from "./engine-options.ts";
 import { openHealthServer } from "./health-server.ts";
 import { imageProcessor } from "./image-processor.ts";
 import { openMetrics } from "./metrics.ts";
+
+/** Kubernetes kills 30 s after it asked to stop. */
+const stopMs = 20_000;
+/** How long Redis may take for what is asked while somebody waits. */
+const answerMs = 2000;
+/**
+ * Workers of a cluster are killed all the time, which is no fault of the image; one that takes its worker's memory must
+ * not kill workers for ever.
+ */
+const maxLosses = 10;
 
 const counted = ["wait", "prioritized", "active", "delayed", "completed", "failed"] as const;
 
@@ -34,7 +45,7 @@ async function runWorker(config: WorkerConfig, context: CommandContext): Promise
   await using engine = await openEngine(config.engine, { signal: context.signal });
   await using programs = openProgramCache(engine);
   const queue = new Queue(name, { connection: redis.client });
-  const metrics = openMetrics(() => queue.getJobCounts(...counted));
+  const metrics = openMetrics(() => within(answerMs, queue.getJobCounts(...counted)));
   const stopping = new AbortController();
   const processor = imageProcessor({
     engine,
@@ -50,6 +61,7 @@ async function runWorker(config: WorkerConfig, context: CommandContext): Promise
   const worker = new Worker(name, (job, token, signal) => processor(job, token, signal), {
     connection: redis.client,
     concurrency: config.concurrency,
+    maxStalledCount: maxLosses,
     autorun: false,
   });
   worker.on("error", (error) => log.error({ err: error }, "queue trouble"));
@@ -59,7 +71,8 @@ async function runWorker(config: WorkerConfig, context: CommandContext): Promise
     metrics,
     notReady: async () => {
       if (stopping.signal.aborted) return "stopping";
-      return redis.client.status === "ready" ? undefined : `Redis is ${redis.client.status}`;
+      if (redis.client.status !== "ready") return `Redis is ${redis.client.status}`;
+      return (await within(answerMs, redis.client.ping())) === undefined ? "Redis does not answer" : undefined;
     },
   });
   const running = worker.run();
@@ -69,6 +82,11 @@ async function runWorker(config: WorkerConfig, context: CommandContext): Promise
   );
   await aborted(context.signal);
   log.info("stopping: no more jobs are taken, the running one is handed back");
+  // A tile in the engine can't be interrupted, and Redis may not answer. What was not handed back is found by its lock.
+  setTimeout(() => {
+    log.error({ seconds: stopMs / 1000 }, "stopping took too long: leaving");
+    process.exit(1);
+  }, stopMs).unref();
   // First no more fetching, then the abort: a job handed back must not come straight back.
   const closing = worker.close();
   stopping.abort(new Error("The worker is stopping."));
@@ -76,6 +94,19 @@ async function runWorker(config: WorkerConfig, context: CommandContext): Promise
   await running;
   await queue.close();
   log.info("stopped");
+}
+
+/** What is asked for; `undefined` when it fails or takes too long. */
+async function within<T>(timeoutMs: number, asked: Promise<T>): Promise<T | undefined> {
+  const timer = new AbortController();
+  try {
+    return await Promise.race([
+      asked.catch(() => undefined),
+      setTimeoutPromise(timeoutMs, undefined, { signal: timer.signal }),
+    ]);
+  } finally {
+    timer.abort();
+  }
 }
 
 function aborted(signal: AbortSignal): Promise<void> {
