@@ -1,32 +1,20 @@
 import { SlidelightError } from "../errors/slidelight-error.ts";
-import { coordinate, equal, exp, input, mul, resize, slice, sub } from "../graph/build.ts";
+import { input, resize, slice } from "../graph/build.ts";
 import { backpropagate, expandTo } from "../graph/gradient.ts";
 import type { Node, NodeOf } from "../graph/node.ts";
-import type { Layer, Network, NetworkPool } from "../model/network.ts";
+import type { Layer, Network } from "../model/network.ts";
 import type { Reduction } from "../model/pool.ts";
+import { cellsOf } from "./draft.ts";
+import type { Declare, Draft, PlanOptions, Variant } from "./draft.ts";
 import { scheduleSweeps } from "./explanation.ts";
-import type { Explanation, Global, MapRequest, StatisticRequest, StatisticTable } from "./explanation.ts";
+import type { Explanation, Global, StatisticRequest, StatisticTable } from "./explanation.ts";
 import { solveHead } from "./head.ts";
-import type { HeadSolver } from "./head.ts";
 import type { LayerContext, Method } from "./method.ts";
 import { methods } from "./methods/index.ts";
-import type { MethodName } from "./methods/index.ts";
-import type { Statistic, StatisticKind } from "./statistics.ts";
+import { closedMean, cotangentOf, incomingGradient, masks, pooledValues } from "./pool-gradient.ts";
+import { sumOf } from "./statistics.ts";
+import type { StatisticKind } from "./statistics.ts";
 import { resolveTarget } from "./target.ts";
-import type { Target } from "./target.ts";
-
-export interface PlanOptions {
-  readonly method: MethodName;
-  readonly target: Target;
-  readonly classes: readonly string[];
-  /** Name of an inner layer; by default the pooled one. */
-  readonly layer?: string;
-  /**
-   * Cells over which a value of this stride is pooled, when not all of the image is kept. With it, gradients that
-   * cross into tiles that are not kept are masked by the Input `kept` [1, 1, h, w] at the pooled layer's cells.
-   */
-  readonly keptCells?: (stride: readonly [number, number]) => number;
-}
 
 /** Up to this many classes get a map of their own when the target is only known after the last tile. */
 const candidateLimit = 8;
@@ -75,23 +63,6 @@ export function planExplanation(network: Network, options: PlanOptions): Explana
       ),
     outcome: outcomeOf,
   };
-}
-
-interface Variant {
-  /** Behind every name of the variant. */
-  readonly suffix: string;
-  readonly target: Target;
-}
-
-interface Draft {
-  readonly network: Network;
-  readonly options: PlanOptions;
-  readonly solver: HeadSolver;
-  readonly layer: Layer;
-  readonly requests: readonly StatisticRequest[];
-  /** By name, shared by all variants: a global is one Input however often it is asked for. */
-  readonly globals: Map<string, Global>;
-  readonly maps: readonly MapRequest[];
 }
 
 const statisticKinds: { readonly [R in Reduction]: StatisticKind } = {
@@ -145,8 +116,6 @@ function withVariant(draft: Draft, { suffix, target }: Variant): Draft {
     maps: [...draft.maps, { id: `map${suffix}`, node: atImageResolution(network, map, method.explains, layer) }],
   };
 }
-
-type Declare = (name: string, channels: number, rest: Omit<Global, "node">) => NodeOf<"Input">;
 
 interface LayerContextParts extends Variant {
   readonly declare: Declare;
@@ -204,116 +173,6 @@ function layerContext(draft: Draft, parts: LayerContextParts): LayerContext {
   };
 }
 
-interface Incoming extends Variant {
-  readonly pool: NetworkPool;
-  readonly index: number;
-  readonly declare: Declare;
-}
-
-/** dy/d(operand of the pool) at every cell, broadcastable. */
-function incomingGradient(draft: Draft, parts: Incoming): Node {
-  const { pool, index, declare, suffix } = parts;
-  const channels = pool.operand.shape[1] ?? 0;
-  const weight = declare(`gradient.${index}${suffix}`, channels, {
-    from: gradientSources(draft, parts.target),
-    value: (statistics) => {
-      const gradient = poolGradient(draft, parts, statistics);
-      // A mean hands each of its N cells the N-th part.
-      const cells = pool.reduction === "mean" ? cellsOf(draft.options, pool.stride, pool.operand) : 1;
-      return gradient.map((value) => value / cells);
-    },
-  });
-  return incomingRules[pool.reduction](weight, parts);
-}
-
-/** What a pool's gradient becomes at each cell, once the global values are known. */
-const incomingRules: { readonly [R in Reduction]: (weight: Node, parts: Incoming) => Node } = {
-  mean: (weight) => weight,
-  sum: (weight) => weight,
-  max: (weight, { pool, index, declare }) => {
-    const [, channels = 0, rows = 0, columns = 0] = pool.operand.shape;
-    const id = `pool.${index}`;
-    const position = (axis: "row" | "column"): Node =>
-      declare(`${id}.${axis}`, channels, { from: [id], value: (statistics) => maximumOf(statistics, id)[axis] });
-    const here = (axis: 2 | 3, size: number, at: Node): Node => equal(coordinate({ axis, rank: 4, size }), at);
-    return mul(mul(weight, here(2, rows, position("row"))), here(3, columns, position("column")));
-  },
-  "log-sum-exp": (weight, { pool, index, declare }) => {
-    const id = `pool.${index}`;
-    const pooled = declare(`${id}.value`, pool.operand.shape[1] ?? 0, {
-      from: [id],
-      value: (statistics) => pooledValue(pool, statisticOf(statistics, id), 1),
-    });
-    return mul(weight, exp(sub(pool.operand, pooled)));
-  },
-};
-
-/** mean(G) at the pooled layer: the cells' shares of each pool's gradient sum to 1 (to N for a sum). */
-function closedMean(draft: Draft, parts: LayerContextParts): Node {
-  const [pool] = draft.network.pools;
-  const cells = cellsOf(draft.options, pool.stride, pool.operand);
-  return parts.declare(`mean-gradient${parts.suffix}`, pool.operand.shape[1] ?? 0, {
-    from: gradientSources(draft, parts.target),
-    value: (statistics) => {
-      const gradient = poolGradient(draft, { index: 0, target: parts.target }, statistics);
-      return pool.reduction === "sum" ? gradient : gradient.map((value) => value / cells);
-    },
-  });
-}
-
-/** The statistics that dy/dv needs: none when the head is linear and the class is given. */
-function gradientSources(draft: Draft, target: Target): readonly string[] {
-  const known = draft.solver.linear && target.kind !== "top1";
-  return known ? [] : draft.network.pools.map((_, index) => `pool.${index}`);
-}
-
-function poolGradient(
-  draft: Draft,
-  parts: { readonly index: number; readonly target: Target },
-  statistics: StatisticTable,
-): Float64Array {
-  const pooled = gradientSources(draft, parts.target).length === 0 ? undefined : pooledValues(draft, statistics);
-  const gradients = draft.solver.gradient(cotangentOf(draft, parts.target, statistics), pooled);
-  return at(gradients, parts.index);
-}
-
-function cotangentOf(draft: Draft, target: Target, statistics: StatisticTable): Float64Array {
-  const { head } = draft.network;
-  const logits =
-    target.kind === "top1" ? draft.solver.logits(pooledValues(draft, statistics)) : new Float64Array(head.classes);
-  return resolveTarget(target, logits, draft.options.classes).cotangent;
-}
-
-function pooledValues(draft: Draft, statistics: StatisticTable): readonly Float64Array[] {
-  return draft.network.pools.map((pool, index) =>
-    pooledValue(pool, statisticOf(statistics, `pool.${index}`), cellsOf(draft.options, pool.stride, pool.operand)),
-  );
-}
-
-function pooledValue(pool: NetworkPool, statistic: Statistic, cells: number): Float64Array {
-  switch (statistic.kind) {
-    case "sum":
-      return pool.reduction === "mean" ? statistic.sum.map((sum) => sum / cells) : statistic.sum;
-    case "max":
-      return statistic.max;
-    case "log-sum-exp":
-      return statistic.max.map((max, k) => max + Math.log(at(statistic.scaled, k)));
-    default:
-      return statistic satisfies never;
-  }
-}
-
-/** Gradients stop at tiles that are not kept: nothing there is pooled. */
-function masks(draft: Draft, incoming: readonly Node[]): readonly Node[] {
-  if (draft.options.keptCells === undefined) return incoming;
-  return incoming.map((gradient, index) => {
-    const { operand } = at(draft.network.pools, index);
-    const [, , rows = 0, columns = 0] = operand.shape;
-    const kept = input(`kept.${index}`, { type: "float32", shape: [1, 1, rows, columns], spatial: [2, 3] });
-    return mul(gradient, kept);
-  });
-}
-
 function chooseLayer(network: Network, name: string | undefined, explains: "layer" | "input"): Layer {
   if (name === undefined || name === network.pooledLayer.name) return network.pooledLayer;
   if (explains === "input") {
@@ -345,38 +204,12 @@ function cropTo(network: Network, x: Node): Node {
   return slice(x, { starts: [0, 0, 0, 0], sizes: [n, channels, network.size.height, network.size.width] });
 }
 
-function cellsOf(options: PlanOptions, stride: readonly [number, number], value: Node): number {
-  const [, , rows = 0, columns = 0] = value.shape;
-  return options.keptCells?.(stride) ?? rows * columns;
-}
-
 function probabilitiesOf(logits: Float64Array): Float64Array {
   if (logits.length === 1) return logits.map((logit) => 1 / (1 + Math.exp(-logit)));
   const max = logits.reduce((a, b) => Math.max(a, b), -Infinity);
   const scaled = logits.map((logit) => Math.exp(logit - max));
   const sum = scaled.reduce((a, b) => a + b, 0);
   return scaled.map((value) => value / sum);
-}
-
-function statisticOf(statistics: StatisticTable, id: string): Statistic {
-  const statistic = statistics.get(id);
-  if (statistic === undefined) throw new RangeError(`The statistic "${id}" is not there yet.`);
-  return statistic;
-}
-
-function sumOf(statistics: StatisticTable, id: string): Float64Array {
-  const statistic = statisticOf(statistics, id);
-  if (statistic.kind !== "sum") throw new TypeError(`The statistic "${id}" is no sum.`);
-  return statistic.sum;
-}
-
-function maximumOf(
-  statistics: StatisticTable,
-  id: string,
-): { readonly row: Float64Array; readonly column: Float64Array } {
-  const statistic = statisticOf(statistics, id);
-  if (statistic.kind !== "max") throw new TypeError(`The statistic "${id}" is no maximum.`);
-  return statistic;
 }
 
 function at<T>(items: ArrayLike<T>, index: number): T {

@@ -48,3 +48,25 @@ function at(values: Float64Array, index: number): number {
   if (value === undefined) throw new RangeError(`A statistic has ${values.length} channels, not ${index + 1}.`);
   return value;
 }
+
+/** @throws {RangeError} when a sweep was asked for something that an earlier one should have made. */
+export function statisticOf(statistics: ReadonlyMap<string, Statistic>, id: string): Statistic {
+  const statistic = statistics.get(id);
+  if (statistic === undefined) throw new RangeError(`The statistic "${id}" is not there yet.`);
+  return statistic;
+}
+
+export function sumOf(statistics: ReadonlyMap<string, Statistic>, id: string): Float64Array {
+  const statistic = statisticOf(statistics, id);
+  if (statistic.kind !== "sum") throw new TypeError(`The statistic "${id}" is no sum.`);
+  return statistic.sum;
+}
+
+export function maximumOf(
+  statistics: ReadonlyMap<string, Statistic>,
+  id: string,
+): { readonly row: Float64Array; readonly column: Float64Array } {
+  const statistic = statisticOf(statistics, id);
+  if (statistic.kind !== "max") throw new TypeError(`The statistic "${id}" is no maximum.`);
+  return statistic;
+}
