@@ -14,7 +14,8 @@ export interface ProgramCache extends AsyncDisposable {
   get(request: ProgramRequest): Promise<Program>;
 }
 
-const defaultLimit = 64;
+/** Nine programs are a large image's: inner tiles, edges and corners. Each keeps the weights once more. */
+const defaultLimit = 24;
 
 /** Keeps the `limit` programs that were used last; a failed compilation is not kept. */
 export function openProgramCache(engine: Engine, options: { readonly limit?: number } = {}): ProgramCache {

@@ -12,6 +12,7 @@ import type { Connection } from "./connection.ts";
 import type { Greeting, ThreadSettings } from "./protocol.ts";
 import { providers } from "./providers.ts";
 import type { Provider } from "./providers.ts";
+import { refuseTelemetry } from "./telemetry.ts";
 import { arraysOf, transferList } from "./transfer.ts";
 
 export interface OnnxRuntimeOptions extends Abortable {
@@ -48,6 +49,7 @@ export async function openOnnxRuntimeEngine(options: OnnxRuntimeOptions = {}): P
     }
   }
   signal?.throwIfAborted();
+  refuseTelemetry();
   const settings: ThreadSettings = { provider, threads, device, warmBytes };
   const worker = new Worker(threadFile("thread", import.meta.url), {
     name: `onnxruntime-${provider}`,
