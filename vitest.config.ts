@@ -6,6 +6,7 @@ const ssr = { resolve };
 
 export default defineConfig({
   test: {
+    globalSetup: "test/hygiene.ts",
     projects: [
       {
         resolve,

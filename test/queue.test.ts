@@ -39,6 +39,7 @@ describe.skipIf(missing !== undefined)("the queue", () => {
     const options = { folder: work.folder, env: { REDIS_URL: redis.url, SLIDELIGHT_QUEUE: queue } };
     const job = ["--model", "model.onnx", "--out", `maps-${queues}`];
     return {
+      env: options.env,
       out: join(work.folder, `maps-${queues}`),
       run: (...args: readonly string[]) => slidelight(args, options),
       enqueue: (...args: readonly string[]) => slidelight(["enqueue", ...args, ...job, "--json"], options),
@@ -126,6 +127,44 @@ describe.skipIf(missing !== undefined)("the queue", () => {
     expect(await worker.outcome).toMatchObject({ status: 0 });
   });
 
+  test("tries what failed for a passing reason again when it is enqueued again, and nothing else", async () => {
+    const queue = openQueue();
+    await mkdir(join(work.folder, "mixed"), { recursive: true });
+    await writeFile(join(work.folder, "mixed", "poisoned.png"), "this is no image");
+    // No server is there: the results can't be looked up.
+    const store = { AWS_ENDPOINT_URL_S3: "http://127.0.0.1:1", AWS_ACCESS_KEY_ID: "a", AWS_SECRET_ACCESS_KEY: "b" };
+    const options = { folder: work.folder, env: { ...queue.env, ...store, AWS_REGION: "us-east-1" } };
+    const enqueue = () =>
+      slidelight(
+        ["enqueue", "images/a.png", "mixed/poisoned.png", "--model", "model.onnx", "--out", "s3://nowhere/maps"].concat(
+          ["--attempts", "1", "--json"],
+        ),
+        options,
+      );
+    expect(JSON.parse((await enqueue()).stdout)).toMatchObject({ added: 2, retried: 0, present: 0, failedBefore: 0 });
+    const worker = start(["worker", "--port", "0"], options);
+    await worker.line("worker ready");
+    await queue.drain();
+    await worker[Symbol.asyncDispose]();
+    expect((await queue.state()).failures.map(({ code }) => code).sort()).toEqual([
+      "image-not-an-image",
+      "store-unavailable",
+    ]);
+    const again = await enqueue();
+    expect(again.status).toBe(0);
+    expect(JSON.parse(again.stdout)).toMatchObject({ added: 0, retried: 1, present: 0, failedBefore: 1 });
+    expect(await queue.state()).toMatchObject({ waiting: 1, failed: 1, failures: [{ code: "image-not-an-image" }] });
+  });
+
+  test("leaves out the results that lie under the prefix", async () => {
+    const queue = openQueue();
+    await writeImage(join(work.folder, "together", "image.png"), { side: 40, seed: 8 });
+    const inside = ["--model", "model.onnx", "--out", "together/maps"];
+    expect(await queue.run("explain", "together/", ...inside)).toMatchObject({ status: 0 });
+    const { stdout } = await queue.run("enqueue", "together/", ...inside, "--json");
+    expect(JSON.parse(stdout)).toMatchObject({ added: 1, failures: [] });
+  });
+
   test("tells its health and its metrics", async () => {
     const queue = openQueue();
     await queue.enqueue("images/");
@@ -161,6 +200,30 @@ describe.skipIf(missing !== undefined)("the queue", () => {
     ]) {
       expect(value(name), name).toBeGreaterThan(0);
     }
+  });
+
+  test("is not ready while Redis does not answer, and gives its other metrics", async () => {
+    await using own = await startRedisServer();
+    if (own.pid === undefined) return;
+    const env = { REDIS_URL: own.url };
+    await using worker = start(["worker", "--port", "0"], { folder: work.folder, env });
+    const address = `http://127.0.0.1:${await portOf(worker)}`;
+    expect((await fetch(`${address}/readyz`)).status).toBe(200);
+    process.kill(own.pid, "SIGSTOP");
+    try {
+      const ready = await fetch(`${address}/readyz`);
+      expect({ status: ready.status, text: await ready.text() }).toEqual({
+        status: 503,
+        text: "Redis does not answer\n",
+      });
+      expect((await fetch(`${address}/healthz`)).status).toBe(200);
+      const text = await (await fetch(`${address}/metrics`)).text();
+      expect(text).toContain("slidelight_tiles_total 0");
+      expect(text).not.toContain('slidelight_queue_jobs{state="wait"}');
+    } finally {
+      process.kill(own.pid, "SIGCONT");
+    }
+    await expect.poll(async () => (await fetch(`${address}/readyz`)).status, { timeout: 20_000 }).toBe(200);
   });
 
   test("hands the running image back on SIGTERM, and another worker does it", async () => {

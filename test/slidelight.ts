@@ -35,7 +35,8 @@ export interface RunningCommand extends AsyncDisposable {
 }
 
 export function start(args: readonly string[], { folder, env = {}, input = "" }: RunOptions): RunningCommand {
-  const { SLIDELIGHT_DEBUG: _, ...inherited } = process.env;
+  // Without what would hide a trace that ONNX Runtime leaves.
+  const { SLIDELIGHT_DEBUG: _debug, ORT_DISABLE_TELEMETRY: _telemetry, CI: _ci, ...inherited } = process.env;
   const child = spawn(process.execPath, [cli, ...args], { cwd: folder, env: { ...inherited, ...env } });
   child.stdin.end(input);
   let stdout = "";

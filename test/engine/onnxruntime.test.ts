@@ -1,3 +1,9 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { openOnnxRuntimeEngine } from "../../packages/core/src/engine/onnxruntime/index.ts";
 import type { Provider } from "../../packages/core/src/engine/onnxruntime/index.ts";
@@ -62,4 +68,22 @@ test("where no memory may be kept, programs that take turns are compiled again w
 test("a provider that is not there is refused, saying what is and how to get it", async () => {
   const reason = await missing("cuda");
   if (reason !== undefined) expect(reason).toMatch(/provider cuda.*providers cpu,.*install\.js/su);
+});
+
+test("ONNX Runtime writes no identifier and starts no upload of usage data", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "telemetry-"));
+  try {
+    const built = new URL("../../packages/core/dist/engine/onnxruntime/index.js", import.meta.url);
+    const script = `
+      const { openOnnxRuntimeEngine } = await import(${JSON.stringify(built.href)});
+      const engine = await openOnnxRuntimeEngine();
+      await engine[Symbol.asyncDispose]();`;
+    const { ORT_DISABLE_TELEMETRY: _, ...others } = process.env;
+    const env = { ...others, HOME: folder, XDG_CACHE_HOME: folder, XDG_DATA_HOME: folder, TMPDIR: folder };
+    const cwd = fileURLToPath(new URL(".", import.meta.url));
+    await promisify(execFile)(process.execPath, ["--input-type=module", "--eval", script], { env, cwd });
+    expect(await readdir(folder)).toEqual([]);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });

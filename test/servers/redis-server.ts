@@ -7,6 +7,8 @@ import { freePort } from "./free-port.ts";
 
 export interface RedisServer extends AsyncDisposable {
   readonly url: string;
+  /** Of a local process: to freeze it, or to kill it. */
+  readonly pid?: number;
 }
 
 /** Why no Redis can be had here; `undefined` when one can. */
@@ -29,6 +31,7 @@ export async function startRedisServer(): Promise<RedisServer> {
     const server = await startChild(binary, args, { port, folder });
     return {
       url: `redis://127.0.0.1:${port}`,
+      pid: server.pid,
       [Symbol.asyncDispose]: async () => {
         await server[Symbol.asyncDispose]();
         await rm(folder, { recursive: true, force: true });

@@ -16,7 +16,7 @@ const user = { region: "us-east-1", accessKeyId: "slidelight", secretAccessKey: 
 const userEnvironment = { ROOT_ACCESS_KEY: user.accessKeyId, ROOT_SECRET_KEY: user.secretAccessKey };
 
 /** Why no S3 server can be had here; `undefined` when one can. */
-function s3Missing(): string | undefined {
+export function s3Missing(): string | undefined {
   if (process.env["SLIDELIGHT_TEST_S3_ENDPOINT"] !== undefined || findBinary("versitygw") !== undefined)
     return undefined;
   if (dockerAnswers()) return undefined;

@@ -51,7 +51,8 @@ async function statesOf(
   { queue, redis }: Pick<OpenQueue, "queue" | "redis">,
 ): Promise<ReadonlyMap<string, KnownState>> {
   const lookups = redis.pipeline();
-  for (const id of ids) lookups.exists(queue.toKey(id)).hget(queue.toKey(id), "failedReason").zscore(queue.toKey("failed"), id);
+  for (const id of ids)
+    lookups.exists(queue.toKey(id)).hget(queue.toKey(id), "failedReason").zscore(queue.toKey("failed"), id);
   const answers = (await lookups.exec()) ?? [];
   const known = new Map<string, KnownState>();
   ids.forEach((id, index) => {

@@ -195,12 +195,16 @@ function report(
     );
   }
   if (config.json) {
-    context.stdout.write(`${JSON.stringify({ queue: queue.name, added, retried, present, failedBefore, failures }, undefined, 2)}\n`);
+    context.stdout.write(
+      `${JSON.stringify({ queue: queue.name, added, retried, present, failedBefore, failures }, undefined, 2)}\n`,
+    );
   }
   if (!config.quiet) {
     const again = retried === 0 ? "" : `${retried} tried again, `;
     const before = failedBefore === 0 ? "" : `${failedBefore} failed before (see slidelight status), `;
-    progress.line(`${added} added, ${again}${present} already there, ${before}${failures.length} failed; queue ${queue.name}`);
+    progress.line(
+      `${added} added, ${again}${present} already there, ${before}${failures.length} failed; queue ${queue.name}`,
+    );
   }
   return failures.length === 0 ? 0 : 1;
 }

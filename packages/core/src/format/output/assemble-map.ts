@@ -1,4 +1,4 @@
-import { closeSync, ftruncateSync, writeSync } from "node:fs";
+import { closeSync, ftruncateSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import sharp from "sharp";
 import type { Size } from "../../geometry/rectangle.ts";
@@ -6,6 +6,7 @@ import type { MapTile } from "../../explain/tile-program.ts";
 import { readScratchTile } from "./tile-scratch.ts";
 import type { ScratchTile } from "./tile-scratch.ts";
 import { createVipsFile, vipsHeaderBytes } from "./vips-file.ts";
+import { writeAt } from "./write-fully.ts";
 
 /** The values that the bytes 0 and 255 stand for. */
 export interface Scale {
@@ -41,7 +42,11 @@ export async function assembleMap({ size, tiles, scale, path }: AssembleMap): Pr
       const bytes = quantise(readScratchTile(tile), scale);
       const { x, y, width, height } = tile.core;
       for (let row = 0; row < height; row += 1) {
-        writeSync(descriptor, bytes, row * width, width, vipsHeaderBytes + (y + row) * size.width + x);
+        writeAt(
+          descriptor,
+          bytes.subarray(row * width, (row + 1) * width),
+          vipsHeaderBytes + (y + row) * size.width + x,
+        );
       }
     }
   } finally {
@@ -64,7 +69,7 @@ export async function assembleMap({ size, tiles, scale, path }: AssembleMap): Pr
 
 function fill(descriptor: number, size: Size, value: number): void {
   const row = new Uint8Array(size.width).fill(value);
-  for (let y = 0; y < size.height; y += 1) writeSync(descriptor, row, 0, row.length, vipsHeaderBytes + y * size.width);
+  for (let y = 0; y < size.height; y += 1) writeAt(descriptor, row, vipsHeaderBytes + y * size.width);
 }
 
 /** Value to byte; a scale of one single value gives 0 there. */
@@ -75,10 +80,14 @@ function byteOf({ min, max }: Scale): (value: number) => number {
 
 function quantise(tile: MapTile, scale: Scale): Uint8Array {
   const toByte = byteOf(scale);
-  if (tile.samples === "float32") return Uint8Array.from(tile.data, toByte);
+  const bytes = new Uint8Array(tile.data.length);
+  if (tile.samples === "float32") {
+    // A loop: `Uint8Array.from` with a function takes twenty times as long.
+    for (let i = 0; i < bytes.length; i += 1) bytes[i] = toByte(tile.data[i] ?? 0);
+    return bytes;
+  }
   const step = (tile.high - tile.low) / 65535;
   const table = Uint8Array.from({ length: 65536 }, (_, sample) => toByte(tile.low + sample * step));
-  const bytes = new Uint8Array(tile.data.length);
   for (let i = 0; i < bytes.length; i += 1) bytes[i] = table[tile.data[i] ?? 0] ?? 0;
   return bytes;
 }

@@ -55,10 +55,13 @@ export interface CommitRequest extends Abortable {
 
 /**
  * Makes a run visible: the data first, the manifest last and only if there is none, so that readers who trust manifests
- * alone never see half a result. `exists`: another worker was first; its result is as good.
+ * alone never see half a result. `exists`: another worker was first; its result is as good, and its data stay as they are,
+ * because its manifest holds their hashes and another machine may round differently.
  */
 export async function commitRun(request: CommitRequest): Promise<"written" | "exists"> {
   const { store, key, folder, manifest, signal } = request;
+  if ((await store.head(`${key}/${manifestName}`, signal === undefined ? {} : { signal })) !== undefined)
+    return "exists";
   for (const { path } of manifest.outputs) {
     await store.putFile(`${key}/${path}`, join(folder, path), {
       contentType: contentTypeOf(path),

@@ -54,7 +54,19 @@ export const manifestSchema = z.object({
 
 export type Manifest = z.infer<typeof manifestSchema>;
 
+/**
+ * The bytes of a manifest.
+ * @throws {SlidelightError} `engine-failed` naming every number that is not finite: JSON has no such numbers, and a
+ * manifest that can't be read again would block its run for ever.
+ */
 export function encodeManifest(manifest: Manifest): Uint8Array {
+  const checked = manifestSchema.safeParse(manifest);
+  if (!checked.success) {
+    throw new SlidelightError(
+      "engine-failed",
+      `Writing the manifest of ${manifest.image.source}: ${faultsOf(checked.error)}. The network overflows on this image: check its weights and pre-processing (--mean, --std).`,
+    );
+  }
   return new TextEncoder().encode(`${JSON.stringify(manifest, undefined, 2)}\n`);
 }
 
@@ -73,6 +85,9 @@ export function parseManifest(bytes: Uint8Array, uri: string): Manifest {
   }
   const parsed = manifestSchema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const faults = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; ");
-  throw new SlidelightError("job-invalid", `Reading the manifest ${uri}: ${faults}.`);
+  throw new SlidelightError("job-invalid", `Reading the manifest ${uri}: ${faultsOf(parsed.error)}.`);
+}
+
+function faultsOf(error: z.ZodError): string {
+  return error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; ");
 }

@@ -43,7 +43,7 @@ export async function writePreview(request: WritePreview): Promise<void> {
     .raw()
     .toBuffer();
   const map = await readMap(request, panel, ratio);
-  const shown = shownScale(map, scale);
+  const shown = shownRange(map, scale);
   const colours = colourTable(scale, shown);
   const overlay = overlayOf(image, map, colours);
 
@@ -88,11 +88,17 @@ async function readMap({ mapPath, mapSize }: WritePreview, panel: Size, ratio: n
 /** Share of the pixels that may lie beyond each end of the colour bar. */
 const beyond = 0.002;
 
+/** What the colours span. */
+interface ShownRange extends Scale {
+  /** Whether colours tell for from against: a property of the whole map, not of what is left of it after clipping. */
+  readonly signed: boolean;
+}
+
 /**
- * What the colours span: all values but the few most extreme, so that one hot pixel does not leave the rest dark. The
- * map itself keeps its full scale.
+ * All values but the few most extreme, so that one hot pixel does not leave the rest dark; 0 as well where values have
+ * signs. The map itself keeps its full scale.
  */
-function shownScale(map: Uint8Array, { min, max }: Scale): Scale {
+function shownRange(map: Uint8Array, { min, max }: Scale): ShownRange {
   const counts = new Uint32Array(256);
   for (const byte of map) counts[byte] = (counts[byte] ?? 0) + 1;
   const allowed = beyond * map.length;
@@ -103,8 +109,12 @@ function shownScale(map: Uint8Array, { min, max }: Scale): Scale {
   const ascending = Array.from({ length: 256 }, (_, byte) => byte);
   const low = firstAbove(ascending);
   const high = firstAbove(ascending.toReversed());
-  if (high <= low) return { min, max };
-  return { min: min + (low / 255) * (max - min), max: min + (high / 255) * (max - min) };
+  const signed = min < 0;
+  if (high <= low) return { min, max, signed };
+  const value = (byte: number): number => min + (byte / 255) * (max - min);
+  return signed
+    ? { min: Math.min(0, value(low)), max: Math.max(0, value(high)), signed }
+    : { min: value(low), max: value(high), signed };
 }
 
 interface ColourTable {
@@ -114,8 +124,10 @@ interface ColourTable {
 }
 
 /** The colour of a value and how strongly it shows; signed scales are centred on 0. */
-function paint(value: number, { min, max }: Scale): { readonly colour: Colour; readonly strength: number } {
-  const signed = min < 0 && max > 0;
+function paint(
+  value: number,
+  { min, max, signed }: ShownRange,
+): { readonly colour: Colour; readonly strength: number } {
   const reach = signed ? Math.max(-min, max) : max - min;
   const raw = reach > 0 ? (signed ? value : value - min) / reach : 0;
   const t = Math.min(1, Math.max(signed ? -1 : 0, raw));
@@ -123,7 +135,7 @@ function paint(value: number, { min, max }: Scale): { readonly colour: Colour; r
 }
 
 /** For each of the map's bytes. */
-function colourTable(scale: Scale, shown: Scale): ColourTable {
+function colourTable(scale: Scale, shown: ShownRange): ColourTable {
   const painted = Array.from({ length: 256 }, (_, byte) =>
     paint(scale.min + (byte / 255) * (scale.max - scale.min), shown),
   );
@@ -150,7 +162,7 @@ interface Frame extends Size {
   readonly panel: Size;
 }
 
-function decoration(frame: Frame, lines: readonly string[], shown: Scale): string {
+function decoration(frame: Frame, lines: readonly string[], shown: ShownRange): string {
   const { min, max } = shown;
   const characters = Math.floor((frame.width - 2 * margin) / (cell.width * fontSize));
   const texts = lines.map((line, index) =>

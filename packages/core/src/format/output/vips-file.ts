@@ -1,5 +1,6 @@
-import { openSync, writeSync } from "node:fs";
+import { openSync } from "node:fs";
 import type { Size } from "../../geometry/rectangle.ts";
+import { writeAt } from "./write-fully.ts";
 
 /** Bytes before the pixels of a libvips `.v` file. */
 export const vipsHeaderBytes = 64;
@@ -27,6 +28,6 @@ export function vipsHeader(size: Size, bands: 1 | 3): Uint8Array {
 /** Creates a `.v` file and returns its descriptor, to be closed by the caller. */
 export function createVipsFile(path: string, size: Size, bands: 1 | 3): number {
   const descriptor = openSync(path, "w+");
-  writeSync(descriptor, vipsHeader(size, bands));
+  writeAt(descriptor, vipsHeader(size, bands), 0);
   return descriptor;
 }

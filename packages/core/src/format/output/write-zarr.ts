@@ -1,10 +1,11 @@
-import { closeSync, ftruncateSync, mkdirSync, openSync, readSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, ftruncateSync, mkdirSync, openSync, readSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Size } from "../../geometry/rectangle.ts";
 import { halfFromFloat } from "./half.ts";
 import { readScratchTile } from "./tile-scratch.ts";
 import type { ScratchTile } from "./tile-scratch.ts";
+import { writeAt } from "./write-fully.ts";
 
 export interface WriteZarr {
   readonly kind: "zarr";
@@ -54,17 +55,16 @@ function writePlane(path: string, { size, tiles }: WriteZarr): void {
     for (const tile of tiles) {
       const values = readScratchTile(tile);
       const step = values.samples === "uint16" ? (values.high - values.low) / 65535 : 0;
-      const floats =
-        values.samples === "float32"
-          ? values.data
-          : Float32Array.from(values.data, (sample) => values.low + sample * step);
+      const floats = values.samples === "float32" ? values.data : new Float32Array(values.data.length);
+      if (values.samples === "uint16") {
+        for (let i = 0; i < floats.length; i += 1) floats[i] = values.low + (values.data[i] ?? 0) * step;
+      }
+      const bytes = new Uint8Array(floats.buffer, floats.byteOffset, floats.byteLength);
       const { x, y, width, height } = tile.core;
       for (let row = 0; row < height; row += 1) {
-        writeSync(
+        writeAt(
           descriptor,
-          floats.subarray(row * width, (row + 1) * width),
-          0,
-          width * floatBytes,
+          bytes.subarray(row * width * floatBytes, (row + 1) * width * floatBytes),
           ((y + row) * size.width + x) * floatBytes,
         );
       }
@@ -80,10 +80,10 @@ function writeLevel(folder: string, plane: string, size: Size, type: WriteZarr["
     for (let cy = 0; cy * chunk < size.height; cy += 1) {
       for (let cx = 0; cx * chunk < size.width; cx += 1) {
         const values = readChunk(descriptor, size, cx, cy);
-        if (values.every((value) => value === 0)) continue;
+        if (isZero(values)) continue;
         const path = join(folder, "c", String(cy), String(cx));
         mkdirSync(dirname(path), { recursive: true });
-        writeFileSync(path, type === "float32" ? values : Uint16Array.from(values, halfFromFloat));
+        writeFileSync(path, type === "float32" ? values : halves(values));
       }
     }
   } finally {
@@ -91,6 +91,17 @@ function writeLevel(folder: string, plane: string, size: Size, type: WriteZarr["
   }
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, "zarr.json"), JSON.stringify(arrayMetadata(size, type), undefined, 2));
+}
+
+function isZero(values: Float32Array): boolean {
+  for (let i = 0; i < values.length; i += 1) if (values[i] !== 0) return false;
+  return true;
+}
+
+function halves(values: Float32Array): Uint16Array {
+  const bits = new Uint16Array(values.length);
+  for (let i = 0; i < bits.length; i += 1) bits[i] = halfFromFloat(values[i] ?? 0);
+  return bits;
 }
 
 /** A chunk that sticks out over the image is filled up with zeros, as Zarr has it. */
@@ -112,6 +123,7 @@ function halve(from: string, size: Size, to: string, half: Size): void {
   try {
     const rows = [new Float32Array(size.width), new Float32Array(size.width)] as const;
     const out = new Float32Array(half.width);
+    const bytes = new Uint8Array(out.buffer);
     for (let y = 0; y < half.height; y += 1) {
       const second = Math.min(2 * y + 1, size.height - 1);
       readSync(source, rows[0], 0, size.width * floatBytes, 2 * y * size.width * floatBytes);
@@ -120,7 +132,7 @@ function halve(from: string, size: Size, to: string, half: Size): void {
         const right = Math.min(2 * x + 1, size.width - 1);
         out[x] = ((rows[0][2 * x] ?? 0) + (rows[0][right] ?? 0) + (rows[1][2 * x] ?? 0) + (rows[1][right] ?? 0)) / 4;
       }
-      writeSync(target, out, 0, half.width * floatBytes, y * half.width * floatBytes);
+      writeAt(target, bytes, y * half.width * floatBytes);
     }
   } finally {
     closeSync(source);

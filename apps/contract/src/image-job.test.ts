@@ -1,0 +1,46 @@
+import { expect, test } from "vitest";
+import { failedReason, imageJobId, parseFailedReason, parseImageJob, queueName } from "./image-job.ts";
+import type { ImageJob } from "./image-job.ts";
+
+const job: ImageJob = {
+  version: 1,
+  image: { uri: "s3://slides/a.svs", key: "a.svs", etag: "1-2", bytes: 5 },
+  model: { uri: "/models/unet.onnx", sha256: "ab" },
+  out: "s3://maps/nightly",
+  settings: { methods: ["grad-cam"], targets: ["top1"], tissue: "auto" },
+};
+
+test("a payload survives the queue, and another version is refused", () => {
+  expect(parseImageJob(JSON.parse(JSON.stringify(job)))).toEqual(job);
+  expect(() => parseImageJob({ ...job, version: 2 })).toThrow(expect.objectContaining({ code: "job-invalid" }));
+  expect(() => parseImageJob({ ...job, surprise: 1 })).toThrow(/surprise/u);
+});
+
+test("a job's id fits a queue, and changes with whatever decides the result", () => {
+  const id = imageJobId(job);
+  expect(id).toMatch(/^image-[0-9a-f]{32}$/u);
+  const others: readonly ImageJob[] = [
+    { ...job, image: { ...job.image, etag: "other" } },
+    { ...job, model: { ...job.model, sha256: "cd" } },
+    { ...job, out: "s3://maps/other" },
+    { ...job, settings: { ...job.settings, targets: ["1"] } },
+  ];
+  expect(new Set([id, ...others.map(imageJobId)]).size).toBe(1 + others.length);
+  // Where the model lies does not matter.
+  expect(imageJobId({ ...job, model: { ...job.model, uri: "s3://models/unet.onnx" } })).toBe(id);
+});
+
+test("a failure's code survives the queue", () => {
+  const failure = { code: "store-unavailable", message: "Reading [s3] failed:\nbusy" } as const;
+  expect(parseFailedReason(failedReason(failure))).toEqual({ ...failure, retryable: true });
+  expect(parseFailedReason("[unexpected] TypeError: no")).toMatchObject({
+    code: "unexpected",
+    message: "TypeError: no",
+  });
+  expect(parseFailedReason("job stalled more than allowable limit")).toMatchObject({ code: "worker-lost" });
+  expect(parseFailedReason("anything")).toMatchObject({ code: "unexpected", message: "anything" });
+});
+
+test("each class of workers has a queue of its own", () => {
+  expect([queueName(undefined), queueName("gpu")]).toEqual(["slidelight-images", "slidelight-images-gpu"]);
+});
