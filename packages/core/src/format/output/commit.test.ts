@@ -92,6 +92,16 @@ describe("committing a run", () => {
     await expect(readdir(join(folder, "broken"))).rejects.toMatchObject({ code: "ENOENT" });
   });
 
+  it("puts nothing when its manifest can't be written", async () => {
+    const { folder: run, manifest } = await finished("infinite", "map");
+    const store = openFileStore(join(folder, "nothing"));
+    const overflown = { ...manifest, scale: { min: 0, max: Infinity } };
+    await expect(commitRun({ store, key: "a.tif/run", folder: run, manifest: overflown })).rejects.toMatchObject({
+      code: "engine-failed",
+    });
+    await expect(readdir(join(folder, "nothing"))).rejects.toMatchObject({ code: "ENOENT" });
+  });
+
   it("puts nothing once its signal is aborted", async () => {
     const store = openFileStore(join(folder, "aborted"));
     const signal = AbortSignal.abort(new Error("stop"));

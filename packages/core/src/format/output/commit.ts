@@ -60,6 +60,8 @@ export interface CommitRequest extends Abortable {
  */
 export async function commitRun(request: CommitRequest): Promise<"written" | "exists"> {
   const { store, key, folder, manifest, signal } = request;
+  // Before any upload: a manifest that can't be written leaves nothing behind.
+  const encoded = encodeManifest(manifest);
   if ((await store.head(`${key}/${manifestName}`, signal === undefined ? {} : { signal })) !== undefined)
     return "exists";
   for (const { path } of manifest.outputs) {
@@ -69,7 +71,7 @@ export async function commitRun(request: CommitRequest): Promise<"written" | "ex
     });
   }
   signal?.throwIfAborted();
-  return store.put(`${key}/${manifestName}`, encodeManifest(manifest), {
+  return store.put(`${key}/${manifestName}`, encoded, {
     ifAbsent: true,
     contentType: "application/json",
   });
