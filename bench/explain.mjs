@@ -42,8 +42,11 @@ export async function benchExplain({ rounds, side }) {
   return { goal, peakGigabytes: peakGigabytes(), rows };
 }
 
-/** Explains the image once, in a store of its own; notes every call of the engine. */
-export async function explain(image) {
+/**
+ * Explains the image once, in a store of its own; notes every call of the engine. With `shared`, an engine and programs
+ * that were used before, as in a worker that has been running for a while.
+ */
+export async function explain(image, shared) {
   const folder = await mkdtemp(join(tmpdir(), "slidelight-bench-"));
   const calls = [];
   let busySeconds = 0;
@@ -55,7 +58,8 @@ export async function explain(image) {
       image,
       { methods: ["grad-cam"], targets: ["top1"], tissue: "off" },
       {
-        engine: recorded(engine, calls),
+        engine: shared === undefined ? recorded(engine, calls) : engine,
+        ...(shared === undefined ? {} : { programs: shared.programs }),
         model,
         output: openStore(join(folder, "out")),
         scratch: join(folder, "scratch"),
@@ -63,7 +67,10 @@ export async function explain(image) {
       },
     );
   try {
-    const { seconds } = await withResource(await openOnnxRuntimeEngine(), (engine) => timed(() => work(engine)));
+    const { seconds } =
+      shared === undefined
+        ? await withResource(await openOnnxRuntimeEngine(), (engine) => timed(() => work(engine)))
+        : await timed(() => work(shared.engine));
     return { seconds, busySeconds, calls };
   } finally {
     await rm(folder, { recursive: true, force: true });
