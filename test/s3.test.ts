@@ -1,5 +1,6 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
+import type { RequestListener } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CreateBucketCommand, ListMultipartUploadsCommand } from "@aws-sdk/client-s3";
@@ -29,6 +30,23 @@ beforeAll(async () => {
   await s3Client(s3).send(new CreateBucketCommand({ Bucket: bucket }));
 });
 afterAll(() => server?.[Symbol.asyncDispose]());
+
+/** A server that answers as the test says. */
+async function startHttp(answer: RequestListener): Promise<AsyncDisposable & { readonly endpoint: string }> {
+  const http = createServer(answer);
+  await new Promise<void>((resolve) => {
+    http.listen(0, "127.0.0.1", resolve);
+  });
+  const address = http.address();
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return {
+    endpoint: `http://127.0.0.1:${address.port}`,
+    [Symbol.asyncDispose]: async () => {
+      http.closeAllConnections();
+      http.close();
+    },
+  };
+}
 
 let prefixes = 0;
 const newPrefix = (): string => {
@@ -91,27 +109,66 @@ describe("S3", () => {
     await expect(openSource(`s3://${bucket}/k`, nowhere)).rejects.toMatchObject({ code: "store-unavailable" });
   });
 
+  it.each(["answer", "finish its answer"])("gives up a server that does not %s", async (silence) => {
+    await using silent = await startHttp((request, response) => {
+      if (silence === "answer" && request.method === "GET") return;
+      const head = request.method === "HEAD";
+      response.writeHead(head ? 200 : 206, { "content-length": head ? "100" : "10", etag: '"1"' });
+      if (head) response.end();
+      else response.write(Buffer.alloc(3));
+    });
+    const store = openStore(`s3://${bucket}`, {
+      s3: { ...s3, endpoint: silent.endpoint, silenceMs: 200, attempts: 1 },
+    });
+    await using source = await store.open("k");
+    await expect(source.read({ offset: 10, length: 10 })).rejects.toMatchObject({ code: "store-unavailable" });
+  });
+
+  it("knows its own upload when the answer to its completion was lost", async () => {
+    let writer = "";
+    let completions = 0;
+    await using forgetful = await startHttp((request, response) => {
+      const meta = request.headers["x-amz-meta-slidelight-put"];
+      if (typeof meta === "string") writer = meta;
+      request.resume().once("end", () => {
+        const query = new URL(request.url ?? "/", "http://localhost").searchParams;
+        if (request.method === "HEAD") {
+          response.writeHead(200, { "content-length": "100", etag: '"1"', "x-amz-meta-slidelight-put": writer }).end();
+        } else if (request.method === "PUT") {
+          response.writeHead(200, { etag: '"part"' }).end();
+        } else if (query.has("uploads")) {
+          response.end("<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>");
+        } else if (request.method === "POST" && (completions += 1) === 1) {
+          request.socket.destroy();
+        } else {
+          response.writeHead(404).end("<Error><Code>NoSuchUpload</Code><Message>gone</Message></Error>");
+        }
+      });
+    });
+    const folder = await mkdtemp(join(tmpdir(), "slidelight-upload-"));
+    try {
+      const path = join(folder, "file");
+      await writeFile(path, Buffer.alloc(9_000_000, 1));
+      const store = openStore(`s3://${bucket}`, { s3: { ...s3, endpoint: forgetful.endpoint } });
+      expect(await store.putFile("k", path, { ifAbsent: true })).toBe("written");
+      expect(completions).toBe(2);
+      await expect(store.putFile("k", path)).rejects.toMatchObject({ code: "store-unavailable" });
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+
   it("refuses a whole object in place of a range", async () => {
-    const rude = createServer((request, response) => {
+    await using rude = await startHttp((request, response) => {
       response.writeHead(200, { "content-length": "100", etag: '"1"' });
       response.end(request.method === "HEAD" ? undefined : Buffer.alloc(100));
     });
-    await new Promise<void>((resolve) => {
-      rude.listen(0, "127.0.0.1", resolve);
+    const store = openStore(`s3://${bucket}`, { s3: { ...s3, endpoint: rude.endpoint } });
+    await using source = await store.open("k");
+    await expect(source.read({ offset: 10, length: 10 })).rejects.toMatchObject({
+      code: "store-unavailable",
+      message: expect.stringContaining("expected 206"),
     });
-    try {
-      const address = rude.address();
-      if (address === null || typeof address === "string") throw new Error("no port");
-      const store = openStore(`s3://${bucket}`, { s3: { ...s3, endpoint: `http://127.0.0.1:${address.port}` } });
-      await using source = await store.open("k");
-      await expect(source.read({ offset: 10, length: 10 })).rejects.toMatchObject({
-        code: "store-unavailable",
-        message: expect.stringContaining("expected 206"),
-      });
-    } finally {
-      rude.closeAllConnections();
-      rude.close();
-    }
   });
 
   it("leaves no parts of an upload that was given up", async () => {

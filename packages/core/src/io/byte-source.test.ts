@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { appendFile, mkdir, mkdtemp, rm, truncate, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -45,6 +46,15 @@ describe("a file as a byte source", () => {
     await expect(openFileSource(path())).rejects.toMatchObject({ code });
     await expect(openSource(path())).rejects.toMatchObject({ code });
   });
+
+  it.skipIf(process.platform === "win32")(
+    "is refused when it is a named pipe, without waiting for a writer",
+    async () => {
+      const path = join(folder, "pipe");
+      execFileSync("mkfifo", [path]);
+      await expect(openFileSource(path)).rejects.toMatchObject({ code: "image-not-an-image" });
+    },
+  );
 
   it("is refused for an unknown scheme", async () => {
     await expect(openSource("gs://bucket/key")).rejects.toMatchObject({ code: "usage" });

@@ -1,3 +1,4 @@
+import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
 import type { BigIntStats } from "node:fs";
@@ -23,7 +24,8 @@ export async function openFile(
   const { uri } = options;
   let handle: FileHandle;
   try {
-    handle = await open(path, "r");
+    // Not to wait for a writer when the path is a named pipe, which is refused below.
+    handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     if (systemCodeOf(error) === "ENOENT" || systemCodeOf(error) === "ENOTDIR") {
       throw new SlidelightError(options.missing, `Opening ${uri} failed: there is no such file. Check the path.`, {

@@ -57,7 +57,10 @@ describe("a location", () => {
     expect(parseLocation(uri)).toEqual(location);
   });
 
-  it.each(["", "s3://", "s3:///key", "http://host/a.tif", "a\0b"])("is refused: %j", (uri) => {
-    expect(() => parseLocation(uri)).toThrow(expect.objectContaining({ code: "usage" }));
-  });
+  it.each(["", "s3://", "s3:///key", "http://host/a.tif", "file://other-host/a.tif", "a\0b"])(
+    "is refused: %j",
+    (uri) => {
+      expect(() => parseLocation(uri)).toThrow(expect.objectContaining({ code: "usage" }));
+    },
+  );
 });

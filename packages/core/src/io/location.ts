@@ -16,10 +16,18 @@ export function parseLocation(uri: string): Location {
     if (bucket === "") throw unusable(uri, "it names no bucket");
     return { kind: "s3", bucket, key };
   }
-  if (uri.startsWith("file://")) return { kind: "file", path: fileURLToPath(uri) };
+  if (uri.startsWith("file://")) return { kind: "file", path: pathOfUrl(uri) };
   if (/^[a-z][a-z0-9+.-]+:\/\//iu.test(uri)) throw unusable(uri, "its scheme is not known");
   if (uri === "" || uri.includes("\0")) throw unusable(uri, "it is no path");
   return { kind: "file", path: uri };
+}
+
+function pathOfUrl(uri: string): string {
+  try {
+    return fileURLToPath(uri);
+  } catch {
+    throw unusable(uri, "it is no file URL of this machine");
+  }
 }
 
 function unusable(uri: string, fault: string): SlidelightError {

@@ -20,7 +20,12 @@ export interface S3Settings {
   readonly checksums?: "WHEN_SUPPORTED" | "WHEN_REQUIRED";
   /** Tries of one request (4). */
   readonly attempts?: number;
+  /** Silence of the server, while it connects or answers, after which a request is given up and tried again (120,000). */
+  readonly silenceMs?: number;
 }
+
+/** Long enough for a server that joins the parts of a large upload before it answers. */
+const defaultSilenceMs = 120_000;
 
 const clients = new WeakMap<S3Settings, S3Client>();
 
@@ -28,10 +33,12 @@ const clients = new WeakMap<S3Settings, S3Client>();
 export function s3Client(settings: S3Settings): S3Client {
   const known = clients.get(settings);
   if (known !== undefined) return known;
-  const { endpoint, region, credentials, checksums } = settings;
+  const { endpoint, region, credentials, checksums, silenceMs = defaultSilenceMs } = settings;
   const client = new S3Client({
     forcePathStyle: settings.pathStyle ?? endpoint !== undefined,
     maxAttempts: settings.attempts ?? 4,
+    // The SDK itself waits for ever: a connection that died without a word would stop a worker.
+    requestHandler: { connectionTimeout: silenceMs, socketTimeout: silenceMs },
     ...(endpoint !== undefined && { endpoint }),
     // A compatible server takes any region, but a signature needs one.
     ...(region === undefined ? endpoint !== undefined && { region: "us-east-1" } : { region }),
@@ -76,6 +83,10 @@ const faultsByName: Readonly<Record<string, Fault>> = {
   // What versitygw answers to an unknown access key, with status 404.
   XAdminUserNotFound: wrongCredentials,
   CredentialsProviderError: noCredentials,
+  NoSuchUpload: {
+    code: "store-unavailable",
+    advice: "The upload was ended by another answer or program: try again.",
+  },
   InvalidBucketName: {
     code: "key-invalid",
     advice: "A bucket's name has 3 to 63 lower-case letters, digits, dots and hyphens.",

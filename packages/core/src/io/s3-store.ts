@@ -123,10 +123,12 @@ async function putConditionally(
       return "written";
     } catch (error) {
       const status = statusOf(error);
-      if (ifAbsent && status === 412 && signal?.aborted !== true) {
+      const completed = error instanceof Error && error.name === "NoSuchUpload";
+      if (ifAbsent && (status === 412 || completed) && signal?.aborted !== true) {
         // The first answer may have been lost and the put repeated: then the object that exists is our own.
         const found = await headOf(client, { address, signal });
-        return found?.Metadata?.[writerTag] === writer ? "written" : "exists";
+        if (found?.Metadata?.[writerTag] === writer) return "written";
+        if (!completed) return "exists";
       }
       if (status !== 409 || attempt >= conflictAttempts) {
         throw s3Error(error, { operation: "Writing", uri: s3Uri(address), signal });

@@ -197,6 +197,19 @@ describe("a TIFF", () => {
     expect(reads).toHaveLength(1);
   });
 
+  it("reads a large table of tiles in few requests", async () => {
+    const path = join(folder, "many-tiles.tif");
+    await sharp({ create: { width: 4_096, height: 4_096, channels: 3, background: "#fff" } })
+      .tiff({ compression: "deflate", tile: true, tileWidth: 16, tileHeight: 16 })
+      .toFile(path);
+    const reads: number[] = [];
+    const source = observed(await openFileSource(path), (bytes) => reads.push(bytes));
+    await using image = await openImage(path, source);
+    expect(image.levels).toHaveLength(1);
+    expect(reads.reduce((sum, bytes) => sum + bytes, 0)).toBeGreaterThan(2 ** 16 * 4);
+    expect(reads.length).toBeLessThanOrEqual(6);
+  });
+
   it("is refused when a level or tile has more pixels than the limits allow, naming the limit", async () => {
     const path = await tiffFile(picture({ channels: 3, wide: false }), { compression: "deflate", tile: true });
     await expect(open(path, { ...defaultImageLimits, levelPixels: 1000 })).rejects.toMatchObject({
@@ -312,6 +325,12 @@ describe("a faulty image", () => {
       /needs 10000 tiles/u,
     ],
     [
+      "more tiles than any slide has",
+      handMade({ entries: greyPage({ offset: 8, length: 64, side: 40_000 }) }),
+      "image-corrupt",
+      /25000000 tiles/u,
+    ],
+    [
       "an absurd size",
       handMade({ entries: greyPage({ offset: 8, length: 64, side: 0xffff_ffff }) }),
       "image-too-large",
@@ -338,6 +357,31 @@ describe("a faulty image", () => {
       code: "image-corrupt",
       message: expect.stringMatching(/tile at column 0, row 0 of level 0 \(bytes 134 to 198\)/u),
     });
+  });
+
+  it("whose JPEG tile was copied in part names the tile", async () => {
+    const path = await tiffFile(picture({ channels: 3, wide: false }), {
+      compression: "jpeg",
+      tile: true,
+      tileWidth: 320,
+      tileHeight: 208,
+    });
+    const bytes = await readFile(path);
+    const end = bytes.indexOf(Buffer.from([0xff, 0xd9])) + 2;
+    bytes.fill(0, end - 100, end);
+    await using image = await openBytes(bytes);
+    await expect(whole(image)).rejects.toMatchObject({
+      code: "image-truncated",
+      message: expect.stringMatching(/tile at column 0, row 0 of level 0 .* JPEG data end too early/u),
+    });
+  });
+
+  it("that claims a value for every byte is read as far as a value is needed", async () => {
+    const entries = greyPage({ offset: 0, length: 0 });
+    const body = Buffer.alloc(1_000_000);
+    const claims: [number, number, number, number] = [338, 1, body.length, 200];
+    await using image = await openBytes(handMade({ entries: [...entries, claims], body }));
+    expect(image.levels[0]).toMatchObject({ width: 8, height: 8 });
   });
 
   it("with a blank tile is white there", async () => {

@@ -26,13 +26,14 @@ export async function openTiffImage(
   options: Abortable & { readonly uri: string; readonly limits: ImageLimits },
 ): Promise<SlideImage> {
   const { uri, limits, signal } = options;
-  const file = await readTiff(cached(source), { signal });
+  const joined = coalesced(source);
+  const file = await readTiff(cached(joined), { signal });
   const { pages, format, micronsPerPixel } = await readPyramid(file, { limits, signal });
   const [base] = pages;
   const { orientation } = base;
   const reader = await openSegmentReader(file, {
     pages,
-    source: coalesced(source),
+    source: joined,
     cacheBytes: base.tiled ? tileCacheBytes : stripCacheBytes,
     signal,
   });

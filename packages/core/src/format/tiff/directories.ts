@@ -128,22 +128,28 @@ export async function readDirectory(
   return { directory: { offset, entries }, next };
 }
 
+/** Which values to read: a directory may claim as many as the file has bytes. */
+interface TagRequest extends Abortable {
+  readonly directory: Directory;
+  readonly tag: number;
+  /** Values beyond this number are not read. */
+  readonly most: number;
+}
+
 /** The raw bytes of a tag's values, `undefined` when the tag is absent. */
-export async function tagBytes(
-  file: TiffFile,
-  options: Abortable & { readonly directory: Directory; readonly tag: number },
-): Promise<Uint8Array | undefined> {
-  const { directory, tag } = options;
+export async function tagBytes(file: TiffFile, options: TagRequest): Promise<Uint8Array | undefined> {
+  const { directory, tag, most } = options;
   const entry = directory.entries.get(tag);
   if (entry === undefined) return undefined;
   const { source } = file;
-  const length = entry.count * (valueTypes[entry.type]?.bytes ?? 1);
-  if (length > source.size) {
+  const valueBytes = valueTypes[entry.type]?.bytes ?? 1;
+  if (entry.count * valueBytes > source.size) {
     throw corrupt(
       source,
       `tag ${tag} claims ${entry.count} values, more than the file of ${source.size} bytes can hold`,
     );
   }
+  const length = Math.min(entry.count, most) * valueBytes;
   if (entry.offset + length > source.size) {
     throw tiffTruncated(source, { what: `the values of tag ${tag}`, end: entry.offset + length });
   }
@@ -151,16 +157,13 @@ export async function tagBytes(
 }
 
 /** A tag's values as numbers; empty when the tag is absent. */
-export async function tagValues(
-  file: TiffFile,
-  options: Abortable & { readonly directory: Directory; readonly tag: number },
-): Promise<readonly number[]> {
+export async function tagValues(file: TiffFile, options: TagRequest): Promise<readonly number[]> {
   const entry = options.directory.entries.get(options.tag);
   const raw = await tagBytes(file, options);
   const type = valueTypes[entry?.type ?? 0];
   if (entry === undefined || raw === undefined || type === undefined) return [];
   const view = viewOf(raw);
-  return Array.from({ length: entry.count }, (_, index) =>
+  return Array.from({ length: raw.length / type.bytes }, (_, index) =>
     type.read({ view, offset: index * type.bytes, littleEndian: file.littleEndian }),
   );
 }

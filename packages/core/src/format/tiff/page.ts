@@ -27,6 +27,13 @@ export interface PageHeader {
   readonly extraSamples: readonly number[];
 }
 
+/** Values that are read of tags with one for each sample; pages with more than four samples are refused. */
+const maxSamples = 16;
+/** A million pixels a side in tiles of 256; more is a fault or an attack. */
+const maxSegments = 16_777_216;
+/** All tables that a JPEG stream can have fit into a twentieth of it. */
+const maxJpegTableBytes = 65_536;
+
 /** Rows of a single uncompressed strip are read in runs of about this many pixels. */
 const dividedStripPixels = 1_048_576;
 
@@ -45,8 +52,9 @@ export async function readPageHeader(
   options: Abortable & { readonly directory: Directory },
 ): Promise<PageHeader> {
   const { directory } = options;
-  const values = (tag: number): Promise<readonly number[]> => tagValues(file, { ...options, tag });
-  const value = async (tag: number, fallback: number): Promise<number> => (await values(tag))[0] ?? fallback;
+  const values = (tag: number): Promise<readonly number[]> => tagValues(file, { ...options, tag, most: maxSamples });
+  const value = async (tag: number, fallback: number): Promise<number> =>
+    (await tagValues(file, { ...options, tag, most: 1 }))[0] ?? fallback;
   const width = await value(tags.imageWidth, 0);
   const height = await value(tags.imageLength, 0);
   const tiled = directory.entries.has(tags.tileWidth);
@@ -153,13 +161,20 @@ function checkSamples(source: { readonly uri: string }, page: PageHeader): void 
 export async function readPage(file: TiffFile, options: Abortable & { readonly header: PageHeader }): Promise<Page> {
   const { header, signal } = options;
   const { directory, tiled } = header;
-  const values = (tag: number): Promise<readonly number[]> => tagValues(file, { directory, tag, signal });
-  const offsets = await values(tiled ? tags.tileOffsets : tags.stripOffsets);
-  const counts = await values(tiled ? tags.tileByteCounts : tags.stripByteCounts);
   const columns = Math.ceil(header.width / header.segmentWidth);
   const rows = Math.ceil(header.height / header.segmentHeight);
   const planes = header.planar ? header.samplesPerPixel : 1;
   const expected = header.divided ? 1 : columns * rows * planes;
+  if (expected > maxSegments) {
+    throw corrupt(
+      file.source,
+      `a level of ${header.width}x${header.height} would have ${expected} ${tiled ? "tiles" : "strips"}, expected at most ${maxSegments}`,
+    );
+  }
+  const values = (tag: number): Promise<readonly number[]> =>
+    tagValues(file, { directory, tag, most: expected, signal });
+  const offsets = await values(tiled ? tags.tileOffsets : tags.stripOffsets);
+  const counts = await values(tiled ? tags.tileByteCounts : tags.stripByteCounts);
   if (offsets.length < expected || counts.length < expected) {
     throw corrupt(
       file.source,
@@ -167,7 +182,7 @@ export async function readPage(file: TiffFile, options: Abortable & { readonly h
         `${offsets.length} offsets and ${counts.length} lengths`,
     );
   }
-  const jpegTables = await tagBytes(file, { directory, tag: tags.jpegTables, signal });
+  const jpegTables = await tagBytes(file, { directory, tag: tags.jpegTables, most: maxJpegTableBytes, signal });
   return {
     ...header,
     columns,

@@ -15,6 +15,8 @@ export interface Pyramid {
 }
 
 const maxSubDirectories = 64;
+/** Aperio's descriptions have some hundred characters; the XML of other programs can have millions. */
+const maxDescriptionBytes = 65_536;
 
 /**
  * Finds the levels: the first page, and smaller pages of the same proportions among its SubIFDs and the pages behind it.
@@ -61,7 +63,7 @@ export async function readPyramid(
 }
 
 async function descriptionOf(file: TiffFile, options: Abortable & { readonly directory: Directory }): Promise<string> {
-  const raw = await tagBytes(file, { ...options, tag: tags.imageDescription });
+  const raw = await tagBytes(file, { ...options, tag: tags.imageDescription, most: maxDescriptionBytes });
   return raw === undefined ? "" : Buffer.from(raw).toString("utf8");
 }
 
@@ -69,12 +71,9 @@ async function subDirectories(
   file: TiffFile,
   options: Abortable & { readonly directory: Directory },
 ): Promise<readonly Directory[]> {
-  const offsets = await tagValues(file, { ...options, tag: tags.subIfds });
+  const offsets = await tagValues(file, { ...options, tag: tags.subIfds, most: maxSubDirectories + 1 });
   if (offsets.length > maxSubDirectories) {
-    throw corrupt(
-      file.source,
-      `its first page claims ${offsets.length} sub-directories, expected at most ${maxSubDirectories}`,
-    );
+    throw corrupt(file.source, `its first page claims more than ${maxSubDirectories} sub-directories`);
   }
   const found: Directory[] = [];
   for (const offset of offsets) found.push((await readDirectory(file, { ...options, offset })).directory);
@@ -108,9 +107,9 @@ async function micronsOfTags(
   file: TiffFile,
   options: Abortable & { readonly directory: Directory },
 ): Promise<number | undefined> {
-  const [x = 0] = await tagValues(file, { ...options, tag: tags.xResolution });
-  const [y = 0] = await tagValues(file, { ...options, tag: tags.yResolution });
-  const [unit = 2] = await tagValues(file, { ...options, tag: tags.resolutionUnit });
+  const [x = 0] = await tagValues(file, { ...options, tag: tags.xResolution, most: 1 });
+  const [y = 0] = await tagValues(file, { ...options, tag: tags.yResolution, most: 1 });
+  const [unit = 2] = await tagValues(file, { ...options, tag: tags.resolutionUnit, most: 1 });
   const micronsPerUnit = { 2: 25_400, 3: 10_000 }[unit];
   return micronsPerUnit === undefined ? undefined : plausible((micronsPerUnit / x + micronsPerUnit / y) / 2);
 }

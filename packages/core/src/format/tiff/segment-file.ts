@@ -58,7 +58,7 @@ export function segmentFile(
     ...(page.compression === 3 ? [longs(tags.t4Options, copied.t4Options)] : []),
     ...(page.compression === 4 ? [longs(tags.t6Options, copied.t6Options)] : []),
     ...(copied.predictor === 1 ? [] : [shorts(tags.predictor, copied.predictor)]),
-    ...(copied.colorMap.length === 0 ? [] : [shorts(tags.colorMap, ...copied.colorMap)]),
+    ...(copied.colorMap.length === 0 ? [] : [{ tag: tags.colorMap, type: "short", values: copied.colorMap } as const]),
     ...(page.extraSamples.length === 0 ? [] : [shorts(tags.extraSamples, ...page.extraSamples)]),
     ...(page.jpegTables === undefined
       ? []

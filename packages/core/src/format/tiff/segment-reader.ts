@@ -89,14 +89,15 @@ async function segmentTags(
   { page, signal }: Abortable & { readonly page: Page },
 ): Promise<SegmentTags> {
   const { directory } = page;
-  const values = (tag: number): Promise<readonly number[]> => tagValues(file, { directory, tag, signal });
+  const values = (tag: number, most = 1): Promise<readonly number[]> =>
+    tagValues(file, { directory, tag, most, signal });
   return {
     fillOrder: (await values(tags.fillOrder))[0] ?? 1,
     predictor: (await values(tags.predictor))[0] ?? 1,
     t4Options: (await values(tags.t4Options))[0] ?? 0,
     t6Options: (await values(tags.t6Options))[0] ?? 0,
-    yCbCrSubSampling: page.photometric === 6 ? await values(tags.yCbCrSubSampling) : [],
-    colorMap: page.photometric === 3 ? await values(tags.colorMap) : [],
+    yCbCrSubSampling: page.photometric === 6 ? await values(tags.yCbCrSubSampling, 2) : [],
+    colorMap: page.photometric === 3 ? await values(tags.colorMap, 3 * 2 ** (page.bitsPerSample[0] ?? 8)) : [],
   };
 }
 
@@ -117,6 +118,13 @@ async function readSegment(
     );
   }
   const planes = await Promise.all(ranges.map((range) => source.read(range, { signal })));
+  if (page.compression === jpegCompression && planes.some(endsEarly)) {
+    throw new SlidelightError(
+      "image-truncated",
+      `Reading ${where} of ${source.uri} failed: its JPEG data end too early. The file is incomplete there: copy it again from its origin.`,
+      { detail: { level, index, offset: ranges[0]?.offset, length: ranges[0]?.length } },
+    );
+  }
   const row = Math.floor(index / page.columns);
   const height = page.tiled ? page.segmentHeight : Math.min(page.segmentHeight, page.height - row * page.segmentHeight);
   const [extra] = page.extraSamples;
@@ -134,6 +142,20 @@ async function readSegment(
       { cause: error, detail: { level, index, offset: ranges[0]?.offset, length: ranges[0]?.length } },
     );
   }
+}
+
+const jpegCompression = 7;
+const startOfImage = Buffer.from([0xff, 0xd8]);
+const startOfScan = Buffer.from([0xff, 0xda]);
+const endOfImage = Buffer.from([0xff, 0xd9]);
+
+/**
+ * Whether a JPEG stream lacks the marker that ends it, as in a file whose last part was never copied. libvips fills such a
+ * tile with grey and says nothing. The marker can't occur within the compressed data behind the last start of a scan.
+ */
+function endsEarly(stream: Uint8Array): boolean {
+  const bytes = Buffer.from(stream.buffer, stream.byteOffset, stream.byteLength);
+  return bytes.subarray(0, 2).equals(startOfImage) && bytes.lastIndexOf(endOfImage) <= bytes.lastIndexOf(startOfScan);
 }
 
 function placeOf(
