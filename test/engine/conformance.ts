@@ -20,11 +20,16 @@ const tolerances: { readonly [T in ElementType]: number } = {
   bool: 0,
 };
 
-function expectClose(got: Tensor, expected: Float64Array): void {
-  const largest = expected.reduce((most, value) => Math.max(most, Number.isFinite(value) ? Math.abs(value) : 0), 1e-30);
+function expectClose(
+  got: Tensor,
+  expected: Float64Array,
+  { widest, least }: { readonly widest: Engine["widest"]; readonly least: number },
+): void {
+  const tolerance = tolerances[got.type === "float64" ? widest : got.type];
+  const largest = expected.reduce((most, value) => Math.max(most, Number.isFinite(value) ? Math.abs(value) : 0), least);
   const wrong = [...elementsOf(got)]
     .map((value, index) => ({ index, got: value, expected: expected[index] ?? Number.NaN }))
-    .filter((one) => !(Math.abs(one.got - one.expected) <= tolerances[got.type] * largest));
+    .filter((one) => !(Math.abs(one.got - one.expected) <= tolerance * largest));
   expect(wrong).toEqual([]);
 }
 
@@ -83,7 +88,7 @@ export function engineConformance(name: string, open: () => Promise<Engine>, mis
         const got = outputs["y"];
         if (got === undefined || expected === undefined) throw new Error("There is no output y.");
         expect([got.type, got.shape]).toEqual([graph.outputs["y"]?.type, expected.shape]);
-        expectClose(got, expected.data);
+        expectClose(got, expected.data, { widest: engine.widest, least: one.largest ?? 1e-30 });
       });
     });
 

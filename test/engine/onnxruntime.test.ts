@@ -25,6 +25,11 @@ async function missing(provider: Provider): Promise<string | undefined> {
 
 engineConformance("onnxruntime cpu", () => openOnnxRuntimeEngine());
 engineConformance("onnxruntime webgpu", () => openOnnxRuntimeEngine({ provider: "webgpu" }), await missing("webgpu"));
+engineConformance(
+  "onnxruntime tensorrt",
+  () => openOnnxRuntimeEngine({ provider: "tensorrt" }),
+  await missing("tensorrt"),
+);
 engineConformance("onnxruntime cuda", () => openOnnxRuntimeEngine({ provider: "cuda" }), await missing("cuda"));
 
 test("buffers are handed over, not copied", async () => {
@@ -67,7 +72,7 @@ test("where no memory may be kept, programs that take turns are compiled again w
 
 test("a provider that is not there is refused, saying what is and how to get it", async () => {
   const reason = await missing("cuda");
-  if (reason !== undefined) expect(reason).toMatch(/provider cuda.*providers cpu,.*install\.js/su);
+  if (reason !== undefined) expect(reason).toMatch(/provider cuda.*providers cpu,.*setup:cuda/su);
 });
 
 test("ONNX Runtime writes no identifier and starts no upload of usage data", async () => {

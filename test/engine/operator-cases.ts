@@ -9,6 +9,8 @@ export interface OperatorCase {
   readonly of: string;
   readonly inputs: readonly Tensor[];
   readonly node: (...operands: readonly Node[]) => Node;
+  /** The largest value on the way, where results are smaller: rounding is relative to it. */
+  readonly largest?: number;
 }
 
 /** Numbers in [-2, 2) that look random and are the same everywhere. */
@@ -343,7 +345,7 @@ export const operatorCases: { readonly [O in OperatorName]: readonly OperatorCas
 
   ReduceSum: [
     ...reductions(build.reduceSum),
-    { of: "float64", inputs: [wide], node: (x) => build.reduceSum(x, [2, 3]) },
+    { of: "float64", inputs: [wide], node: (x) => build.reduceSum(x, [2, 3]), largest: 1e9 },
     { of: "int32", inputs: [integers], node: (x) => build.reduceSum(x, [0]) },
   ],
   ReduceMean: reductions(build.reduceMean),

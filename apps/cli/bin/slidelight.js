@@ -8,6 +8,7 @@ const apps = {
   explain: "@slidelight/worker",
   worker: "@slidelight/worker",
   inspect: "@slidelight/worker",
+  engines: "@slidelight/worker",
   enqueue: "@slidelight/producer",
   status: "@slidelight/producer",
   watch: "@slidelight/producer",
@@ -19,6 +20,7 @@ Exact, full-resolution explanation maps of images of any size.
 
   explain <image…>    explain images here, without a queue
   inspect <file>      tell what an image or a model is, and whether it can be tiled
+  engines             tell which engines compute here, and how fast
   enqueue <source…>   add one job for each image of a prefix or a list
   worker              explain the queue's images
   status              tell what waits, runs, is done and has failed

@@ -22,6 +22,8 @@ const imageJobSchema = z.strictObject({
     tile: z.number().exactOptional(),
     tissue: z.enum(["auto", "off"]),
     raw: z.enum(["float16", "float32"]).exactOptional(),
+    precision: z.enum(["float32", "bfloat16", "float16"]).exactOptional(),
+    maxError: z.number().exactOptional(),
     mean: triple.exactOptional(),
     std: triple.exactOptional(),
   }),

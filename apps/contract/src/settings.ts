@@ -19,6 +19,14 @@ export const explanationOptions = {
   tile: { flag: "--tile <px>", text: "side of a tile's core (from --memory)" },
   tissue: { flag: "--tissue <auto|off>", text: "leave out tiles of glass on slides (auto)" },
   raw: { flag: "--raw <float16|float32>", text: "also write the unscaled values as map.zarr" },
+  precision: {
+    flag: "--precision <name>",
+    text: "float32, bfloat16 or float16; one below float32 is first measured on the image (float32)",
+  },
+  maxError: {
+    flag: "--max-error <x>",
+    text: "error as a share of the map's range above which float32 is used instead (0.01)",
+  },
   mean: { flag: "--mean <r,g,b>", text: "subtracted from RGB in 0..1 (the model's)" },
   std: { flag: "--std <r,g,b>", text: "then divided by (the model's)" },
 } as const satisfies OptionTable;
@@ -32,6 +40,8 @@ export const settingsKeys = [
   "tile",
   "tissue",
   "raw",
+  "precision",
+  "maxError",
   "mean",
   "std",
 ] as const;
@@ -49,6 +59,7 @@ const count = (least: number, expected: string) => z.coerce.number(expected).int
 
 const triple = (expected: string) => z.tuple([z.number(expected), z.number(expected), z.number(expected)], expected);
 const deviation = "expected three numbers above 0, such as 0.229,0.224,0.225";
+const share = "expected a number above 0, such as 0.01";
 const method = z.enum(methodNames, `expected one or more of ${methodNames.join(", ")}, between commas`);
 const target = z.string().min(1);
 const micronsPerPixel = "expected a number of micrometres per pixel above 0";
@@ -64,6 +75,8 @@ export const settingsSchema = z
     tile: count(1, "expected a number of pixels: an integer from 1").exactOptional(),
     tissue: z.enum(["auto", "off"], "expected auto or off").default("auto"),
     raw: z.enum(["float16", "float32"], "expected float16 or float32").exactOptional(),
+    precision: z.enum(["float32", "bfloat16", "float16"], "expected float32, bfloat16 or float16").exactOptional(),
+    maxError: z.coerce.number(share).positive(share).exactOptional(),
     mean: z.preprocess(numbers, triple("expected three numbers, such as 0.485,0.456,0.406")).exactOptional(),
     std: z
       .preprocess(

@@ -23,11 +23,22 @@ export const explainOptions = { ...explanationOptions, ...engineOptions, ...outp
 
 const workerOnlyOptions = {
   port: { flag: "--port <n>", text: "of /healthz, /readyz and /metrics; 0 for a free one (9090)" },
-  concurrency: { flag: "--concurrency <n>", text: "images at a time; they share the engine (1)" },
+  concurrency: {
+    flag: "--concurrency <n>",
+    text: "images at a time: one computes while another is opened or written (2)",
+  },
   logLevel: { flag: "--log-level <level>", text: "debug, info, warn or error (info)" },
 } as const satisfies OptionTable;
 
 export const workerOptions = { ...queueOptions, ...engineOptions, ...workerOnlyOptions, ...storageOptions };
+
+export const enginesOptions = {
+  json: outputOptions.json,
+  measure: { flag: "--measure", text: "measure how fast each computes, in megapixels a second of a small U-Net" },
+  threads: engineOptions.threads,
+  device: engineOptions.device,
+  openvino: engineOptions.openvino,
+} as const satisfies OptionTable;
 
 export const inspectOptions = { json: outputOptions.json, ...storageOptions };
 
@@ -61,14 +72,16 @@ const schema = {
     engine: parts.engine,
     storage: parts.storage,
     port: z.coerce.number(port).int(port).min(0, port).max(65_535, port).default(9090),
-    concurrency: z.coerce.number(concurrency).int(concurrency).min(1, concurrency).max(64, concurrency).default(1),
+    concurrency: z.coerce.number(concurrency).int(concurrency).min(1, concurrency).max(64, concurrency).default(2),
     logLevel: z.enum(["debug", "info", "warn", "error"], "expected debug, info, warn or error").default("info"),
   }),
+  engines: engineSchema.pick({ threads: true, device: true, openvino: true }).extend({ json: flag, measure: flag }),
   inspect: z.object({ storage: parts.storage, json: flag }),
 };
 
 export type ExplainConfig = z.output<typeof schema.explain>;
 export type WorkerConfig = z.output<typeof schema.worker>;
+export type EnginesConfig = z.output<typeof schema.engines>;
 export type InspectConfig = z.output<typeof schema.inspect>;
 
 type Flags = Readonly<Record<string, unknown>>;
@@ -103,6 +116,12 @@ export function loadInspectConfig(environment: Environment, flags: Flags): Inspe
   const values = gatherOptions(inspectOptions, { flags, environment });
   const groups = { ...values, storage: pick(values, storageKeys) };
   return parseOptions(schema.inspect, groups, { table: inspectOptions, command: "inspect" });
+}
+
+/** @throws {SlidelightError} `usage` with all faults. */
+export function loadEnginesConfig(environment: Environment, flags: Flags): EnginesConfig {
+  const values = gatherOptions(enginesOptions, { flags, environment });
+  return parseOptions(schema.engines, values, { table: enginesOptions, command: "engines" });
 }
 
 function pick(values: Flags, keys: readonly string[]): Flags {

@@ -1,17 +1,24 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { OptionTable } from "@slidelight/contract";
-import { defaultImageLimits } from "@slidelight/core";
-import type { Engine, ImageLimits } from "@slidelight/core";
+import { chooseEngine, defaultImageLimits, engineChoices, engineNames, openEngine } from "@slidelight/core";
+import type { Engine, EngineSettings, ImageLimits } from "@slidelight/core";
 import { z } from "zod";
 
 /** How a worker computes; nothing here changes a result. */
 export const engineOptions = {
-  engine: { flag: "--engine <name>", text: "onnxruntime" },
-  provider: { flag: "--provider <cpu|cuda|webgpu>", text: "what the engine computes on (cpu)" },
+  engine: {
+    flag: "--engine <name>",
+    text: `auto, ${engineNames.join(", ")}; slidelight engines tells which are here (auto)`,
+  },
+  provider: {
+    flag: "--provider <name>",
+    text: "what the engine computes on: cpu, cuda, tensorrt, webgpu, gpu or wasm (cpu)",
+  },
   device: { flag: "--device <n>", text: "index of the accelerator (0)" },
   threads: { flag: "--threads <n>", text: "threads that compute (one for each core)" },
   memory: { flag: "--memory <bytes>", text: "what a tile may take in the engine, such as 2GB (1.5GiB)" },
+  openvino: { environment: ["SLIDELIGHT_OPENVINO"] },
   scratch: { flag: "--scratch <folder>", text: "for files in progress (the system's temporary folder)" },
   maxPixels: { flag: "--max-pixels <n>", text: "of an image that is decoded whole (512e6)" },
   maxLevelPixels: { flag: "--max-level-pixels <n>", text: "of a level of a tiled image (40e9)" },
@@ -24,6 +31,7 @@ export const engineKeys = [
   "device",
   "threads",
   "memory",
+  "openvino",
   "scratch",
   "maxPixels",
   "maxLevelPixels",
@@ -58,12 +66,15 @@ const pixels = (fallback: number) => {
 const threads = "expected an integer from 1";
 const device = "expected an integer from 0";
 
+const providerNames = [...new Set(engineChoices.map(({ provider }) => provider))];
+
 export const engineSchema = z.object({
-  engine: z.enum(["onnxruntime"], "expected onnxruntime").default("onnxruntime"),
-  provider: z.enum(["cpu", "cuda", "webgpu"], "expected cpu, cuda or webgpu").default("cpu"),
+  engine: z.enum(["auto", ...engineNames], `expected auto, ${engineNames.join(", ")}`).default("auto"),
+  provider: z.enum(providerNames, `expected one of ${providerNames.join(", ")}`).exactOptional(),
   device: z.coerce.number(device).int(device).min(0, device).exactOptional(),
   threads: z.coerce.number(threads).int(threads).min(1, threads).exactOptional(),
   memory: bytes.exactOptional(),
+  openvino: z.string().exactOptional(),
   scratch: z.string().default(() => join(tmpdir(), "slidelight")),
   maxPixels: pixels(defaultImageLimits.wholeImagePixels),
   maxLevelPixels: pixels(defaultImageLimits.levelPixels),
@@ -76,17 +87,28 @@ export function imageLimits({ maxPixels, maxLevelPixels, maxTilePixels }: Engine
   return { wholeImagePixels: maxPixels, levelPixels: maxLevelPixels, tilePixels: maxTilePixels };
 }
 
-/** @throws {SlidelightError} `engine-unavailable`. */
-export async function openEngine(
-  { provider, threads, device }: EngineConfig,
-  options: { readonly signal: AbortSignal },
+/** @throws {SlidelightError} `engine-unavailable`, `usage`. */
+export function openEngineOf(
+  { engine, provider, ...config }: EngineConfig,
+  { signal }: { readonly signal: AbortSignal },
 ): Promise<Engine> {
-  // Loaded on demand: `inspect --help` needs no binary.
-  const { openOnnxRuntimeEngine } = await import("@slidelight/core/onnxruntime");
-  return openOnnxRuntimeEngine({
-    provider,
-    signal: options.signal,
+  const settings = { ...engineSettings(config), signal };
+  if (engine !== "auto") return openEngine({ engine, ...settings, ...(provider === undefined ? {} : { provider }) });
+  if (provider === undefined) return chooseEngine(settings);
+  // A provider alone: the first engine that has it.
+  const choice = engineChoices.find((candidate) => candidate.provider === provider);
+  return openEngine({ engine: choice?.engine ?? "onnxruntime", provider, ...settings });
+}
+
+/** What is common to all engines. */
+export function engineSettings({
+  threads,
+  device,
+  openvino,
+}: Pick<EngineConfig, "threads" | "device" | "openvino">): EngineSettings {
+  return {
     ...(threads === undefined ? {} : { threads }),
     ...(device === undefined ? {} : { device }),
-  });
+    ...(openvino === undefined ? {} : { library: openvino }),
+  };
 }

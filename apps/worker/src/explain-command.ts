@@ -20,9 +20,9 @@ import {
 } from "@slidelight/core";
 import type {
   ErrorCode,
+  ExplanationResult,
   ExplanationResources,
   ImageReference,
-  MethodName,
   Model,
   Observe,
   StoreSettings,
@@ -30,7 +30,8 @@ import type {
 import type { Command } from "commander";
 import { explainOptions, loadExplainConfig } from "./config.ts";
 import type { ExplainConfig } from "./config.ts";
-import { imageLimits, openEngine } from "./engine-options.ts";
+import { imageLimits, openEngineOf } from "./engine-options.ts";
+import { explainInFlight } from "./in-flight.ts";
 
 /** An entry of `--json`: a contract for scripts. */
 interface ResultEntry {
@@ -68,9 +69,9 @@ export function defineExplain(program: Command, context: CommandContext, finish:
 }
 
 async function explain(images: readonly string[], config: ExplainConfig, context: CommandContext): Promise<number> {
-  const results: ResultEntry[] = [];
   using progress = openProgress(context.stderr, { quiet: config.output.quiet, rate: megapixels });
-  const report: Report = { config, progress, results, debug: (context.environment["SLIDELIGHT_DEBUG"] ?? "") !== "" };
+  const debug = (context.environment["SLIDELIGHT_DEBUG"] ?? "") !== "";
+  const report: Report = { config, progress, entries: [], said: new Set(), debug };
   let interruption: { readonly reason: unknown } | undefined;
   try {
     await explainAll(images, report, context);
@@ -78,6 +79,8 @@ async function explain(images: readonly string[], config: ExplainConfig, context
     if (!context.signal.aborted) throw error;
     interruption = { reason: context.signal.reason };
   }
+  // Images finish in another order than they were given.
+  const results = report.entries.toSorted((one, other) => one.number - other.number).map(({ result }) => result);
   if (config.output.json) context.stdout.write(`${JSON.stringify({ results }, undefined, 2)}\n`);
   if (interruption !== undefined) {
     progress.line("Interrupted: nothing half-written is visible; the same command goes on with what is missing.");
@@ -89,7 +92,10 @@ async function explain(images: readonly string[], config: ExplainConfig, context
 interface Report {
   readonly config: ExplainConfig;
   readonly progress: Progress;
-  readonly results: ResultEntry[];
+  /** What became of each image, method and target, with the image's number. */
+  readonly entries: { readonly number: number; readonly result: ResultEntry }[];
+  /** Lines that were told: what is wrong with every image in the same way is told once. */
+  readonly said: Set<string>;
   readonly debug: boolean;
 }
 
@@ -101,7 +107,7 @@ async function explainAll(images: readonly string[], report: Report, context: Co
   try {
     const { model } = await readModel(config.model, { ...storage, signal });
     checkTargets(model, config);
-    await using engine = await openEngine(config.engine, { signal });
+    await using engine = await openEngineOf(config.engine, { signal });
     await using programs = openProgramCache(engine);
     const resources: ExplanationResources = {
       engine,
@@ -112,21 +118,25 @@ async function explainAll(images: readonly string[], report: Report, context: Co
       limits: imageLimits(config.engine),
       ...(config.engine.memory === undefined ? {} : { memoryBytes: config.engine.memory }),
     };
-    let number = 0;
-    for await (const entry of list()) {
-      number += 1;
-      await explainEntry(entry, { report, resources, storage, number, signal });
-    }
-    if (number === 0 && report.results.length === 0) {
+    const number = await explainInFlight(list(), {
+      start: (entry, { number, observe }) =>
+        explainEntry(entry, { report, resources, storage, number, observe, signal }),
+      progress: (state) => report.progress.update(state),
+    });
+    if (number === 0 && report.entries.length === 0) {
       throw new SlidelightError("image-not-found", `Looking for images in ${images.join(", ")}: found none.`);
     }
   } catch (error) {
     if (signal.aborted) throw error;
     // Known before any image was read, or the same for all of them.
     tell(error, report);
-    const told = new Set(report.results.map(({ image }) => image));
-    for await (const { uri } of list()) if (!told.has(uri)) record(uri, failureOf(error), report);
-    if (report.results.length === 0) record(images.join(" "), failureOf(error), report);
+    const told = new Set(report.entries.map(({ result }) => result.image));
+    let number = 0;
+    for await (const { uri } of list()) {
+      number += 1;
+      if (!told.has(uri)) record({ image: uri, number }, failureOf(error), report);
+    }
+    if (report.entries.length === 0) record({ image: images.join(" "), number: 0 }, failureOf(error), report);
   }
 }
 
@@ -145,9 +155,9 @@ async function* listAll(
       yield* listImages(image, { ...storage, folder, signal, files: "images" });
     } catch (error) {
       if (signal.aborted) throw error;
-      if (report.results.some((result) => result.image === image)) continue;
+      if (report.entries.some(({ result }) => result.image === image)) continue;
       tell(error, report, image);
-      record(image, failureOf(error), report);
+      record({ image, number: 0 }, failureOf(error), report);
     }
   }
 }
@@ -163,77 +173,70 @@ interface EntryOptions {
   readonly resources: ExplanationResources;
   readonly storage: StoreSettings;
   readonly number: number;
+  readonly observe: Observe;
   readonly signal: AbortSignal;
 }
 
-/** Each method and target by itself, so that one that fails leaves the others' results. */
+/** One image. @throws {SlidelightError} When every further image would fail in the same way. */
 async function explainEntry(entry: ImageEntry, options: EntryOptions): Promise<void> {
-  const { report, resources, storage, signal } = options;
-  const { settings } = report.config;
-  const image: ImageReference = {
-    uri: entry.uri,
-    key: entry.key,
-    open: (abortable) => openSource(entry.uri, { ...storage, ...abortable }),
+  const { report, resources, storage, number, signal } = options;
+  const { uri, key } = entry;
+  const image: ImageReference = { uri, key, open: (abortable) => openSource(uri, { ...storage, ...abortable }) };
+  const observe: Observe = (event) => {
+    if (event.kind === "warning") report.progress.line(`! ${event.message}`);
+    options.observe(event);
   };
-  let said = "";
-  for (const method of settings.methods) {
-    for (const target of settings.targets) {
-      const observe = watch(`${options.number}: ${entry.key}, ${method}`, report.progress);
-      try {
-        const one = { ...settings, methods: [method], targets: [target] } as const;
-        const done = await explainImage(image, one, { ...resources, observe }, { signal });
-        for (const result of done) {
-          report.results.push({ image: entry.uri, ...result });
-          if (!report.config.output.quiet) {
-            report.progress.line(
-              `${result.status === "done" ? "✓" : "="} ${entry.uri}: ${result.output}${result.status === "done" ? "" : " (was there)"}`,
-            );
-          }
-        }
-      } catch (error) {
-        if (signal.aborted) throw error;
-        const failure = failureOf(error);
-        if (error instanceof SlidelightError && hopeless.has(error.code)) {
-          recordOne(entry.uri, { failure, method, target }, report);
-          throw error;
-        }
-        const line = describeFailure(entry.uri, failure);
-        if (line !== said) tell(error, report, entry.uri);
-        said = line;
-        recordOne(entry.uri, { failure, method, target }, report);
-      }
+  let results: readonly ExplanationResult[];
+  try {
+    results = await explainImage(image, report.config.settings, { ...resources, observe }, { signal });
+  } catch (error) {
+    if (signal.aborted || (error instanceof SlidelightError && hopeless.has(error.code))) throw error;
+    tell(error, report, uri);
+    record({ image: uri, number }, failureOf(error), report);
+    return;
+  }
+  for (const result of results) {
+    report.entries.push({ number, result: entryOf(uri, result) });
+    if (result.status === "failed") tell(result.error, report, uri);
+    else if (!report.config.output.quiet) {
+      const [sign, remark] = result.status === "done" ? ["✓", ""] : ["=", " (was there)"];
+      report.progress.line(`${sign} ${uri}: ${result.output}${remark}`);
     }
   }
+  const faults = results.map((result) => (result.status === "failed" ? result.error : undefined));
+  const [fault] = faults;
+  if (fault !== undefined && faults.every((error) => error !== undefined && hopeless.has(error.code))) throw fault;
 }
 
-function tell(error: unknown, { progress, debug }: Report, subject?: string): void {
-  progress.line(describeFailure(subject, failureOf(error)));
+function entryOf(image: string, result: ExplanationResult): ResultEntry {
+  if (result.status !== "failed") return { image, ...result };
+  const { error, ...rest } = result;
+  return { image, ...rest, runId: null, output: null, error: failureOf(error) };
+}
+
+/** The same line about the same thing is told once. */
+function tell(error: unknown, { progress, said, debug }: Report, subject?: string): void {
+  const failure = failureOf(error);
+  const general = error instanceof SlidelightError && hopeless.has(error.code);
+  const line = describeFailure(general ? undefined : subject, failure);
+  if (said.has(line)) return;
+  said.add(line);
+  progress.line(line);
   if (debug && error instanceof Error && error.stack !== undefined) progress.line(error.stack);
 }
 
-function record(image: string, failure: Failure, report: Report): void {
-  const { methods, targets } = report.config.settings;
-  for (const method of methods) for (const target of targets) recordOne(image, { failure, method, target }, report);
-}
-
-function recordOne(
-  image: string,
-  { failure, method, target }: { readonly failure: Failure; readonly method: MethodName; readonly target: string },
-  { results }: Report,
+/** Every method and target of an image has failed. */
+function record(
+  { image, number }: { readonly image: string; readonly number: number },
+  error: Failure,
+  { config, entries }: Report,
 ): void {
-  results.push({ image, status: "failed", runId: null, method, target, output: null, error: failure });
-}
-
-/** Tiles as pixels of the image: a sweep each. */
-function watch(text: string, progress: Progress): Observe {
-  let total = 0;
-  let done = 0;
-  return (event) => {
-    if (event.kind === "warning") progress.line(`! ${event.message}`);
-    if (event.kind === "image-planned") total = event.pixels * event.sweeps;
-    if (event.kind === "tile-done") done += event.pixels;
-    if (event.kind === "image-planned" || event.kind === "tile-done") progress.update({ text, done, total });
-  };
+  const { methods, targets } = config.settings;
+  for (const method of methods) {
+    for (const target of targets) {
+      entries.push({ number, result: { image, status: "failed", runId: null, method, target, output: null, error } });
+    }
+  }
 }
 
 function megapixels(pixelsPerSecond: number): string {

@@ -53,8 +53,14 @@ export function imageProcessor(resources: ProcessorResources): ImageProcessor {
       log.info({ image: payload.image.uri }, "image started");
       const results = await explainJob(payload, { resources, models, stop, observe: observing(job, resources, log) });
       const seconds = (performance.now() - startedMs) / 1000;
-      for (const { status, runId, method, output } of results)
+      for (const result of results) {
+        if (result.status === "failed") continue;
+        const { status, runId, method, output } = result;
         log.info({ runId, status, method, output, seconds }, "image explained");
+      }
+      // What was done is skipped when the job is tried again.
+      const failed = results.find((result) => result.status === "failed");
+      if (failed !== undefined) throw failed.error;
       resources.metrics.image(results.every(({ status }) => status === "skipped") ? "skipped" : "done");
       return results;
     } catch (error) {

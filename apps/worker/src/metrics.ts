@@ -1,5 +1,5 @@
 import type { Failure } from "@slidelight/contract";
-import type { Observe } from "@slidelight/core";
+import type { Engine, Observe } from "@slidelight/core";
 import { collectDefaultMetrics, Counter, Gauge, Registry } from "prom-client";
 
 /** What a worker counts, in base units; one registry for each worker, so that tests can hold several. */
@@ -11,8 +11,14 @@ export interface Metrics {
   text(): Promise<string>;
 }
 
-/** @param queueCounts Jobs by state, asked for whenever the metrics are; `undefined` when the queue does not answer. */
-export function openMetrics(queueCounts: () => Promise<Readonly<Record<string, number>> | undefined>): Metrics {
+/**
+ * @param engine What this worker computes with.
+ * @param queueCounts Jobs by state, asked for whenever the metrics are; `undefined` when the queue does not answer.
+ */
+export function openMetrics(
+  engine: Pick<Engine, "name" | "provider" | "version" | "device">,
+  queueCounts: () => Promise<Readonly<Record<string, number>> | undefined>,
+): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
@@ -52,6 +58,13 @@ export function openMetrics(queueCounts: () => Promise<Readonly<Record<string, n
       for (const [state, count] of Object.entries(counts ?? {})) queue.set({ state }, count);
     },
   });
+  const { name, provider, version, device } = engine;
+  new Gauge({
+    name: "slidelight_engine_info",
+    help: "Always 1; the labels tell what computes.",
+    labelNames: ["engine", "provider", "version", "device"],
+    registers,
+  }).set({ engine: name, provider, version, device }, 1);
   for (const status of ["done", "skipped", "failed", "handed-back"]) images.inc({ status }, 0);
   return {
     contentType: registry.contentType,

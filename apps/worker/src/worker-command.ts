@@ -11,7 +11,7 @@ import { pino } from "pino";
 import type { Logger } from "pino";
 import { loadWorkerConfig, workerOptions } from "./config.ts";
 import type { WorkerConfig } from "./config.ts";
-import { imageLimits, openEngine } from "./engine-options.ts";
+import { imageLimits, openEngineOf } from "./engine-options.ts";
 import { openHealthServer } from "./health-server.ts";
 import { imageProcessor } from "./image-processor.ts";
 import { openMetrics } from "./metrics.ts";
@@ -42,10 +42,10 @@ async function runWorker(config: WorkerConfig, context: CommandContext): Promise
     context.stderr,
   );
   await using redis = await openRedis(config.queue.redis, log);
-  await using engine = await openEngine(config.engine, { signal: context.signal });
+  await using engine = await openEngineOf(config.engine, { signal: context.signal });
   await using programs = openProgramCache(engine);
   const queue = new Queue(name, { connection: redis.client });
-  const metrics = openMetrics(() => within(answerMs, queue.getJobCounts(...counted)));
+  const metrics = openMetrics(engine, () => within(answerMs, queue.getJobCounts(...counted)));
   const stopping = new AbortController();
   const processor = imageProcessor({
     engine,
@@ -77,7 +77,13 @@ async function runWorker(config: WorkerConfig, context: CommandContext): Promise
   });
   const running = worker.run();
   log.info(
-    { port: health.port, redis: redactedUrl(config.queue.redis), engine: engine.name, provider: engine.provider },
+    {
+      port: health.port,
+      redis: redactedUrl(config.queue.redis),
+      engine: engine.name,
+      provider: engine.provider,
+      device: engine.device,
+    },
     "worker ready",
   );
   await aborted(context.signal);

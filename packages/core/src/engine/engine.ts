@@ -2,7 +2,15 @@ import type { Graph } from "../graph/graph.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import type { Abortable } from "../io/byte-source.ts";
 
+/** What the values between a graph's inputs and outputs are held and multiplied in. */
+export type Precision = "float32" | "bfloat16" | "float16";
+
 export interface CompileOptions extends Abortable {
+  /**
+   * One of the engine's `precisions`; default: float32. Below it, convolutions and what lies between them are computed
+   * narrower; sums are made and outputs are given as wide as ever.
+   */
+  readonly precision?: Precision;
   /** For messages and profiles: "map, interior tile". */
   readonly label?: string;
   /**
@@ -42,6 +50,16 @@ export interface Engine extends AsyncDisposable {
   /** "cpu", "cuda", "webgpu" … */
   readonly provider: string;
   readonly version: string;
+  /** What computes, for people: "NVIDIA H100", "2 threads". */
+  readonly device: string;
+  /** What programs can be compiled to; float32 is the first. */
+  readonly precisions: readonly Precision[];
+  /** What float64 values are computed in; they are given out as float64 all the same. */
+  readonly widest: "float32" | "float64";
+  /** What a run takes in the engine, as a multiple of the values that are alive at once: layouts and work space. */
+  readonly overhead: number;
+  /** Memory of the accelerator; undefined where programs live in the computer's own. */
+  readonly memoryBytes?: number;
   /**
    * Compiles once, to run many times. Inputs are named by their nodes' names.
    * @throws {SlidelightError} `engine-failed` naming the label, when the engine does not take the graph.

@@ -50,15 +50,19 @@ export interface Outcome {
   readonly map: string;
 }
 
-/** How one method explains one image: which sweeps, what they compute, and what follows from their statistics. */
-export interface Explanation {
+/** Visits to the tiles of an image, and what a visit needs of those before. */
+export interface SweepPlan {
   readonly network: Network;
-  readonly target: Target;
   readonly sweeps: readonly Sweep[];
-  /** Name of the layer that is explained; "input" for methods of the input. */
-  readonly layer: string;
   /** Globals whose statistics are all there, by input name. */
   globals(statistics: StatisticTable): ReadonlyMap<string, Float64Array>;
+}
+
+/** How one method explains one image: which sweeps, what they compute, and what follows from their statistics. */
+export interface Explanation extends SweepPlan {
+  readonly target: Target;
+  /** Name of the layer that is explained; "input" for methods of the input. */
+  readonly layer: string;
   outcome(statistics: StatisticTable): Outcome;
 }
 

@@ -6,7 +6,7 @@ import { evaluate } from "../graph/reference.ts";
 import type { ReferenceTensor } from "../graph/reference.ts";
 import { prepareRestriction } from "../graph/restrict.ts";
 import { tensorOf } from "../graph/tensor.ts";
-import type { Explanation, Outcome, StatisticTable } from "./explanation.ts";
+import type { Explanation, Outcome, StatisticTable, SweepPlan } from "./explanation.ts";
 import { mergeStatistics } from "./statistics.ts";
 import { readStatistics, sweepOutputs, sweepRegions, tileProgram } from "./tile-program.ts";
 
@@ -33,6 +33,20 @@ export function explainByReference(
   grid: TileGrid,
   kept?: KeptPixels,
 ): ReferenceExplanation {
+  const { statistics, maps } = sweepByReference(explanation, pixels, grid, kept);
+  const outcome = explanation.outcome(statistics);
+  const map = maps.get(outcome.map);
+  if (map === undefined) throw new RangeError(`No map "${outcome.map}" was computed.`);
+  return { map, outcome, sweeps: explanation.sweeps.length };
+}
+
+/** All sweeps of a plan in the float64 evaluator: the statistics, and every map by its id, row-major, of the image's size. */
+export function sweepByReference(
+  explanation: SweepPlan,
+  pixels: ArrayLike<number>,
+  grid: TileGrid,
+  kept?: KeptPixels,
+): { readonly statistics: StatisticTable; readonly maps: ReadonlyMap<string, Float64Array> } {
   const { width, height } = explanation.network.size;
   let statistics: StatisticTable = new Map();
   const maps = new Map<string, Float64Array>();
@@ -76,10 +90,7 @@ export function explainByReference(
     }
     statistics = merged;
   }
-  const outcome = explanation.outcome(statistics);
-  const map = maps.get(outcome.map);
-  if (map === undefined) throw new RangeError(`No map "${outcome.map}" was computed.`);
-  return { map, outcome, sweeps: explanation.sweeps.length };
+  return { statistics, maps };
 }
 
 function crop(values: ArrayLike<number>, width: number, region: Region, channels: 1 | 3): Float64Array {

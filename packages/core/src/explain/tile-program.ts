@@ -67,20 +67,23 @@ export function tileProgram(sweep: Sweep, restricted: Graph, samples: MapSamples
 
 type Outputs = Readonly<Record<string, Node>>;
 
-/** Sums rows in float32 and rows' sums in float64: wide where many values meet. */
-function wideSum(x: Node): Node {
-  return reduceSum(cast(reduceSum(x, [3]), "float64"), [2]);
+/**
+ * Rows are summed in the engine, and the rows' sums outside of it in float64 (`sumOfRows`): wide where many values meet,
+ * also in engines that have no float64.
+ */
+function rowSums(x: Node): Node {
+  return reduceSum(x, [3]);
 }
 
 const reductions: { readonly [K in StatisticKind]: (id: string, x: Node) => Outputs } = {
-  sum: (id, x) => ({ [`${id}.sum`]: wideSum(x) }),
+  sum: (id, x) => ({ [`${id}.rows`]: rowSums(x) }),
   max: (id, x) => {
     const [, channels = 0, rows = 0, columns = 0] = x.shape;
     return { [`${id}.max`]: reduceMax(x, [2, 3]), [`${id}.index`]: argMax(reshape(x, [channels, rows * columns]), 1) };
   },
   "log-sum-exp": (id, x) => {
     const max = reduceMax(x, [2, 3]);
-    return { [`${id}.max`]: max, [`${id}.scaled`]: wideSum(exp(sub(x, max))) };
+    return { [`${id}.max`]: max, [`${id}.rows`]: rowSums(exp(sub(x, max))) };
   },
 };
 
@@ -114,7 +117,7 @@ type Read<T> = (
 ) => T;
 
 const readers: { readonly [K in StatisticKind]: Read<Statistic> } = {
-  sum: ({ id }, outputs) => ({ kind: "sum", sum: numbers(outputs, `${id}.sum`) }),
+  sum: ({ id }, outputs) => ({ kind: "sum", sum: sumOfRows(outputs, id) }),
   max: ({ id }, outputs, regions) => {
     const region = regions[id];
     if (region === undefined) throw new RangeError(`The tile has no region of "${id}".`);
@@ -130,7 +133,7 @@ const readers: { readonly [K in StatisticKind]: Read<Statistic> } = {
   "log-sum-exp": ({ id }, outputs) => ({
     kind: "log-sum-exp",
     max: numbers(outputs, `${id}.max`),
-    scaled: numbers(outputs, `${id}.scaled`),
+    scaled: sumOfRows(outputs, id),
   }),
 };
 
@@ -151,6 +154,15 @@ export function readMap(request: MapRequest, outputs: Readonly<Record<string, Te
   if (tensor?.type === "uint16") return { low, high, samples: "uint16", data: tensor.data };
   if (tensor?.type === "float32") return { low, high, samples: "float32", data: tensor.data };
   throw new RangeError(`The engine gave no map "${request.id}".`);
+}
+
+/** [1, C, h, 1] in float32 to the C sums over h in float64. */
+function sumOfRows(outputs: Readonly<Record<string, Tensor>>, id: string): Float64Array {
+  const [, channels = 0, rows = 0] = outputs[`${id}.rows`]?.shape ?? [];
+  const values = numbers(outputs, `${id}.rows`);
+  return Float64Array.from({ length: channels }, (_, channel) =>
+    values.subarray(channel * rows, (channel + 1) * rows).reduce((sum, value) => sum + value, 0),
+  );
 }
 
 function numbers(outputs: Readonly<Record<string, Tensor>>, name: string): Float64Array {

@@ -57,6 +57,7 @@ export function manifestOf(run: FinishedRun, { outputs, startedAt, seconds }: Pr
       stride: network.stride,
     },
     tissue: settings.tissue,
+    precision: run.precision,
     outputs,
     provenance: {
       startedAt: startedAt.toISOString(),

@@ -11,6 +11,10 @@ function countingEngine(): { readonly engine: Engine; readonly log: string[] } {
     name: "counting",
     provider: "none",
     version: "0",
+    device: "nothing",
+    precisions: ["float32"],
+    widest: "float32",
+    overhead: 1,
     compile: async (_, { label = "" } = {}) => {
       log.push(`compile ${label}`);
       if (label === "bad") throw new Error("cannot compile");
@@ -25,7 +29,13 @@ function countingEngine(): { readonly engine: Engine; readonly log: string[] } {
   return { engine, log };
 }
 
-const request = (key: string) => ({ key, label: key, frequent: false, build: () => graphOf({ y: scalarConstant(1) }) });
+const request = (key: string) => ({
+  key,
+  label: key,
+  frequent: false,
+  precision: "float32" as const,
+  build: () => graphOf({ y: scalarConstant(1) }),
+});
 
 describe("a program cache", () => {
   it("compiles once for each key, also when asked at the same time", async () => {

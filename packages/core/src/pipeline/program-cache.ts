@@ -1,4 +1,4 @@
-import type { Engine, Program } from "../engine/engine.ts";
+import type { Engine, Precision, Program } from "../engine/engine.ts";
 import type { Graph } from "../graph/graph.ts";
 
 export interface ProgramRequest {
@@ -6,6 +6,7 @@ export interface ProgramRequest {
   readonly key: string;
   readonly label: string;
   readonly frequent: boolean;
+  readonly precision: Precision;
   build(): Graph;
 }
 
@@ -33,7 +34,8 @@ export function openProgramCache(engine: Engine, options: { readonly limit?: num
         programs.set(request.key, known);
         return known;
       }
-      const compiling = engine.compile(request.build(), { label: request.label, frequent: request.frequent });
+      const { label, frequent, precision } = request;
+      const compiling = engine.compile(request.build(), { label, frequent, precision });
       programs.set(request.key, compiling);
       const [oldest] = programs.entries();
       if (programs.size > limit && oldest !== undefined) {

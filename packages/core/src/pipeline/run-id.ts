@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
+import type { Precision } from "../engine/engine.ts";
 
 /** Raised whenever the same inputs give other bytes. */
-const formatVersion = 1;
+const formatVersion = 2;
 
 /** Everything that determines a run's result. */
 export interface RunIdentity {
@@ -15,14 +16,18 @@ export interface RunIdentity {
   readonly raw: string | undefined;
   readonly mean: readonly number[];
   readonly std: readonly number[];
+  readonly precision: Precision;
+  /** Above which a lower precision is not used; says nothing in float32. */
+  readonly maxError: number;
 }
 
 /** 32 hexadecimal digits: the same result has the same id, whoever makes it, wherever the image lies. */
 export function runId(identity: RunIdentity): string {
   const { image, model, method, target, layer, level, tissue, raw, mean, std } = identity;
+  const precision = identity.precision === "float32" ? [] : [identity.precision, identity.maxError];
   const parts = [formatVersion, image.etag, image.size, model, method, target, layer ?? "", level, tissue, raw ?? ""];
   return createHash("sha256")
-    .update(JSON.stringify([...parts, mean, std]))
+    .update(JSON.stringify([...parts, mean, std, ...precision]))
     .digest("hex")
     .slice(0, 32);
 }

@@ -1,4 +1,5 @@
-import type { Explanation, StatisticTable, Sweep } from "../explain/explanation.ts";
+import type { StatisticTable, Sweep, SweepPlan } from "../explain/explanation.ts";
+import type { Precision } from "../engine/engine.ts";
 import { mergeStatistics } from "../explain/statistics.ts";
 import type { Statistic } from "../explain/statistics.ts";
 import { readMap, readStatistics, sweepOutputs, sweepRegions, tileProgram } from "../explain/tile-program.ts";
@@ -24,11 +25,12 @@ const readDepth = 3;
 const computeDepth = 2;
 
 export interface SweepRun extends Abortable {
-  readonly explanation: Explanation;
+  readonly plan: SweepPlan;
   readonly index: number;
   readonly grid: TileGrid;
   readonly tissue: TissueMask;
   readonly samples: MapSamples;
+  readonly precision: Precision;
   readonly programs: ProgramCache;
   /** Prefix of program keys: names the model, image size, method and target. */
   readonly programKey: string;
@@ -58,8 +60,8 @@ export async function runSweep(
   run: SweepRun,
   known: StatisticTable,
 ): Promise<{ readonly statistics: StatisticTable; readonly ranges: MapRanges }> {
-  const sweep = at(run.explanation.sweeps, run.index);
-  const globals = run.explanation.globals(known);
+  const sweep = at(run.plan.sweeps, run.index);
+  const globals = run.plan.globals(known);
   const tasks = planTiles(run, sweep);
   const frequent = mostFrequent(tasks.map(({ plan }) => plan.key));
   const statistics = new Map<string, Statistic>(known);
@@ -68,9 +70,10 @@ export async function runSweep(
   const compute = async (task: TileTask): Promise<{ task: TileTask; outputs: Readonly<Record<string, Tensor>> }> => {
     const inputs = await readInputs(run, task, globals);
     const program = await run.programs.get({
-      key: `${run.programKey}/sweep${run.index}/${run.samples}/${task.plan.key}`,
+      key: `${run.programKey}/sweep${run.index}/${run.samples}/${run.precision}/${task.plan.key}`,
       label: `sweep ${run.index + 1}, tile ${task.tile}`,
       frequent: task.plan.key === frequent,
+      precision: run.precision,
       build: () => foldConstants(tileProgram(sweep, task.plan.build(), run.samples)),
     });
     const names = new Set(program.inputs);
@@ -133,7 +136,7 @@ async function readInputs(
   const inputs: Record<string, Tensor> = {};
   for (const [name, region] of Object.entries(task.plan.inputRegions)) {
     const rectangle = rectangleOf(region);
-    if (name === run.explanation.network.image.name) {
+    if (name === run.plan.network.image.name) {
       const started = performance.now();
       const pixels = await run.read(rectangle, { signal: run.signal });
       run.observe({ kind: "stage-done", stage: "read", seconds: (performance.now() - started) / 1000 });
@@ -144,7 +147,7 @@ async function readInputs(
           ? { type: "uint8", shape, data: pixels.data }
           : { type: "uint16", shape, data: pixels.data };
     } else {
-      const stride = strideOfKept(run.explanation, name);
+      const stride = strideOfKept(run.plan, name);
       inputs[name] = float32([1, 1, rectangle.height, rectangle.width], run.tissue.mask(rectangle, stride));
     }
   }
@@ -153,8 +156,8 @@ async function readInputs(
   return inputs;
 }
 
-function strideOfKept(explanation: Explanation, name: string): readonly [number, number] {
-  return at(explanation.network.pools, Number(name.slice("kept.".length))).stride;
+function strideOfKept(plan: SweepPlan, name: string): readonly [number, number] {
+  return at(plan.network.pools, Number(name.slice("kept.".length))).stride;
 }
 
 function mostFrequent(keys: readonly string[]): string | undefined {

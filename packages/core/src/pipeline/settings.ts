@@ -1,4 +1,9 @@
+import type { Precision } from "../engine/engine.ts";
+import type { SlidelightError } from "../errors/slidelight-error.ts";
 import type { MethodName } from "../explain/methods/index.ts";
+
+/** Error of a precision below float32 that is accepted when nothing else is said: a hundredth of the map's range. */
+export const defaultMaxError = 0.01;
 
 /** What to explain and how; everything here is part of the run's identity, except the tile size. */
 export interface ExplanationSettings {
@@ -16,18 +21,33 @@ export interface ExplanationSettings {
   readonly tissue: "auto" | "off";
   /** Also write the unscaled values as `map.zarr`. */
   readonly raw?: "float16" | "float32";
+  /** What the network is computed in; default: float32. */
+  readonly precision?: Precision;
+  /** Error of a lower precision, as a share of the map's range, above which the run is made in float32; default: 0.01. */
+  readonly maxError?: number;
   /** Pre-processing that overrides the model's metadata; for RGB in 0..1. */
   readonly mean?: readonly [number, number, number];
   readonly std?: readonly [number, number, number];
 }
 
-/** The folder of one image, method and target, and whether this call made it. */
-export interface ExplanationResult {
-  readonly status: "done" | "skipped";
-  readonly runId: string;
+/** What became of one method and target on an image. */
+export type ExplanationResult = {
   readonly method: MethodName;
-  /** The target as resolved: a class name, or `a-b`. */
-  readonly target: string;
-  /** Where the outputs are, to print: `<out>/<key>/<run id>`. */
-  readonly output: string;
-}
+} & (
+  | {
+      /** Whether this call made it. */
+      readonly status: "done" | "skipped";
+      readonly runId: string;
+      /** The target as resolved: a class name, or `a-b`. */
+      readonly target: string;
+      /** Where the outputs are, to print: `<out>/<key>/<run id>`. */
+      readonly output: string;
+    }
+  | {
+      readonly status: "failed";
+      /** The target as it was given. */
+      readonly target: string;
+      /** Why this method or target does not suit the model. */
+      readonly error: SlidelightError;
+    }
+);

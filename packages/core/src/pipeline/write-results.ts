@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { Explanation, Outcome } from "../explain/explanation.ts";
+import type { Outcome } from "../explain/explanation.ts";
 import type { ImageLevel, SlideImage } from "../format/image.ts";
 import type { Scale } from "../format/output/assemble-map.ts";
 import { openFinisher } from "../format/output/finish.ts";
@@ -8,14 +8,14 @@ import type { WritePreview } from "../format/output/preview.ts";
 import type { ScratchTile } from "../format/output/tile-scratch.ts";
 import type { TileGrid } from "../geometry/tile-grid.ts";
 import type { Abortable } from "../io/byte-source.ts";
-import type { Work } from "./explain-image.ts";
+import type { ImageWork } from "./image-work.ts";
+import type { PlannedRun } from "./plan-runs.ts";
+import type { PrecisionChoice } from "./probe-precision.ts";
 import type { TissueMask } from "./tissue.ts";
 
 /** A run whose tiles are all computed. */
-export interface FinishedRun extends Work {
-  readonly id: string;
-  readonly classes: readonly string[];
-  readonly explanation: Explanation;
+export interface FinishedRun extends ImageWork, PlannedRun {
+  readonly precision: PrecisionChoice;
   readonly grid: TileGrid;
   readonly tissue: TissueMask;
   readonly outcome: Outcome;

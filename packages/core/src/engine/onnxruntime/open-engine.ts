@@ -67,6 +67,10 @@ export async function openOnnxRuntimeEngine(options: OnnxRuntimeOptions = {}): P
     name: "onnxruntime",
     provider,
     version: greeting.version,
+    device: provider === "cpu" ? `${threads} threads` : `${provider} device ${device}`,
+    precisions: ["float32"],
+    widest: "float64",
+    overhead,
     compile: async (graph, { label = "a graph", frequent = false, signal } = {}) => {
       signal?.throwIfAborted();
       programs += 1;

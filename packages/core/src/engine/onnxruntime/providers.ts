@@ -23,7 +23,15 @@ export const providers = {
   cuda: {
     executionProviders: ({ device }) => [{ name: "cuda", deviceId: device }],
     advice:
-      "It needs an NVIDIA GPU, CUDA 12, cuDNN 9 and ONNX Runtime's CUDA libraries, which npm does not install: run `ONNXRUNTIME_NODE_INSTALL=cuda12 node node_modules/onnxruntime-node/script/install.js` (Linux x64). Or use the cpu provider.",
+      "It needs an NVIDIA GPU with its driver, and libraries that `npm run setup:cuda` fetches. Or use the cpu provider.",
+  },
+  tensorrt: {
+    executionProviders: ({ device }) => [
+      { name: "tensorrt", deviceId: device },
+      { name: "cuda", deviceId: device },
+    ],
+    advice:
+      "It needs an NVIDIA GPU with its driver, TensorRT, and libraries that `npm run setup:cuda` fetches. Or use the cuda or cpu provider.",
   },
 } as const satisfies Readonly<Record<string, ProviderRule>>;
 

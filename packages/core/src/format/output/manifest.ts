@@ -2,6 +2,7 @@ import { z } from "zod";
 import { SlidelightError } from "../../errors/slidelight-error.ts";
 
 const finite = z.number();
+const precision = z.enum(["float32", "bfloat16", "float16"]);
 
 /**
  * `manifest.json`, schema version 1: a contract for scripts. What differs between two runs that give the same result is
@@ -42,6 +43,20 @@ export const manifestSchema = z.object({
     stride: z.number().int(),
   }),
   tissue: z.enum(["auto", "off"]),
+  /** `used` is what the maps were computed in; `measured` is what led to it, as shares of the map's range. */
+  precision: z
+    .object({
+      requested: precision,
+      used: precision,
+      measured: z
+        .object({
+          error: z.object({ quantile: finite, largest: finite, mean: finite }),
+          bound: finite,
+          probes: z.number().int(),
+        })
+        .optional(),
+    })
+    .optional(),
   outputs: z.array(z.object({ path: z.string(), bytes: z.number().int(), sha256: z.string() })),
   provenance: z.object({
     startedAt: z.string(),

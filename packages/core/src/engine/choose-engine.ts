@@ -1,0 +1,90 @@
+import { existsSync } from "node:fs";
+import { SlidelightError } from "../errors/slidelight-error.ts";
+import type { Engine } from "./engine.ts";
+import { engines } from "./engines.ts";
+import type { EngineSettings } from "./engines.ts";
+import { errorOf, exactError, speedOf } from "./measure.ts";
+
+type Candidate = {
+  readonly name: string;
+  open(settings: EngineSettings): Promise<Engine>;
+};
+
+/** Devices beside the CPU, tried only where the system shows one: each attempt loads libraries. */
+const accelerators: readonly Candidate[] = [
+  { name: "onnxruntime cuda", open: engines.onnxruntime.providers.cuda.open },
+  { name: "onnxruntime webgpu", open: engines.onnxruntime.providers.webgpu.open },
+];
+
+/** In the order of their measured speed, see docs/performance.md. */
+const processors: readonly Candidate[] = [
+  { name: "openvino cpu", open: engines.openvino.providers.cpu.open },
+  { name: "onnxruntime cpu", open: engines.onnxruntime.providers.cpu.open },
+];
+
+const deviceFiles = ["/dev/nvidiactl", "/dev/dri", "/dev/dxg"] as const;
+
+function showsAccelerator(): boolean {
+  return process.platform !== "linux" || deviceFiles.some((path) => existsSync(path));
+}
+
+/** A driver can be a program that computes on the CPU: an accelerator has to be clearly faster. */
+const leastGain = 2;
+
+/**
+ * The fastest engine that is there and exact in float32: an accelerator that computes at least twice as fast as the
+ * CPU, else the first engine of a fixed order. The order is fixed, and not the outcome of a race, so that the workers of
+ * a machine, and a run that goes on after a crash, take the same one: engines differ in the last bits.
+ * @throws {SlidelightError} `engine-unavailable` with what is wrong with each, when none can compute here.
+ */
+export async function chooseEngine(settings: EngineSettings = {}): Promise<Engine> {
+  const faults: string[] = [];
+  const processor = await firstExact(processors, settings, faults);
+  if (processor !== undefined && !showsAccelerator()) return processor;
+  const accelerator = await firstExact(accelerators, settings, faults);
+  if (processor === undefined || accelerator === undefined) {
+    const engine = processor ?? accelerator;
+    if (engine !== undefined) return engine;
+    throw new SlidelightError(
+      "engine-unavailable",
+      `Choosing an engine: expected one that computes here, got none.\n${faults.map((fault) => `  ${fault}`).join("\n")}`,
+    );
+  }
+  const probe = { side: 256, runs: 3, signal: settings.signal };
+  const gain = (await speedOf(accelerator, probe)) / (await speedOf(processor, probe));
+  const [chosen, other] = gain >= leastGain ? [accelerator, processor] : [processor, accelerator];
+  await other[Symbol.asyncDispose]();
+  return chosen;
+}
+
+/** The first that opens and computes exactly; why the others do not goes into `faults`. */
+async function firstExact(
+  candidates: readonly Candidate[],
+  settings: EngineSettings,
+  faults: string[],
+): Promise<Engine | undefined> {
+  for (const { name, open } of candidates) {
+    try {
+      return await openExact(open, settings);
+    } catch (error) {
+      if (settings.signal?.aborted === true || !(error instanceof SlidelightError)) throw error;
+      faults.push(`${name}: ${error.message}`);
+    }
+  }
+  return undefined;
+}
+
+async function openExact(open: Candidate["open"], settings: EngineSettings): Promise<Engine> {
+  const engine = await open(settings);
+  try {
+    const error = await errorOf(engine, { signal: settings.signal });
+    if (error <= exactError) return engine;
+    throw new SlidelightError(
+      "engine-unavailable",
+      `Checking ${engine.name} ${engine.provider} in float32: expected an error of at most ${exactError} of the largest value, got ${error}.`,
+    );
+  } catch (error) {
+    await engine[Symbol.asyncDispose]();
+    throw error;
+  }
+}

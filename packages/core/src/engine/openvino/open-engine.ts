@@ -1,0 +1,149 @@
+import { availableParallelism } from "node:os";
+import { SlidelightError } from "../../errors/slidelight-error.ts";
+import { encodeOnnx } from "../../format/onnx/encode.ts";
+import { peakActivationBytes } from "../../graph/memory.ts";
+import type { Abortable } from "../../io/byte-source.ts";
+import { checkInputs } from "../check-inputs.ts";
+import type { Engine, Precision } from "../engine.ts";
+import { openSerialQueue } from "../serial-queue.ts";
+import { openWarmPool } from "../warm-pool.ts";
+import { loadOpenVino } from "./library.ts";
+import type { Handle, OpenVino } from "./library.ts";
+import { closeRequest, openRequest, runRequest } from "./request.ts";
+import type { OpenVinoModel, Request } from "./request.ts";
+import { suited } from "./rewrite.ts";
+
+export interface OpenVinoOptions extends Abortable {
+  /** Default: cpu. */
+  readonly provider?: "cpu" | "gpu";
+  /** Index of the GPU. Default: 0. */
+  readonly device?: number;
+  /** Threads that compute together on the CPU. Default: one for each core that the process may use. */
+  readonly threads?: number;
+  /** Path of the C library; where `npm run setup:openvino` puts it when absent. */
+  readonly library?: string;
+  /** Bytes that programs may keep between runs beside the one that runs. Default: 512 MiB. */
+  readonly warmBytes?: number;
+}
+
+/** Compiled models at once: each holds the weights as its kernels like them. */
+const modelLimit = 16;
+/** Layouts and work space, as a multiple of the values that are alive. */
+const overhead = 1.6;
+
+/**
+ * OpenVINO through its C library, by asynchronous foreign calls: it computes on threads of its own, and no JavaScript thread
+ * waits. The graph's ONNX bytes are what it reads.
+ * @throws {SlidelightError} `engine-unavailable` where the library or the device is missing: how to get it.
+ */
+export async function openOpenVinoEngine(options: OpenVinoOptions = {}): Promise<Engine> {
+  const { provider = "cpu", device = 0, threads = availableParallelism(), warmBytes = 512 * 2 ** 20, signal } = options;
+  signal?.throwIfAborted();
+  const library = loadOpenVino(options.library);
+  const core = library.make("createCore", (out) => [out]);
+  const deviceName = provider === "cpu" ? "CPU" : `GPU.${device}`;
+  const capabilities = capabilitiesOf(library, core, deviceName);
+  const queue = openSerialQueue();
+  const pool = openWarmPool<OpenVinoModel, Request>({
+    warmBytes,
+    limit: modelLimit,
+    open: (model) => openRequest(library, { core, model }, { device: deviceName, threads }),
+    close: async (request) => closeRequest(library, request),
+  });
+  let programs = 0;
+  let closed = false;
+  return {
+    name: "openvino",
+    provider,
+    version: library.version,
+    device: provider === "cpu" ? `${capabilities.name}, ${threads} threads` : capabilities.name,
+    precisions: capabilities.precisions,
+    widest: "float32",
+    overhead,
+    compile: async (graph, { label = "a graph", frequent = false, precision = "float32", signal } = {}) => {
+      programs += 1;
+      const program = programs;
+      const model = {
+        bytes: encodeOnnx(suited(graph)),
+        graph,
+        precision,
+        frequent,
+        workingBytes: overhead * peakActivationBytes(graph),
+      };
+      await queue.ask(() => attempt(`Compiling "${label}"`, () => pool.add(program, model)), {
+        signal,
+        closed: () => failure(`Compiling "${label}"`, "the engine was closed"),
+      });
+      let disposed = false;
+      return {
+        inputs: graph.inputs.map(({ name }) => name),
+        run: async (inputs, { signal } = {}) => {
+          checkInputs(graph, inputs, label);
+          const operation = `Running "${label}"`;
+          if (disposed) throw failure(operation, "the program was disposed of");
+          const work = async (): Promise<Awaited<ReturnType<typeof runRequest>>> =>
+            runRequest(library, await pool.use(program), { graph, inputs });
+          return queue.ask(() => attempt(operation, work), {
+            signal,
+            closed: () => failure(operation, "the engine was closed"),
+          });
+        },
+        [Symbol.asyncDispose]: async () => {
+          if (disposed) return;
+          disposed = true;
+          // With the engine, its programs are gone.
+          const gone = (): Error => failure(`Disposing of "${label}"`, "the engine was closed");
+          await queue.ask(() => pool.remove(program), { closed: gone }).catch(() => undefined);
+        },
+      };
+    },
+    [Symbol.asyncDispose]: async () => {
+      if (closed) return;
+      closed = true;
+      await queue[Symbol.asyncDispose]();
+      await pool[Symbol.asyncDispose]();
+      library.free("freeCore", core);
+    },
+  };
+}
+
+async function attempt<T>(operation: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw failure(operation, error instanceof Error ? error.message : String(error), error);
+  }
+}
+
+function failure(operation: string, reason: string, cause?: unknown): SlidelightError {
+  return new SlidelightError("engine-failed", `${operation} with OpenVINO: expected a result, got: ${reason}`, {
+    cause,
+  });
+}
+
+interface Capabilities {
+  readonly name: string;
+  readonly precisions: readonly Precision[];
+}
+
+const capabilityNames: { readonly [P in Exclude<Precision, "float32">]: string } = {
+  bfloat16: "BF16",
+  float16: "FP16",
+};
+
+/** @throws {SlidelightError} `engine-unavailable` when the device is not there. */
+function capabilitiesOf(library: OpenVino, core: Handle, device: string): Capabilities {
+  const ask = (key: string): string => library.takeText(library.make("property", (out) => [core, device, key, out]));
+  try {
+    const words = new Set(ask("OPTIMIZATION_CAPABILITIES").split(/\s+/u));
+    const narrow = (["bfloat16", "float16"] as const).filter((precision) => words.has(capabilityNames[precision]));
+    return { name: ask("FULL_DEVICE_NAME").trim(), precisions: ["float32", ...narrow] };
+  } catch (error) {
+    library.free("freeCore", core);
+    throw new SlidelightError(
+      "engine-unavailable",
+      `Opening OpenVINO: expected the device ${device}, got: ${error instanceof Error ? error.message : String(error)}. A GPU needs its driver; or use the cpu provider.`,
+      { cause: error },
+    );
+  }
+}

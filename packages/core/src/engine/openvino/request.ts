@@ -1,0 +1,97 @@
+import type { Graph } from "../../graph/graph.ts";
+import type { Tensor } from "../../graph/tensor.ts";
+import type { Precision } from "../engine.ts";
+import type { PooledModel } from "../warm-pool.ts";
+import type { Handle, OpenVino } from "./library.ts";
+import { emptyTensor, viewOf } from "./tensors.ts";
+
+/** What is kept of a program while it is not compiled. */
+export interface OpenVinoModel extends PooledModel {
+  readonly bytes: Uint8Array;
+  readonly graph: Graph;
+  readonly precision: Precision;
+}
+
+/** A compiled model with the one request that runs it. */
+export interface Request {
+  readonly compiled: Handle;
+  readonly request: Handle;
+}
+
+const precisionHints: { readonly [P in Precision]: string } = { float32: "f32", bfloat16: "bf16", float16: "f16" };
+
+export interface DeviceSettings {
+  /** "CPU", "GPU.1" … */
+  readonly device: string;
+  readonly threads: number;
+}
+
+/** Compiles a model, off the main thread. */
+export async function openRequest(
+  library: OpenVino,
+  { core, model }: { readonly core: Handle; readonly model: OpenVinoModel },
+  { device, threads }: DeviceSettings,
+): Promise<Request> {
+  const properties = Object.entries({
+    // Said on purpose: the default is bfloat16 where the processor has it.
+    INFERENCE_PRECISION_HINT: precisionHints[model.precision],
+    PERFORMANCE_HINT: "LATENCY",
+    ...(device === "CPU" ? { INFERENCE_NUM_THREADS: String(threads), NUM_STREAMS: "1", ENABLE_CPU_PINNING: "NO" } : {}),
+  }).map(([key, value]) => ({ key, value }));
+  const network = await library.makeAsync("readModel", (out) => [core, model.bytes, model.bytes.length, null, out]);
+  try {
+    const compiled = await library.makeAsync("compile", (out) => [
+      core,
+      network,
+      device,
+      properties.length,
+      properties,
+      out,
+    ]);
+    return { compiled, request: library.make("createRequest", (out) => [compiled, out]) };
+  } finally {
+    library.free("freeModel", network);
+  }
+}
+
+export function closeRequest(library: OpenVino, { compiled, request }: Request): void {
+  library.free("freeRequest", request);
+  library.free("freeCompiled", compiled);
+}
+
+export interface RequestRun {
+  readonly outputs: Readonly<Record<string, Tensor>>;
+  readonly busySeconds: number;
+}
+
+/** Runs once, off the main thread: OpenVINO reads the inputs' buffers and writes the outputs' where they lie. */
+export async function runRequest(
+  library: OpenVino,
+  { request }: Request,
+  { graph, inputs }: { readonly graph: Graph; readonly inputs: Readonly<Record<string, Tensor>> },
+): Promise<RequestRun> {
+  const given = graph.inputs.map(({ name }) => inputs[name]).filter((tensor) => tensor !== undefined);
+  const outputs = Object.entries(graph.outputs).map(
+    ([name, { type, shape }]) => [name, emptyTensor(type, shape)] as const,
+  );
+  const views: Handle[] = [];
+  const view = (tensor: Tensor): Handle => {
+    const handle = viewOf(library, tensor);
+    views.push(handle);
+    return handle;
+  };
+  try {
+    // In the order of the ONNX file: one value may be several outputs, whose names OpenVINO takes for the same.
+    given.forEach((tensor, index) => library.call("setInput", request, index, view(tensor)));
+    outputs.forEach(([, tensor], index) => library.call("setOutput", request, index, view(tensor)));
+    const started = performance.now();
+    await library.callAsync("infer", request);
+    return { outputs: Object.fromEntries(outputs), busySeconds: (performance.now() - started) / 1000 };
+  } finally {
+    for (const handle of views) library.free("freeTensor", handle);
+    // Referenced to the end: while OpenVINO computes, nothing else holds the buffers.
+    keep(given, outputs);
+  }
+}
+
+function keep(..._: readonly unknown[]): void {}

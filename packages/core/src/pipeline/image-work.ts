@@ -1,0 +1,47 @@
+import type { Engine } from "../engine/engine.ts";
+import type { ImageLevel, ImageLimits, SlideImage } from "../format/image.ts";
+import type { Abortable, ByteSource } from "../io/byte-source.ts";
+import type { ObjectStore } from "../io/object-store.ts";
+import type { Model } from "../model/model.ts";
+import type { Network, Triple } from "../model/network.ts";
+import type { Observe } from "./events.ts";
+import type { ProgramCache } from "./program-cache.ts";
+import type { ExplanationSettings } from "./settings.ts";
+
+/** What explaining an image needs besides the image; shared by all images of a process. */
+export interface ExplanationResources {
+  readonly engine: Engine;
+  /** Compiled programs of the same engine, when they should outlive one image. */
+  readonly programs?: ProgramCache;
+  readonly model: Model;
+  readonly output: ObjectStore;
+  /** Folder for scratch files; each run makes and removes its own folder inside. */
+  readonly scratch: string;
+  readonly limits?: ImageLimits;
+  /** Bytes that one tile may take in the engine; the tile size follows from it. */
+  readonly memoryBytes?: number;
+  readonly observe?: Observe;
+}
+
+/** An image and the key under which its outputs go. */
+export interface ImageReference {
+  /** As the user gave it: a path or `s3://bucket/key`. */
+  readonly uri: string;
+  readonly key: string;
+  /** Opens the image's bytes; the pipeline disposes of them. */
+  open(options: Abortable): Promise<ByteSource>;
+}
+
+/** An open image with all that explaining it needs: what its runs share. */
+export interface ImageWork {
+  readonly image: ImageReference;
+  readonly settings: ExplanationSettings;
+  readonly resources: ExplanationResources;
+  readonly slide: SlideImage;
+  readonly level: ImageLevel;
+  readonly network: Network;
+  readonly mean: Triple;
+  readonly std: Triple;
+  readonly programs: ProgramCache;
+  readonly observe: Observe;
+}

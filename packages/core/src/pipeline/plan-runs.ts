@@ -1,0 +1,119 @@
+import { SlidelightError } from "../errors/slidelight-error.ts";
+import { classNames } from "../explain/classes.ts";
+import type { Explanation } from "../explain/explanation.ts";
+import { joinExplanations } from "../explain/join.ts";
+import type { MethodName } from "../explain/methods/index.ts";
+import { planExplanation } from "../explain/plan.ts";
+import { parseTarget } from "../explain/target.ts";
+import type { PlanOptions } from "../explain/draft.ts";
+import { thumbnail } from "../format/images/thumbnail.ts";
+import { readManifest } from "../format/output/commit.ts";
+import type { TileGrid } from "../geometry/tile-grid.ts";
+import { tileCount } from "../geometry/tile-grid.ts";
+import { chooseTileGrid } from "./choose-tile.ts";
+import type { ImageWork } from "./image-work.ts";
+import { runId } from "./run-id.ts";
+import { defaultMaxError } from "./settings.ts";
+import type { ExplanationResult } from "./settings.ts";
+import { tissueTiles, wholeImage } from "./tissue.ts";
+import type { TissueMask } from "./tissue.ts";
+
+/** One method and target on an image that is still to be computed. */
+export interface PlannedRun {
+  readonly method: MethodName;
+  /** As the user gave it. */
+  readonly target: string;
+  readonly id: string;
+  /** Where its outputs go, below the store's root. */
+  readonly key: string;
+  /** The same, to print. */
+  readonly output: string;
+  readonly classes: readonly string[];
+  readonly options: PlanOptions;
+  readonly explanation: Explanation;
+}
+
+/** For each method and target, in this order, a run or what is known of it already. */
+export type RunPlan =
+  | { readonly kind: "run"; readonly run: PlannedRun }
+  | { readonly kind: "known"; readonly result: ExplanationResult };
+
+/** Longest side of the picture that tissue is looked for in. */
+const thumbnailSide = 1000;
+/** Below this many pixels no tile is left out: tissue detection is for slides, which are mostly glass. */
+const tissuePixels = 64_000_000;
+
+/** What is to be done on an image: results that are there are skipped, what does not suit the model has failed. */
+export async function planRuns(work: ImageWork): Promise<readonly RunPlan[]> {
+  const plans: RunPlan[] = [];
+  for (const method of work.settings.methods) {
+    for (const target of work.settings.targets) plans.push(await planRun(work, method, target));
+  }
+  return plans;
+}
+
+async function planRun(work: ImageWork, method: MethodName, text: string): Promise<RunPlan> {
+  const { settings, resources, slide, level, network } = work;
+  try {
+    const classes = classNames(network.head.classes, resources.model.classes);
+    const target = parseTarget(text, classes);
+    const options = { method, target, classes, ...(settings.layer === undefined ? {} : { layer: settings.layer }) };
+    const id = runId({
+      image: slide,
+      model: resources.model.sha256,
+      method,
+      target: text,
+      layer: settings.layer,
+      level: level.index,
+      tissue: settings.tissue,
+      raw: settings.raw,
+      mean: work.mean,
+      std: work.std,
+      precision: settings.precision ?? "float32",
+      maxError: settings.maxError ?? defaultMaxError,
+    });
+    const key = `${work.image.key}/${id}`;
+    const output = `${resources.output.uri}/${key}`;
+    const manifest = await readManifest(resources.output, key);
+    if (manifest !== undefined) {
+      const { target } = manifest;
+      return { kind: "known", result: { status: "skipped", runId: id, method, target, output } };
+    }
+    const explanation = planExplanation(network, options);
+    return { kind: "run", run: { method, target: text, id, key, output, classes, options, explanation } };
+  } catch (error) {
+    if (!(error instanceof SlidelightError)) throw error;
+    return { kind: "known", result: { status: "failed", method, target: text, error } };
+  }
+}
+
+/** Which tiles an image is computed in, and the runs' plans for just these tiles. */
+export interface TilePlan {
+  readonly grid: TileGrid;
+  readonly tissue: TissueMask;
+  readonly runs: readonly [PlannedRun, ...PlannedRun[]];
+}
+
+/** Chooses the tiles. They follow from the runs, the image and the memory budget alone. */
+export async function planTiles(work: ImageWork, runs: readonly [PlannedRun, ...PlannedRun[]]): Promise<TilePlan> {
+  const { settings, resources, network } = work;
+  const [first, ...rest] = runs;
+  const joint = joinExplanations([first.explanation, ...rest.map(({ explanation }) => explanation)]);
+  const grid = chooseTileGrid(joint, {
+    ...(settings.tile === undefined ? {} : { tile: settings.tile }),
+    ...(resources.memoryBytes === undefined ? {} : { memoryBytes: resources.memoryBytes }),
+    engine: resources.engine,
+  });
+  const tissue = await chooseTissue(work, grid);
+  if (tissue.complete) return { grid, tissue, runs };
+  const masked = (run: PlannedRun): PlannedRun => {
+    return { ...run, explanation: planExplanation(network, { ...run.options, keptCells: tissue.cells }) };
+  };
+  return { grid, tissue, runs: [masked(first), ...rest.map(masked)] };
+}
+
+async function chooseTissue({ settings, slide, level }: ImageWork, grid: TileGrid): Promise<TissueMask> {
+  const worthIt = settings.tissue === "auto" && tileCount(grid) > 1 && level.width * level.height > tissuePixels;
+  const small = worthIt ? await thumbnail(slide, thumbnailSide) : undefined;
+  return small === undefined ? wholeImage(grid) : tissueTiles(small, grid);
+}

@@ -1,0 +1,171 @@
+import type { Precision } from "../engine/engine.ts";
+import { SlidelightError } from "../errors/slidelight-error.ts";
+import type { PlanOptions } from "../explain/draft.ts";
+import type { Rectangle } from "../geometry/rectangle.ts";
+import { coreOf } from "../geometry/tile-grid.ts";
+import type { Abortable } from "../io/byte-source.ts";
+import { explainPixels } from "./explain-pixels.ts";
+import type { ImageWork } from "./image-work.ts";
+import type { PlannedRun, TilePlan } from "./plan-runs.ts";
+import { defaultMaxError } from "./settings.ts";
+
+/** Error of a map in a lower precision against float32, as shares of the float32 map's range. */
+export interface PrecisionError {
+  /** 99.9 % of the pixels are nearer. */
+  readonly quantile: number;
+  readonly largest: number;
+  readonly mean: number;
+}
+
+/** What a run is computed in, and why. */
+export interface PrecisionChoice {
+  readonly requested: Precision;
+  readonly used: Precision;
+  /** Absent in float32, which needs no measurement. */
+  readonly measured?: {
+    readonly error: PrecisionError;
+    /** Of the quantile. */
+    readonly bound: number;
+    /** Parts of the image that were computed both ways. */
+    readonly probes: number;
+  };
+}
+
+/** Runs that are computed together, in one precision. */
+export interface RunGroup extends TilePlan {
+  readonly used: Precision;
+  /** By run id. */
+  readonly choices: ReadonlyMap<string, PrecisionChoice>;
+}
+
+/** As large as a U-Net's receptive field is wide; more would cost small images as much as the map itself. */
+const probeSide = 256;
+const probeCount = 3;
+
+/**
+ * Measures what a lower precision does to this image's maps: squares from the middle of kept tiles are explained as images
+ * of their own, in float32 and in the precision that was asked for. Runs whose error is above the bound get float32, with a
+ * warning. The bound is on a quantile, because rounding turns a ReLU or a maximum near a tie at a few pixels in 100,000
+ * in *any* precision, which the largest error would make the whole story of gradients.
+ * @returns By run id.
+ * @throws {SlidelightError} `engine-unavailable` when the engine does not compute in this precision.
+ */
+export async function probePrecision(
+  work: ImageWork,
+  plan: TilePlan,
+  { signal }: Abortable,
+): Promise<ReadonlyMap<string, PrecisionChoice>> {
+  const { settings, resources, observe, image } = work;
+  const requested = settings.precision ?? "float32";
+  if (requested === "float32") return new Map(plan.runs.map(({ id }) => [id, { requested, used: requested }]));
+  const { engine } = resources;
+  if (!engine.precisions.includes(requested)) {
+    throw new SlidelightError(
+      "engine-unavailable",
+      `Computing in ${requested}: expected an engine that can, got ${engine.name} on ${engine.provider} (${engine.precisions.join(", ")}). Choose --precision float32 or another --engine: slidelight engines lists them.`,
+    );
+  }
+  const bound = settings.maxError ?? defaultMaxError;
+  const areas = probeAreas(work, plan);
+  const errors = await errorsOf(work, plan, { requested, areas, signal });
+  return new Map(
+    plan.runs.map(({ id, method, target }, index) => {
+      const error = errors[index];
+      if (error === undefined) throw new RangeError("Every run was probed.");
+      const used = error.quantile <= bound ? requested : "float32";
+      if (used !== requested) {
+        observe({
+          kind: "warning",
+          message: `${image.uri}, ${method}, ${target}: ${requested} is off by ${error.quantile.toPrecision(2)} of the map's range at 1 in 1000 pixels, above ${bound} (--max-error): computed in float32`,
+        });
+      }
+      return [id, { requested, used, measured: { error, bound, probes: areas.length } }];
+    }),
+  );
+}
+
+/** The runs that are computed together: those of one precision. */
+export function inPrecision(plan: TilePlan, choices: ReadonlyMap<string, PrecisionChoice>): readonly RunGroup[] {
+  return (["float32", "bfloat16", "float16"] as const).flatMap((used): readonly RunGroup[] => {
+    const [first, ...rest] = plan.runs.filter(({ id }) => choices.get(id)?.used === used);
+    return first === undefined ? [] : [{ ...plan, runs: [first, ...rest], used, choices }];
+  });
+}
+
+/** Squares in the middle of some of the kept tiles, spread over the image. */
+function probeAreas({ level }: ImageWork, { grid, tissue }: TilePlan): readonly Rectangle[] {
+  const width = Math.min(probeSide, level.width);
+  const height = Math.min(probeSide, level.height);
+  const count = Math.min(probeCount, tissue.tiles.length);
+  return Array.from({ length: count }, (_, index) => {
+    const core = coreOf(grid, tissue.tiles[Math.floor(((index + 0.5) / count) * tissue.tiles.length)] ?? 0);
+    const x = Math.min(Math.max(0, core.x + Math.floor((core.width - width) / 2)), level.width - width);
+    const y = Math.min(Math.max(0, core.y + Math.floor((core.height - height) / 2)), level.height - height);
+    return { x, y, width, height };
+  });
+}
+
+interface ProbeOptions extends Abortable {
+  readonly requested: Precision;
+  readonly areas: readonly Rectangle[];
+}
+
+/** The error of each run's map, over all areas. */
+async function errorsOf(
+  { resources, programs, mean, std, slide, level }: ImageWork,
+  { runs }: TilePlan,
+  { requested, areas, signal }: ProbeOptions,
+): Promise<readonly PrecisionError[]> {
+  const [first, ...rest] = runs;
+  const asked = [probeOf(first), ...rest.map(probeOf)] as const;
+  const common = { engine: resources.engine, model: resources.model, programs, mean, std, signal };
+  const pairs = runs.map((): MapPair[] => []);
+  for (const area of areas) {
+    const pixels = await slide.read(level.index, area, { signal });
+    const wide = await explainPixels(pixels, asked, common);
+    const narrow = await explainPixels(pixels, asked, { ...common, precision: requested });
+    wide.forEach(({ map }, index) =>
+      pairs[index]?.push({ wide: map, narrow: narrow[index]?.map ?? new Float32Array() }),
+    );
+  }
+  return pairs.map(compare);
+}
+
+/** What the top class is, is known only after the last tile: the first one stands for it. */
+function probeOf({ options }: PlannedRun): PlanOptions {
+  return options.target.kind === "top1" ? { ...options, target: { kind: "class", index: 0 } } : options;
+}
+
+interface MapPair {
+  readonly wide: Float32Array;
+  readonly narrow: Float32Array;
+}
+
+const quantile = 0.999;
+
+function compare(pairs: readonly MapPair[]): PrecisionError {
+  let [low, high, sum, count] = [Infinity, -Infinity, 0, 0];
+  for (const { wide } of pairs) {
+    for (const value of wide) [low, high] = [Math.min(low, value), Math.max(high, value)];
+    count += wide.length;
+  }
+  const errors = new Float64Array(count);
+  // A map that is constant has no range: any error is then too large.
+  const range = Math.max(high - low, Number.MIN_VALUE);
+  let at = 0;
+  for (const { wide, narrow } of pairs) {
+    for (const [index, value] of wide.entries()) {
+      const error = Math.abs(value - (narrow[index] ?? Number.NaN)) / range;
+      errors[at] = Number.isNaN(error) ? Infinity : error;
+      sum += errors[at] ?? 0;
+      at += 1;
+    }
+  }
+  errors.sort();
+  const last = Math.max(0, count - 1);
+  return {
+    quantile: errors[Math.ceil(quantile * last)] ?? 0,
+    largest: errors[last] ?? 0,
+    mean: count === 0 ? 0 : sum / count,
+  };
+}

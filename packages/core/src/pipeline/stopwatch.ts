@@ -1,0 +1,32 @@
+import type { Observe, PipelineEvent, Stage } from "./events.ts";
+
+type Timed = <T>(stage: Stage, work: () => Promise<T>) => Promise<T>;
+
+/** Tells how long each piece of work takes. */
+export function stopwatch(observe: Observe): Timed {
+  return async (stage, work) => {
+    const started = performance.now();
+    const result = await work();
+    observe({ kind: "stage-done", stage, seconds: (performance.now() - started) / 1000 });
+    return result;
+  };
+}
+
+/** Adds up what is observed of each stage, for the manifest. */
+export function summed(observe: Observe): {
+  readonly observe: Observe;
+  readonly seconds: Readonly<Record<string, number>>;
+} {
+  const seconds: Record<string, number> = {};
+  const add = (name: string, value: number): void => {
+    seconds[name] = (seconds[name] ?? 0) + value;
+  };
+  return {
+    seconds,
+    observe: (event: PipelineEvent) => {
+      if (event.kind === "stage-done") add(event.stage, event.seconds);
+      if (event.kind === "tile-done") add("engineBusy", event.busySeconds);
+      observe(event);
+    },
+  };
+}
