@@ -15,41 +15,64 @@ export interface PoolOptions<Model, Opened> {
   close(opened: Opened): Promise<void>;
 }
 
-interface Entry<Model, Opened> {
-  readonly model: Model;
-  opened: Opened | undefined;
-  /** Whether it ran, so that it holds working memory. */
-  warm: boolean;
-}
-
 /** Models of an engine by program; those that are closed for lack of memory are opened again when they are used. */
 export interface WarmPool<Model, Opened> extends AsyncDisposable {
+  /** Opens a model. May overlap with everything else. */
   add(program: number, model: Model): Promise<void>;
-  /** The program's opened model, about to run: others are closed to make room. */
-  use(program: number): Promise<Opened>;
+  /** Begins to open a model that was closed and will be used soon. */
+  prepare(program: number): void;
+  /** Works with the program's opened model; others are closed to make room. One at a time. */
+  use<T>(program: number, work: (opened: Opened) => Promise<T>): Promise<T>;
   remove(program: number): Promise<void>;
+}
+
+interface Entry<Model, Opened> {
+  readonly model: Model;
+  opened: Promise<Opened> | undefined;
+  /** Whether it ran, so that it holds working memory. */
+  warm: boolean;
 }
 
 /**
  * Models that ran keep their working memory as long as the others of them hold at most `warmBytes`. The next to go is
  * the infrequent one that was used least recently: a program of border tiles must not push out that of the tiles
- * between them. Its calls must not overlap.
+ * between them.
  */
 export function openWarmPool<Model extends PooledModel, Opened>(
   options: PoolOptions<Model, Opened>,
 ): WarmPool<Model, Opened> {
   // In the order of last use: a program that is used moves to the end.
   const entries = new Map<number, Entry<Model, Opened>>();
+  const closing = new Set<Promise<void>>();
+  let running: Entry<Model, Opened> | undefined;
+
+  const openEntry = (entry: Entry<Model, Opened>): Promise<Opened> => {
+    entry.opened ??= options.open(entry.model);
+    return entry.opened;
+  };
 
   const release = async (entry: Entry<Model, Opened>): Promise<void> => {
     const { opened } = entry;
     entry.opened = undefined;
     entry.warm = false;
-    if (opened !== undefined) await options.close(opened);
+    // One that could not be opened has nothing to close.
+    const model = await opened?.then(
+      (value) => ({ value }),
+      () => undefined,
+    );
+    if (model !== undefined) await options.close(model.value);
   };
 
-  const makeRoom = async (beside: Entry<Model, Opened>): Promise<void> => {
-    const others = [...entries.values()].filter((entry) => entry !== beside && entry.opened !== undefined);
+  /** Nobody waits for what goes; `closing` keeps it for the end. */
+  const letGo = (entry: Entry<Model, Opened>): void => {
+    const gone: Promise<void> = release(entry).finally(() => closing.delete(gone));
+    closing.add(gone);
+  };
+
+  const makeRoom = (beside: Entry<Model, Opened>): void => {
+    const others = [...entries.values()].filter(
+      (entry) => entry !== beside && entry !== running && entry.opened !== undefined,
+    );
     const leaving = [...others.filter(({ model }) => !model.frequent), ...others.filter(({ model }) => model.frequent)];
     let bytes = others.reduce((sum, { warm, model }) => sum + (warm ? model.workingBytes : 0), 0);
     let open = others.length;
@@ -58,30 +81,41 @@ export function openWarmPool<Model extends PooledModel, Opened>(
       if (!relieves) continue;
       bytes -= entry.warm ? entry.model.workingBytes : 0;
       open -= 1;
-      await release(entry);
+      letGo(entry);
     }
-  };
-
-  const openEntry = async (entry: Entry<Model, Opened>): Promise<Opened> => {
-    await makeRoom(entry);
-    entry.opened ??= await options.open(entry.model);
-    return entry.opened;
   };
 
   return {
     add: async (program, model) => {
       const entry: Entry<Model, Opened> = { model, opened: undefined, warm: false };
-      await openEntry(entry);
       entries.set(program, entry);
+      try {
+        makeRoom(entry);
+        await openEntry(entry);
+      } catch (error) {
+        entries.delete(program);
+        throw error;
+      }
     },
-    use: async (program) => {
+    prepare: (program) => {
+      const entry = entries.get(program);
+      // Whoever uses it meets the failure.
+      if (entry !== undefined) openEntry(entry).catch(() => undefined);
+    },
+    use: async (program, work) => {
       const entry = entries.get(program);
       if (entry === undefined) throw new RangeError(`There is no program ${program}.`);
       entries.delete(program);
       entries.set(program, entry);
-      const opened = await openEntry(entry);
-      entry.warm = true;
-      return opened;
+      running = entry;
+      try {
+        makeRoom(entry);
+        const opened = await openEntry(entry);
+        entry.warm = true;
+        return await work(opened);
+      } finally {
+        running = undefined;
+      }
     },
     remove: async (program) => {
       const entry = entries.get(program);
@@ -89,8 +123,10 @@ export function openWarmPool<Model extends PooledModel, Opened>(
       if (entry !== undefined) await release(entry);
     },
     [Symbol.asyncDispose]: async () => {
-      for (const entry of entries.values()) await release(entry);
+      const all = [...entries.values()];
       entries.clear();
+      for (const entry of all) letGo(entry);
+      await Promise.all(closing);
     },
   };
 }

@@ -5,6 +5,7 @@ import { openImage } from "../format/images/open-image.ts";
 import { levelForResolution } from "../format/images/choose-level.ts";
 import type { ImageLevel, SlideImage } from "../format/image.ts";
 import { commitRun, describeOutputs } from "../format/output/commit.ts";
+import { openFinisher } from "../format/output/finish.ts";
 import type { Abortable } from "../io/byte-source.ts";
 import { observed } from "../io/observed.ts";
 import { networkFor } from "../model/network.ts";
@@ -90,6 +91,8 @@ async function explainGroup(
   const timed = stopwatch(work.observe);
   await mkdir(resources.scratch, { recursive: true });
   const folder = await mkdtemp(join(resources.scratch, "run-"));
+  // Its thread starts while tiles are computed.
+  await using finisher = openFinisher();
   try {
     const computed = await computeRuns(work, group, { precision: group.used, folder, signal });
     const results = new Map<string, ExplanationResult>();
@@ -101,7 +104,7 @@ async function explainGroup(
         const finished: FinishedRun = { ...work, ...group, ...run, precision, outcome, scale };
         const written = join(folder, id);
         await timed("assemble", () =>
-          writeResults(finished, { folder: written, tiles, thumbnail: computed.thumbnail }, { signal }),
+          writeResults(finished, { folder: written, finisher, tiles, thumbnail: computed.thumbnail }, { signal }),
         );
         const manifest = manifestOf(finished, {
           outputs: await describeOutputs(written),

@@ -122,8 +122,10 @@ async function errorsOf(
   const pairs = runs.map((): MapPair[] => []);
   for (const area of areas) {
     const pixels = await slide.read(level.index, area, { signal });
-    const wide = await explainPixels(pixels, asked, common);
-    const narrow = await explainPixels(pixels, asked, { ...common, precision: requested });
+    const [wide, narrow] = await Promise.all([
+      explainPixels(pixels, asked, common),
+      explainPixels(pixels, asked, { ...common, precision: requested }),
+    ]);
     wide.forEach(({ map }, index) =>
       pairs[index]?.push({ wide: map, narrow: narrow[index]?.map ?? new Float32Array() }),
     );

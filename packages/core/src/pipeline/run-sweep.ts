@@ -10,6 +10,7 @@ import { rectangleOf, regionOf } from "../geometry/rectangle.ts";
 import { coreOf } from "../geometry/tile-grid.ts";
 import type { TileGrid } from "../geometry/tile-grid.ts";
 import { foldConstants } from "../graph/fold-constants.ts";
+import { graphOf } from "../graph/graph.ts";
 import { prepareRestriction } from "../graph/restrict.ts";
 import type { RestrictionPlan } from "../graph/restrict.ts";
 import { float32 } from "../graph/tensor.ts";
@@ -68,14 +69,17 @@ export async function runSweep(
   const ranges = new Map<string, { min: number; max: number }>();
 
   const compute = async (task: TileTask): Promise<{ task: TileTask; outputs: Readonly<Record<string, Tensor>> }> => {
-    const inputs = await readInputs(run, task, globals);
-    const program = await run.programs.get({
-      key: `${run.programKey}/sweep${run.index}/${run.samples}/${run.precision}/${task.plan.key}`,
-      label: `sweep ${run.index + 1}, tile ${task.tile}`,
-      frequent: task.plan.key === frequent,
-      precision: run.precision,
-      build: () => foldConstants(tileProgram(sweep, task.plan.build(), run.samples)),
-    });
+    // A program is compiled while its first tile is read.
+    const [inputs, program] = await both(
+      readInputs(run, task, globals),
+      run.programs.get({
+        key: `${run.programKey}/sweep${run.index}/${run.samples}/${run.precision}/${task.plan.key}`,
+        label: `sweep ${run.index + 1}, tile ${task.tile}`,
+        frequent: task.plan.key === frequent,
+        precision: run.precision,
+        build: () => foldConstants(tileProgram(sweep, task.plan.build(), run.samples)),
+      }),
+    );
     const names = new Set(program.inputs);
     const given = Object.fromEntries(Object.entries(inputs).filter(([name]) => names.has(name)));
     const started = performance.now();
@@ -119,8 +123,15 @@ export async function runSweep(
   return { statistics, ranges };
 }
 
+/** Both results; the first failure once both have ended, so that nothing runs on behind the caller's back. */
+async function both<A, B>(a: Promise<A>, b: Promise<B>): Promise<readonly [A, B]> {
+  await Promise.allSettled([a, b]);
+  return [await a, await b];
+}
+
 function planTiles(run: SweepRun, sweep: Sweep): readonly TileTask[] {
-  const restriction = prepareRestriction(sweepOutputs(sweep));
+  // Once for all tiles: the flipped kernels of a gradient are the same everywhere.
+  const restriction = prepareRestriction(foldConstants(graphOf(sweepOutputs(sweep))).outputs);
   return run.tissue.tiles.map((tile) => {
     const core = coreOf(run.grid, tile);
     const regions = sweepRegions(sweep, regionOf(core));

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Outcome } from "../explain/explanation.ts";
 import type { ImageLevel, SlideImage } from "../format/image.ts";
 import type { Scale } from "../format/output/assemble-map.ts";
-import { openFinisher } from "../format/output/finish.ts";
+import type { Finisher } from "../format/output/finish.ts";
 import type { WritePreview } from "../format/output/preview.ts";
 import type { ScratchTile } from "../format/output/tile-scratch.ts";
 import type { TileGrid } from "../geometry/tile-grid.ts";
@@ -24,6 +24,7 @@ export interface FinishedRun extends ImageWork, PlannedRun {
 
 export interface ResultParts {
   readonly folder: string;
+  readonly finisher: Finisher;
   readonly tiles: readonly ScratchTile[];
   readonly thumbnail: WritePreview["thumbnail"];
 }
@@ -31,10 +32,9 @@ export interface ResultParts {
 /** Writes `map.tif`, `map.zarr` when it is asked for, and `preview.jpg` into a folder. */
 export async function writeResults(run: FinishedRun, parts: ResultParts, { signal }: Abortable): Promise<void> {
   const { settings, level, slide, scale } = run;
-  const { folder, tiles, thumbnail } = parts;
+  const { folder, finisher, tiles, thumbnail } = parts;
   const size = { width: level.width, height: level.height };
   await mkdir(folder);
-  await using finisher = openFinisher();
   const mapPath = join(folder, "map.tif");
   await finisher.run({ kind: "map", size, tiles, scale, path: mapPath }, { signal });
   if (settings.raw !== undefined) {

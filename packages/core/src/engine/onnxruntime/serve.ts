@@ -67,21 +67,23 @@ async function perform(pool: SessionPool, request: Request): Promise<Done> {
     case "compile":
       await pool.add(request.program, request);
       return { kind: "compiled" };
-    case "run": {
-      const session = await pool.use(request.program);
-      const feeds = Object.entries(request.inputs).map(([name, tensor]) => [name, toOrtTensor(tensor)] as const);
-      const started = performance.now();
-      const results = await session.run(Object.fromEntries(feeds));
-      const busySeconds = (performance.now() - started) / 1000;
-      const outputs = Object.entries(results).map(([name, tensor]) => [name, fromOrtTensor(tensor)] as const);
-      return { kind: "ran", outputs: Object.fromEntries(outputs), busySeconds };
-    }
+    case "run":
+      return pool.use(request.program, (session) => runSession(session, request.inputs));
     case "forget":
       await pool.remove(request.program);
       return { kind: "forgotten" };
     default:
       return request satisfies never;
   }
+}
+
+async function runSession(session: InferenceSession, inputs: Tensors): Promise<Done> {
+  const feeds = Object.entries(inputs).map(([name, tensor]) => [name, toOrtTensor(tensor)] as const);
+  const started = performance.now();
+  const results = await session.run(Object.fromEntries(feeds));
+  const busySeconds = (performance.now() - started) / 1000;
+  const outputs = Object.entries(results).map(([name, tensor]) => [name, fromOrtTensor(tensor)] as const);
+  return { kind: "ran", outputs: Object.fromEntries(outputs), busySeconds };
 }
 
 function messageOf(error: unknown): string {

@@ -56,6 +56,7 @@ interface ForeignFunction {
 export interface OpenVino {
   /** Calls a function that returns nothing. */
   free(name: FunctionName, handle: Handle): void;
+  freeAsync(name: FunctionName, handle: Handle): Promise<void>;
   /** @throws {Error} with OpenVINO's own message. */
   call(name: FunctionName, ...parameters: readonly unknown[]): void;
   /** The same off the main thread. What the parameters point to must be kept by the caller until it is done. */
@@ -152,6 +153,10 @@ function bind(path: string): OpenVino {
     call,
     callAsync,
     free,
+    freeAsync: (name, handle) =>
+      new Promise((resolve, reject) => {
+        foreign(name).async(handle, (error: unknown) => (error instanceof Error ? reject(error) : resolve()));
+      }),
     make: (name, parameters) => {
       const out: unknown[] = [null];
       call(name, ...parameters(out));

@@ -4,7 +4,7 @@ import { encodeOnnx } from "../../format/onnx/encode.ts";
 import { peakActivationBytes } from "../../graph/memory.ts";
 import type { Abortable } from "../../io/byte-source.ts";
 import { checkInputs } from "../check-inputs.ts";
-import type { Engine, Precision } from "../engine.ts";
+import type { Engine, Precision, RunResult } from "../engine.ts";
 import { openSerialQueue } from "../serial-queue.ts";
 import { openWarmPool } from "../warm-pool.ts";
 import { loadOpenVino } from "./library.ts";
@@ -48,7 +48,7 @@ export async function openOpenVinoEngine(options: OpenVinoOptions = {}): Promise
     warmBytes,
     limit: modelLimit,
     open: (model) => openRequest(library, { core, model }, { device: deviceName, threads }),
-    close: async (request) => closeRequest(library, request),
+    close: (request) => closeRequest(library, request),
   });
   let programs = 0;
   let closed = false;
@@ -70,10 +70,20 @@ export async function openOpenVinoEngine(options: OpenVinoOptions = {}): Promise
         frequent,
         workingBytes: overhead * peakActivationBytes(graph),
       };
-      await queue.ask(() => attempt(`Compiling "${label}"`, () => pool.add(program, model)), {
+      signal?.throwIfAborted();
+      const operation = `Compiling "${label}"`;
+      if (closed) throw failure(operation, "the engine was closed");
+      // Beside the runs: another program may compute while this one is compiled.
+      const compiling = attempt(operation, () => pool.add(program, model));
+      await withdrawable(
+        compiling,
         signal,
-        closed: () => failure(`Compiling "${label}"`, "the engine was closed"),
-      });
+        () =>
+          void compiling.then(
+            () => pool.remove(program),
+            () => undefined,
+          ),
+      );
       let disposed = false;
       return {
         inputs: graph.inputs.map(({ name }) => name),
@@ -81,12 +91,10 @@ export async function openOpenVinoEngine(options: OpenVinoOptions = {}): Promise
           checkInputs(graph, inputs, label);
           const operation = `Running "${label}"`;
           if (disposed) throw failure(operation, "the program was disposed of");
-          const work = async (): Promise<Awaited<ReturnType<typeof runRequest>>> =>
-            runRequest(library, await pool.use(program), { graph, inputs });
-          return queue.ask(() => attempt(operation, work), {
-            signal,
-            closed: () => failure(operation, "the engine was closed"),
-          });
+          const work = (): Promise<RunResult> =>
+            attempt(operation, () => pool.use(program, (request) => runRequest(library, request, { graph, inputs })));
+          if (signal?.aborted !== true) pool.prepare(program);
+          return queue.ask(work, { signal, closed: () => failure(operation, "the engine was closed") });
         },
         [Symbol.asyncDispose]: async () => {
           if (disposed) return;
@@ -105,6 +113,24 @@ export async function openOpenVinoEngine(options: OpenVinoOptions = {}): Promise
       library.free("freeCore", core);
     },
   };
+}
+
+/** The same, until the signal aborts: then its reason, at once, and `abandon` for what still goes on. */
+async function withdrawable<T>(work: Promise<T>, signal: AbortSignal | undefined, abandon: () => void): Promise<T> {
+  if (signal === undefined) return work;
+  let withdraw = (): void => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    withdraw = () => {
+      abandon();
+      reject(signal.reason);
+    };
+    signal.addEventListener("abort", withdraw, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener("abort", withdraw);
+  }
 }
 
 async function attempt<T>(operation: string, work: () => Promise<T>): Promise<T> {

@@ -1,6 +1,6 @@
 import type { Graph } from "../../graph/graph.ts";
 import type { Tensor } from "../../graph/tensor.ts";
-import type { Precision } from "../engine.ts";
+import type { Precision, RunResult } from "../engine.ts";
 import type { PooledModel } from "../warm-pool.ts";
 import type { Handle, OpenVino } from "./library.ts";
 import { emptyTensor, viewOf } from "./tensors.ts";
@@ -54,14 +54,10 @@ export async function openRequest(
   }
 }
 
-export function closeRequest(library: OpenVino, { compiled, request }: Request): void {
-  library.free("freeRequest", request);
-  library.free("freeCompiled", compiled);
-}
-
-export interface RequestRun {
-  readonly outputs: Readonly<Record<string, Tensor>>;
-  readonly busySeconds: number;
+/** Off the main thread: giving hundreds of megabytes back to the system takes its time. */
+export async function closeRequest(library: OpenVino, { compiled, request }: Request): Promise<void> {
+  await library.freeAsync("freeRequest", request);
+  await library.freeAsync("freeCompiled", compiled);
 }
 
 /** Runs once, off the main thread: OpenVINO reads the inputs' buffers and writes the outputs' where they lie. */
@@ -69,7 +65,7 @@ export async function runRequest(
   library: OpenVino,
   { request }: Request,
   { graph, inputs }: { readonly graph: Graph; readonly inputs: Readonly<Record<string, Tensor>> },
-): Promise<RequestRun> {
+): Promise<RunResult> {
   const given = graph.inputs.map(({ name }) => inputs[name]).filter((tensor) => tensor !== undefined);
   const outputs = Object.entries(graph.outputs).map(
     ([name, { type, shape }]) => [name, emptyTensor(type, shape)] as const,

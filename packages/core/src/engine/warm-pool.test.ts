@@ -1,0 +1,88 @@
+import { describe, expect, it } from "vitest";
+import { openWarmPool } from "./warm-pool.ts";
+
+const model = (name: string, options: { readonly frequent?: boolean; readonly bytes?: number } = {}) => {
+  return { name, frequent: options.frequent ?? false, workingBytes: options.bytes ?? 10 };
+};
+
+function poolOf({ warmBytes = 0, limit = 10 }: { readonly warmBytes?: number; readonly limit?: number } = {}) {
+  const log: string[] = [];
+  const pool = openWarmPool<ReturnType<typeof model>, string>({
+    warmBytes,
+    limit,
+    open: async ({ name }) => {
+      log.push(`open ${name}`);
+      if (name === "bad") throw new Error("can't be opened");
+      return name;
+    },
+    close: async (name) => void log.push(`close ${name}`),
+  });
+  return { pool, log };
+}
+
+const run = (opened: string): Promise<string> => Promise.resolve(`ran ${opened}`);
+
+describe("a pool of models", () => {
+  it("closes those that ran when they hold more than may stay warm, and opens them again when they are used", async () => {
+    const { pool, log } = poolOf({ warmBytes: 10 });
+    for (const [program, name] of ["a", "b", "c"].entries()) await pool.add(program, model(name));
+    for (const program of [0, 1, 2, 0]) await pool.use(program, run);
+    // With a and b warm, c's run lets a go; a's run lets b go.
+    expect(log.toSorted()).toEqual(["close a", "close b", "open a", "open a", "open b", "open c"]);
+    await pool[Symbol.asyncDispose]();
+    expect(log.slice(6)).toEqual(["close c", "close a"]);
+  });
+
+  it("lets the frequent one go last", async () => {
+    const { pool, log } = poolOf({ warmBytes: 10 });
+    await pool.add(0, model("inner", { frequent: true }));
+    await pool.add(1, model("left"));
+    await pool.add(2, model("right"));
+    for (const program of [0, 1, 2, 0]) await pool.use(program, run);
+    expect(log.filter((line) => line.startsWith("close"))).toEqual(["close left"]);
+  });
+
+  it("has at most so many open", async () => {
+    const { pool, log } = poolOf({ warmBytes: 1000, limit: 2 });
+    for (const [program, name] of ["a", "b", "c"].entries()) await pool.add(program, model(name));
+    expect(log.toSorted()).toEqual(["close a", "open a", "open b", "open c"]);
+    expect(await pool.use(0, run)).toBe("ran a");
+  });
+
+  it("opens a model that was closed as soon as it is known that it will be used", async () => {
+    const { pool, log } = poolOf();
+    await pool.add(0, model("a"));
+    await pool.add(1, model("b"));
+    for (const program of [0, 1]) await pool.use(program, run);
+    pool.prepare(0);
+    expect(log.filter((line) => line === "open a")).toHaveLength(2);
+    await pool.use(0, run);
+    expect(log.filter((line) => line === "open a")).toHaveLength(2);
+  });
+
+  it("does not close the one that runs when another is added meanwhile", async () => {
+    const { pool, log } = poolOf({ limit: 1 });
+    await pool.add(0, model("a"));
+    let finish = (): void => undefined;
+    const running = pool.use(0, async (opened) => {
+      await new Promise<void>((resolve) => {
+        finish = resolve;
+      });
+      return opened;
+    });
+    await pool.add(1, model("b"));
+    expect(log).toEqual(["open a", "open b"]);
+    finish();
+    expect(await running).toBe("a");
+  });
+
+  it("forgets a model that can't be opened, and closes what is removed", async () => {
+    const { pool, log } = poolOf();
+    await expect(pool.add(0, model("bad"))).rejects.toThrow("can't be opened");
+    await expect(pool.use(0, run)).rejects.toThrow("no program 0");
+    await pool.add(1, model("a"));
+    await pool.remove(1);
+    await pool.remove(1);
+    expect(log).toEqual(["open bad", "open a", "close a"]);
+  });
+});
