@@ -1,11 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Engine } from "../../packages/core/src/engine/engine.ts";
+import type { Engine, Precision } from "../../packages/core/src/engine/engine.ts";
+import { openOnnxRuntimeEngine } from "../../packages/core/src/engine/onnxruntime/index.ts";
 import * as build from "../../packages/core/src/graph/build.ts";
 import { graphOf } from "../../packages/core/src/graph/graph.ts";
 import type { Graph } from "../../packages/core/src/graph/graph.ts";
 import { evaluate, referenceTensor } from "../../packages/core/src/graph/reference.ts";
 import { elementsOf, float32, tensorOf } from "../../packages/core/src/graph/tensor.ts";
 import type { ElementType, Tensor } from "../../packages/core/src/graph/tensor.ts";
+import { explainCase, methodCases } from "./method-cases.ts";
 import { operatorCases, scattered } from "./operator-cases.ts";
 import type { OperatorCase } from "./operator-cases.ts";
 
@@ -62,13 +64,28 @@ function slowGraph(): { readonly graph: Graph; readonly inputs: () => Record<str
   };
 }
 
-/** What every engine owes to its users. `missing` says why the engine can't be tested here. */
-export function engineConformance(name: string, open: () => Promise<Engine>, missing?: string): void {
+export interface ConformanceOptions {
+  /** Why the engine can't be tested here. */
+  readonly missing?: string | undefined;
+  /** What programs are compiled to. Default: float32. */
+  readonly precision?: Precision;
+}
+
+/**
+ * What every engine owes to its users: operators as the reference evaluator computes them, methods as ONNX Runtime does on
+ * the CPU in float32, and, in float32, order, withdrawal and disposal.
+ */
+export function engineConformance(
+  name: string,
+  open: () => Promise<Engine>,
+  { missing, precision = "float32" }: ConformanceOptions = {},
+): void {
+  const subject = `the ${name} engine${precision === "float32" ? "" : ` in ${precision}`}`;
   if (missing !== undefined) {
-    test.skip(`the ${name} engine is not here: ${missing}`, () => undefined);
+    test.skip(`${subject} is not here: ${missing}`, () => undefined);
     return;
   }
-  describe(`the ${name} engine`, () => {
+  describe(subject, () => {
     let engine: Engine;
     beforeAll(async () => {
       engine = await open();

@@ -1,15 +1,110 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
 import { openOpenVinoEngine } from "../../packages/core/src/engine/openvino/index.ts";
+import * as build from "../../packages/core/src/graph/build.ts";
+import { graphOf } from "../../packages/core/src/graph/graph.ts";
+import type { Graph } from "../../packages/core/src/graph/graph.ts";
+import { elementsOf, float32 } from "../../packages/core/src/graph/tensor.ts";
+import type { Tensor } from "../../packages/core/src/graph/tensor.ts";
 import { engineConformance } from "./conformance.ts";
+import { scattered } from "./operator-cases.ts";
 
-/** Why OpenVINO can't be tested on this machine. */
-async function missing(): Promise<string | undefined> {
+interface Finding {
+  /** Why OpenVINO can't be tested on this machine. */
+  readonly missing?: string;
+  readonly narrow: boolean;
+}
+
+async function look(): Promise<Finding> {
   try {
-    const engine = await openOpenVinoEngine();
-    await engine[Symbol.asyncDispose]();
-    return undefined;
+    await using engine = await openOpenVinoEngine();
+    return { narrow: engine.precisions.includes("bfloat16") };
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return { missing: error instanceof Error ? error.message : String(error), narrow: false };
   }
 }
 
-engineConformance("openvino cpu", () => openOpenVinoEngine(), await missing());
+const { missing, narrow } = await look();
+
+engineConformance("openvino cpu", () => openOpenVinoEngine(), missing);
+
+/** Three channels of bytes, added up by a convolution, then along rows. */
+function sums(weight: Tensor, columns: number): Graph {
+  const pixels = build.cast(build.input("pixels", { type: "uint8", shape: [1, 3, 4, columns] }), "float32");
+  const features = build.relu(build.conv(pixels, build.constant(weight)));
+  return graphOf({ features, rows: build.reduceSum(features, [3]) });
+}
+
+const columns = 1000;
+const bytes = Uint8Array.from({ length: 3 * 4 * columns }, (_, index) => (index * 37) % 256);
+
+async function run(graph: Graph, precision: "float32" | "bfloat16"): Promise<Readonly<Record<string, Float64Array>>> {
+  await using engine = await openOpenVinoEngine({ threads: 1 });
+  await using program = await engine.compile(graph, { precision });
+  const pixels: Tensor = { type: "uint8", shape: [1, 3, 4, columns], data: Uint8Array.from(bytes) };
+  const { outputs } = await program.run({ pixels });
+  return Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [name, elementsOf(tensor)]));
+}
+
+describe.skipIf(!narrow)("openvino in bfloat16, where the processor has it", () => {
+  test("adds up and gives out in float32", async () => {
+    // Bytes and ones have 8 bits; sums of three bytes have up to 10, which bfloat16 has not.
+    const graph = sums(float32([1, 3, 1, 1], [1, 1, 1]), columns);
+    const { features, rows } = await run(graph, "bfloat16");
+    const at = (channel: number, row: number, column: number): number =>
+      bytes[(channel * 4 + row) * columns + column] ?? 0;
+    const expected = Array.from({ length: 4 * columns }, (_, index) => {
+      const [row, column] = [Math.floor(index / columns), index % columns];
+      return at(0, row, column) + at(1, row, column) + at(2, row, column);
+    });
+    expect([...(features ?? [])]).toEqual(expected);
+    expect([...(rows ?? [])]).toEqual(
+      [0, 1, 2, 3].map((row) =>
+        expected.slice(row * columns, (row + 1) * columns).reduce((sum, value) => sum + value, 0),
+      ),
+    );
+  });
+
+  test("computes narrower, and in float32 does not", async () => {
+    const graph = sums(scattered([8, 3, 1, 1]), columns);
+    const [wide, small] = await Promise.all([run(graph, "float32"), run(graph, "bfloat16")]);
+    const largest = (wide["features"] ?? []).reduce((most, value) => Math.max(most, value), 0);
+    const error = (wide["features"] ?? []).reduce(
+      (most, value, index) => Math.max(most, Math.abs(value - (small["features"]?.[index] ?? Number.NaN))),
+      0,
+    );
+    // Weights are rounded to 8 bits: 2^-9 of each product, three of which are added.
+    expect(error / largest).toBeGreaterThan(1e-5);
+    expect(error / largest).toBeLessThan(3 * 2 ** -9);
+  });
+});
+if (missing === undefined && !narrow) {
+  test.skip("bfloat16: the processor does not have it", () => undefined);
+}
+
+test("a library that is not there, or is none, is refused with the way to get it", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "openvino-"));
+  try {
+    const path = join(folder, "libopenvino_c.so");
+    await expect(openOpenVinoEngine({ library: path })).rejects.toMatchObject({
+      code: "engine-unavailable",
+      message: expect.stringMatching(/libopenvino_c\.so, found none.*npm run setup:openvino.*SLIDELIGHT_OPENVINO/su),
+    });
+    await writeFile(path, "this is no library");
+    await expect(openOpenVinoEngine({ library: path })).rejects.toMatchObject({
+      code: "engine-unavailable",
+      message: expect.stringContaining("npm run setup:openvino"),
+    });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+test.skipIf(missing !== undefined)("a device that is not there is refused", async () => {
+  await expect(openOpenVinoEngine({ provider: "gpu", device: 9 })).rejects.toMatchObject({
+    code: "engine-unavailable",
+    message: expect.stringContaining("GPU.9"),
+  });
+});

@@ -5,6 +5,7 @@ import type { Node } from "./node.ts";
 import { evaluate, roundedTensor } from "./reference.ts";
 import { mapNodes, rewrite } from "./rewrite.ts";
 import { sizeOf } from "./tensor.ts";
+import type { Tensor } from "./tensor.ts";
 
 export interface FoldOptions {
   /** The most elements that a Constant made here may have. Default: 4,194,304 (16 MiB of float32). */
@@ -58,8 +59,26 @@ function constantLeaves(node: Node): readonly Node[] | undefined {
   return leaves;
 }
 
+/**
+ * What was made of a tensor, by what was done: the gradient of a model flips the same kernels for every image. The tensors
+ * hold it, so it goes with the model.
+ */
+const computedFrom = new WeakMap<Tensor, Map<string, Tensor>>();
+
 /** The Constant that a node without inputs amounts to. */
 function computed(node: Node): Node {
+  const [operand, ...others] = operandsOf(node);
+  if (operand?.op !== "Constant" || others.length > 0) return constant(evaluated(node), { name: node.name });
+  const known = computedFrom.get(operand.attributes.tensor) ?? new Map<string, Tensor>();
+  computedFrom.set(operand.attributes.tensor, known);
+  const key = `${node.op} ${JSON.stringify(node.attributes)}`;
+  const tensor = known.get(key) ?? evaluated(node);
+  known.set(key, tensor);
+  return constant(tensor, { name: node.name });
+}
+
+function evaluated(node: Node): Tensor {
   const { value } = evaluate(graphOf({ value: node }), {});
-  return value === undefined ? node : constant(roundedTensor(value, node.type), { name: node.name });
+  if (value === undefined) throw new RangeError(`Folding ${node.op} "${node.name}": it has no value.`);
+  return roundedTensor(value, node.type);
 }
