@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { prepareOnnxStandardTests } from "./onnx-standard-tests.mjs";
+import { ensureOpenVino } from "./openvino.mjs";
 import { dockerAnswers, ensureRedis, ensureS3Server, main, root, setUp } from "./setup.mjs";
 
 /** Suites that can do nothing at all without an S3 server. */
@@ -13,6 +14,7 @@ await main(async () => {
   setUp();
   // Where they can't be made, their suite is skipped and says why.
   await prepareOnnxStandardTests();
+  const openvino = process.env.SLIDELIGHT_OPENVINO === undefined ? ensureOpenVino() : undefined;
   const redis = process.env.SLIDELIGHT_TEST_REDIS_URL === undefined ? ensureRedis() : undefined;
   const s3 = process.env.SLIDELIGHT_TEST_S3_ENDPOINT === undefined ? ensureS3Server() : undefined;
   const docker = (redis ?? s3) !== undefined && dockerAnswers();
@@ -42,8 +44,8 @@ await main(async () => {
   const skipped = [...counts.skipped, ...(noS3 ? s3Suites : [])];
   if (skipped.length > 0) {
     process.stdout.write(`\nSkipped:\n${skipped.map((name) => `  ${name}\n`).join("")}`);
-    for (const reason of [redis, s3])
-      if (reason !== undefined && !docker) process.stdout.write(`  because: ${reason}\n`);
+    for (const reason of [openvino, ...(docker ? [] : [redis, s3])])
+      if (reason !== undefined) process.stdout.write(`  because: ${reason}\n`);
   }
   // A run can fail without a test that does: an unhandled rejection.
   const failed = Math.max(counts.failed, run.status === 0 ? 0 : 1);

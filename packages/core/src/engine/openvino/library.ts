@@ -69,11 +69,9 @@ export interface OpenVino {
   readonly version: string;
 }
 
-/** Where the C library is, unless the caller knows better. */
-export function findOpenVino(): string | undefined {
-  const name = Object.hasOwn(names, process.platform)
-    ? Object.entries(names).find(([platform]) => platform === process.platform)?.[1]
-    : undefined;
+/** Where `npm run setup:openvino` puts the C library; `undefined` where it did not. */
+function findOpenVino(): string | undefined {
+  const name = new Map<string, string>(Object.entries(names)).get(process.platform);
   if (name === undefined) return undefined;
   const path = join(homedir(), ".cache", "slidelight", `openvino-${release}`, "openvino", "libs", name);
   return existsSync(path) ? path : undefined;
