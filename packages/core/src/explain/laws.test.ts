@@ -113,6 +113,13 @@ describe("closed forms", () => {
     expect(explain(on, "saliency", { kind: "class", index: 0 }, 64).sweeps).toBe(1);
     expect(explain(on, "saliency", { kind: "top1" }, 64).sweeps).toBe(2);
   });
+
+  it("needs two sweeps below a generalised mean: the mean gradient is summed up beside the pool", () => {
+    const on = network({ pool: { kind: "generalised-mean", power: 3 } });
+    for (const target of [{ kind: "top1" }, { kind: "class", index: 0 }] as const) {
+      expect(explain(on, "grad-cam", target, 64).sweeps).toBe(2);
+    }
+  });
 });
 
 describe("the gradient to the input", () => {

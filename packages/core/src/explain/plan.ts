@@ -8,6 +8,7 @@ import { cellsOf } from "./draft.ts";
 import type { Declare, Draft, PlanOptions, Variant } from "./draft.ts";
 import { scheduleSweeps } from "./explanation.ts";
 import type { Explanation, Global, StatisticRequest, StatisticTable } from "./explanation.ts";
+import { factorGlobals } from "./factor-globals.ts";
 import { solveHead } from "./head.ts";
 import type { LayerContext, Method } from "./method.ts";
 import { methods } from "./methods/index.ts";
@@ -145,11 +146,17 @@ function layerContext(draft: Draft, parts: LayerContextParts): LayerContext {
       const value = gradient();
       if (value.shape[2] === 1 && value.shape[3] === 1) return value;
       const id = `mean-gradient${parts.suffix}`;
-      parts.request({ id, kind: "sum", of: value, stride: layer.stride });
+      const { factors, rest } = factorGlobals(value, draft.globals.values());
+      parts.request({ id, kind: "sum", of: rest, stride: layer.stride });
       const cells = cellsOf(options, layer.stride, layer.cropped);
       return parts.declare(id, channels, {
-        from: [id],
-        value: (statistics) => sumOf(statistics, id).map((sum) => sum / cells),
+        from: [id, ...factors.flatMap(({ from }) => from)],
+        value: (statistics) => {
+          const scales = factors.map((factor) => factor.value(statistics));
+          return sumOf(statistics, id).map((sum, k) =>
+            scales.reduce((mean, scale) => mean * at(scale, k), sum / cells),
+          );
+        },
       });
     },
     classWeights: () => {
