@@ -228,3 +228,62 @@ describe("slidelight inspect", () => {
     expect(JSON.parse(stdout)).toMatchObject({ kind: "image", format: "PNG", levels: [{ width: 57, height: 57 }] });
   });
 });
+
+describe("slidelight engines", () => {
+  const finding = z.strictObject({
+    engine: z.string(),
+    provider: z.string(),
+    on: z.string(),
+    present: z.boolean(),
+    version: z.string().optional(),
+    device: z.string().optional(),
+    precisions: z.array(z.string()).optional(),
+    speed: z.record(z.string(), z.number().nullable()).optional(),
+    reason: z.string().optional(),
+    advice: z.string().optional(),
+  });
+  const report = z.strictObject({
+    engines: z.array(finding),
+    auto: z.strictObject({ engine: z.string(), provider: z.string() }),
+  });
+
+  test("tells which are here and how fast they are, and of the others why not and how to get them", async () => {
+    const { status, stdout, stderr } = await run("engines", "--measure", "--json");
+    expect(status, stderr).toBe(0);
+    const { engines, auto } = report.parse(JSON.parse(stdout));
+    expect(new Set(engines.map(({ engine, provider }) => `${engine} ${provider}`)).size).toBe(engines.length);
+    const here = engines.filter(({ present }) => present);
+    expect(here).toContainEqual(expect.objectContaining({ engine: "onnxruntime", provider: "cpu" }));
+    expect(here).toContainEqual(expect.objectContaining(auto));
+    for (const { precisions = [], speed = {} } of here) {
+      expect(precisions).toContain("float32");
+      expect(Object.keys(speed)).toEqual(precisions);
+      expect(speed["float32"]).toBeGreaterThan(0);
+    }
+    for (const { reason, advice } of engines.filter(({ present }) => !present)) {
+      expect(reason).toMatch(/expected .*got/su);
+      expect(advice).toMatch(/\w/u);
+    }
+  });
+
+  test("tells the same in lines", async () => {
+    const { status, stdout } = await run("engines");
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^✓ onnxruntime cpu +CPU: version \d/mu);
+    expect(stdout).toMatch(/^--engine auto takes \w+ on \w+$/mu);
+  });
+
+  test("an engine, a provider or a precision that is not there is refused in one line that says what to do", async () => {
+    const images = ["explain", "images/a.png", "--model", "model.onnx", "--out", "refused"];
+    const named = await run(...images, "--engine", "abacus");
+    expect(named).toMatchObject({ status: 2, stderr: expect.stringContaining("--engine") });
+    const provided = await run(...images, "--engine", "openvino", "--provider", "webgpu");
+    expect(provided).toMatchObject({ status: 2, stderr: expect.stringMatching(/expected a provider among cpu, gpu/u) });
+    const precise = await run(...images, "--engine", "onnxruntime", "--precision", "bfloat16");
+    expect(precise).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/\[engine-unavailable\] .*bfloat16.*slidelight engines/u),
+    });
+    expect(await readdir(work.folder)).not.toContain("refused");
+  });
+});

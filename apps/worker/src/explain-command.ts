@@ -12,6 +12,7 @@ import {
   classNames,
   describeModel,
   explainImage,
+  openFinisher,
   openProgramCache,
   openSource,
   openStore,
@@ -109,9 +110,11 @@ async function explainAll(images: readonly string[], report: Report, context: Co
     checkTargets(model, config);
     await using engine = await openEngineOf(config.engine, { signal });
     await using programs = openProgramCache(engine);
+    await using finisher = openFinisher();
     const resources: ExplanationResources = {
       engine,
       programs,
+      finisher,
       model,
       output: openStore(config.out, storage),
       scratch: config.engine.scratch,
@@ -128,6 +131,7 @@ async function explainAll(images: readonly string[], report: Report, context: Co
     }
   } catch (error) {
     if (signal.aborted) throw error;
+    if (error instanceof SlidelightError && error.code === "usage" && report.entries.length === 0) throw error;
     // Known before any image was read, or the same for all of them.
     tell(error, report);
     const told = new Set(report.entries.map(({ result }) => result.image));

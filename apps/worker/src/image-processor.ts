@@ -5,6 +5,7 @@ import { explainImage, isRetryable, openSource, openStore, SlidelightError } fro
 import type {
   Engine,
   ExplanationResult,
+  Finisher,
   ImageLimits,
   Observe,
   PipelineEvent,
@@ -19,6 +20,7 @@ import type { Metrics } from "./metrics.ts";
 export interface ProcessorResources {
   readonly engine: Engine;
   readonly programs: ProgramCache;
+  readonly finisher: Finisher;
   readonly storage: StoreSettings;
   readonly scratch: string;
   readonly limits: ImageLimits;
@@ -97,13 +99,14 @@ async function explainJob(payload: ImageJob, options: JobOptions): Promise<reado
   const { resources, stop, observe } = options;
   const { image, settings, out } = payload;
   const { model } = await modelOf(payload, options);
-  const { engine, programs, storage, scratch, limits, memoryBytes } = resources;
+  const { engine, programs, finisher, storage, scratch, limits, memoryBytes } = resources;
   return explainImage(
     { uri: image.uri, key: image.key, open: (abortable) => openSource(image.uri, { ...storage, ...abortable }) },
     settings,
     {
       engine,
       programs,
+      finisher,
       model,
       output: openStore(out, storage),
       scratch,

@@ -1,6 +1,6 @@
 import { addOptions, queueName, redactedUrl, storageSettings } from "@slidelight/contract";
 import type { CommandContext } from "@slidelight/contract";
-import { openProgramCache, SlidelightError } from "@slidelight/core";
+import { openFinisher, openProgramCache, SlidelightError } from "@slidelight/core";
 import { Queue, Worker } from "bullmq";
 import type { Command } from "commander";
 import { Redis } from "ioredis";
@@ -44,12 +44,14 @@ async function runWorker(config: WorkerConfig, context: CommandContext): Promise
   await using redis = await openRedis(config.queue.redis, log);
   await using engine = await openEngineOf(config.engine, { signal: context.signal });
   await using programs = openProgramCache(engine);
+  await using finisher = openFinisher();
   const queue = new Queue(name, { connection: redis.client });
   const metrics = openMetrics(engine, () => within(answerMs, queue.getJobCounts(...counted)));
   const stopping = new AbortController();
   const processor = imageProcessor({
     engine,
     programs,
+    finisher,
     storage: storageSettings(config.storage),
     scratch: config.engine.scratch,
     limits: imageLimits(config.engine),

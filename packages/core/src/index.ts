@@ -19,6 +19,8 @@ export type { ImageLevel, ImageLimits, Pixels, SlideImage } from "./format/image
 export { openImage } from "./format/images/open-image.ts";
 export { encodeOnnx } from "./format/onnx/encode.ts";
 export { readOnnx } from "./format/onnx/read-onnx.ts";
+export { openFinisher } from "./format/output/finish.ts";
+export type { Finisher } from "./format/output/finish.ts";
 export { manifestSchema, parseManifest } from "./format/output/manifest.ts";
 export type { Manifest } from "./format/output/manifest.ts";
 export type { Abortable, ByteSource } from "./io/byte-source.ts";

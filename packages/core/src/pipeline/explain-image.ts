@@ -62,7 +62,8 @@ export async function explainImage(
   if (first !== undefined) {
     const tiles = await planTiles(work, [first, ...rest]);
     for (const group of inPrecision(tiles, await probePrecision(work, tiles, { signal }))) {
-      for (const [id, result] of await explainGroup(work, group, { startedAt, seconds, signal })) results.set(id, result);
+      for (const [id, result] of await explainGroup(work, group, { startedAt, seconds, signal }))
+        results.set(id, result);
     }
   }
   const told = new Set<string>();
@@ -91,8 +92,9 @@ async function explainGroup(
   const timed = stopwatch(work.observe);
   await mkdir(resources.scratch, { recursive: true });
   const folder = await mkdtemp(join(resources.scratch, "run-"));
-  // Its thread starts while tiles are computed.
-  await using finisher = openFinisher();
+  await using ownFinisher = resources.finisher === undefined ? openFinisher() : undefined;
+  const finisher = resources.finisher ?? ownFinisher;
+  if (finisher === undefined) throw new RangeError("A finisher was just opened.");
   try {
     const computed = await computeRuns(work, group, { precision: group.used, folder, signal });
     const results = new Map<string, ExplanationResult>();

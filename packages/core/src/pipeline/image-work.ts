@@ -1,4 +1,5 @@
 import type { Engine } from "../engine/engine.ts";
+import type { Finisher } from "../format/output/finish.ts";
 import type { ImageLevel, ImageLimits, SlideImage } from "../format/image.ts";
 import type { Abortable, ByteSource } from "../io/byte-source.ts";
 import type { ObjectStore } from "../io/object-store.ts";
@@ -14,6 +15,8 @@ export interface ExplanationResources {
   /** Compiled programs of the same engine, when they should outlive one image. */
   readonly programs?: ProgramCache;
   readonly model: Model;
+  /** The thread that writes maps, when it should outlive one image. */
+  readonly finisher?: Finisher;
   readonly output: ObjectStore;
   /** Folder for scratch files; each run makes and removes its own folder inside. */
   readonly scratch: string;

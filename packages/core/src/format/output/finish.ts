@@ -16,46 +16,74 @@ export interface Finisher extends AsyncDisposable {
   run(task: FinishTask, options?: Abortable): Promise<void>;
 }
 
-/** A worker thread for what comes after the last tile, so that the main thread never loops over pixels. One task at a time. */
+/**
+ * A worker thread for what comes after the last tile, so that the main thread never loops over pixels. It does one task
+ * after the other, of whichever image. The thread is started with the first task, and anew after one that was given up or
+ * crashed: what it was doing ends with it.
+ */
 export function openFinisher(): Finisher {
-  const worker = new Worker(threadFile("finish-thread", import.meta.url), { name: "finish", execArgv: [] });
-  worker.unref();
-  return {
-    run: (task, { signal } = {}) =>
-      new Promise<void>((resolve, reject) => {
-        const stop = (): void => {
-          worker.off("message", answered);
-          worker.off("error", crashed);
-          signal?.removeEventListener("abort", aborted);
-          worker.unref();
-        };
-        const answered = (answer: FinishAnswer): void => {
-          stop();
-          if (answer.ok) resolve();
-          else reject(unwritable(task, answer.message));
-        };
-        const crashed = (error: Error): void => {
-          stop();
-          reject(unwritable(task, error.message, error));
-        };
-        const aborted = (): void => {
-          stop();
-          reject(signal?.reason);
-        };
-        if (signal?.aborted === true) {
-          reject(signal.reason);
-          return;
-        }
-        worker.ref();
-        worker.on("message", answered);
-        worker.on("error", crashed);
-        signal?.addEventListener("abort", aborted);
-        worker.postMessage(task);
-      }),
-    [Symbol.asyncDispose]: async () => {
-      await worker.terminate();
-    },
+  let worker: Worker | undefined;
+  let tail: Promise<unknown> = Promise.resolve();
+  const end = async (): Promise<void> => {
+    const ended = worker;
+    worker = undefined;
+    await ended?.terminate();
   };
+  const start = (): Worker => {
+    worker ??= new Worker(threadFile("finish-thread", import.meta.url), { name: "finish", execArgv: [] });
+    worker.unref();
+    return worker;
+  };
+  const perform = async (task: FinishTask, { signal }: Abortable): Promise<void> => {
+    signal?.throwIfAborted();
+    try {
+      const answer = await answerOf(start(), task, signal);
+      if (answer.ok) return;
+      throw unwritable(task, answer.message);
+    } catch (error) {
+      if (error instanceof SlidelightError) throw error;
+      await end();
+      if (signal?.aborted === true) throw signal.reason;
+      throw unwritable(task, error instanceof Error ? error.message : String(error), error);
+    }
+  };
+  return {
+    run: (task, options = {}) => {
+      const done = tail.then(() => perform(task, options));
+      tail = done.catch(() => undefined);
+      return done;
+    },
+    [Symbol.asyncDispose]: end,
+  };
+}
+
+/** What the thread says of a task. @throws What it died of; the signal's reason when it aborts. */
+function answerOf(worker: Worker, task: FinishTask, signal: AbortSignal | undefined): Promise<FinishAnswer> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => {
+      worker.off("message", answered);
+      worker.off("error", crashed);
+      signal?.removeEventListener("abort", aborted);
+      worker.unref();
+    };
+    const answered = (answer: FinishAnswer): void => {
+      stop();
+      resolve(answer);
+    };
+    const crashed = (error: Error): void => {
+      stop();
+      reject(error);
+    };
+    const aborted = (): void => {
+      stop();
+      reject(signal?.reason);
+    };
+    worker.ref();
+    worker.on("message", answered);
+    worker.on("error", crashed);
+    signal?.addEventListener("abort", aborted);
+    worker.postMessage(task);
+  });
 }
 
 const names: { readonly [K in FinishTask["kind"]]: string } = {
