@@ -1,8 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { explainImage, openStore } from "../packages/core/dist/index.js";
-import { openOnnxRuntimeEngine } from "../packages/core/dist/engine/onnxruntime/index.js";
+import { chooseEngine, explainImage, openStore } from "../packages/core/dist/index.js";
 import { median, megapixels, peakGigabytes, printTable, timed, withResource } from "./measure.mjs";
 import { generatedSlide, model, realSlide } from "./subjects.mjs";
 
@@ -44,9 +43,9 @@ export async function benchExplain({ rounds, side }) {
 
 /**
  * Explains the image once, in a store of its own; notes every call of the engine. With `shared`, an engine and programs
- * that were used before, as in a worker that has been running for a while.
+ * that were used before, as in a worker that has been running for a while. A lower precision is used whatever its error.
  */
-export async function explain(image, shared) {
+export async function explain(image, shared, { method = "grad-cam", target = "top1", precision = "float32" } = {}) {
   const folder = await mkdtemp(join(tmpdir(), "slidelight-bench-"));
   const calls = [];
   let busySeconds = 0;
@@ -56,7 +55,7 @@ export async function explain(image, shared) {
   const work = (engine) =>
     explainImage(
       image,
-      { methods: ["grad-cam"], targets: ["top1"], tissue: "off" },
+      { methods: [method], targets: [target], tissue: "off", precision, maxError: 1e9 },
       {
         engine: shared === undefined ? recorded(engine, calls) : engine,
         ...(shared === undefined ? {} : { programs: shared.programs }),
@@ -69,7 +68,7 @@ export async function explain(image, shared) {
   try {
     const { seconds } =
       shared === undefined
-        ? await withResource(await openOnnxRuntimeEngine(), (engine) => timed(() => work(engine)))
+        ? await withResource(await chooseEngine(), (engine) => timed(() => work(engine)))
         : await timed(() => work(shared.engine));
     return { seconds, busySeconds, calls };
   } finally {
@@ -80,9 +79,7 @@ export async function explain(image, shared) {
 /** The same engine, which notes what it is asked: compilations, and runs with the types and shapes of their inputs. */
 function recorded(engine, calls) {
   return {
-    name: engine.name,
-    provider: engine.provider,
-    version: engine.version,
+    ...engine,
     compile: async (graph, options) => {
       const program = await engine.compile(graph, options);
       const id = Symbol(options?.label);
@@ -125,6 +122,6 @@ async function replay(calls) {
     }
     await Promise.all(running);
   };
-  const { seconds } = await withResource(await openOnnxRuntimeEngine(), (engine) => timed(() => work(engine)));
+  const { seconds } = await withResource(await chooseEngine(), (engine) => timed(() => work(engine)));
   return seconds;
 }

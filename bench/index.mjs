@@ -1,17 +1,37 @@
-// npm run bench -- [explain|work|pytorch …] [--rounds n] [--side px] [--json file]
+// npm run bench -- [explain|work|passes|engines|pytorch …] [--rounds n] [--side px] [--base 16,32] [--engines a,b] [--json file]
 import { writeFile } from "node:fs/promises";
 import { availableParallelism, cpus } from "node:os";
 import { parseArgs } from "node:util";
+import { benchEngines } from "./engines.mjs";
 import { benchExplain } from "./explain.mjs";
+import { benchPasses } from "./passes.mjs";
 import { benchPytorch } from "./pytorch.mjs";
 import { benchWork } from "./work.mjs";
 
-const benches = { work: benchWork, explain: benchExplain, pytorch: benchPytorch };
-const defaults = { explain: { rounds: 3, side: 4096 }, pytorch: { rounds: 3, side: 2048 }, work: {} };
+const benches = {
+  work: benchWork,
+  passes: benchPasses,
+  engines: benchEngines,
+  explain: benchExplain,
+  pytorch: benchPytorch,
+};
+const defaults = {
+  explain: { rounds: 3, side: 4096 },
+  engines: { rounds: 3, bases: [16, 32, 64] },
+  pytorch: { rounds: 3, side: 2048 },
+  passes: { rounds: 5, side: 512 },
+  work: {},
+};
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { rounds: { type: "string" }, side: { type: "string" }, json: { type: "string" } },
+  options: {
+    rounds: { type: "string" },
+    side: { type: "string" },
+    base: { type: "string" },
+    engines: { type: "string" },
+    json: { type: "string" },
+  },
 });
 const unknown = positionals.find((name) => !Object.hasOwn(benches, name));
 if (unknown !== undefined) {
@@ -26,6 +46,8 @@ for (const name of positionals.length === 0 ? Object.keys(benches) : positionals
   const options = { ...defaults[name] };
   if (values.rounds !== undefined) options.rounds = Number(values.rounds);
   if (values.side !== undefined) options.side = Number(values.side);
+  if (values.base !== undefined) options.bases = values.base.split(",").map(Number);
+  if (values.engines !== undefined) options.engines = values.engines.split(",");
   report[name] = await benches[name](options);
 }
 if (values.json === undefined) process.stdout.write(`\n${JSON.stringify(report)}\n`);

@@ -88,44 +88,62 @@ torch._functorch.config.donated_buffer = False
 
 
 class Bench:
+    """Runs variants by name: "<what> [channels last] [bfloat16] [compiled]"; what is grad-cam, forward or gradient."""
+
     def __init__(self, setup: dict):
+        self.setup = setup
         self.pixels = numpy.fromfile(setup["image"], dtype=numpy.uint8).reshape(setup["height"], setup["width"], 3)
         self.side = setup["tile"]
-        self.plain = load(setup)
-        self.last = load(setup).to(memory_format=torch.channels_last)
-        self.compiled = torch.compile(self.last)
+        self.networks: dict[tuple, tuple[nn.Module, nn.Module]] = {}
 
-    def grad_cam(self, network: nn.Module, layer: nn.Module, memory_format: torch.memory_format) -> None:
-        with GradCAM(model=network, target_layers=[layer]) as cam:
-            for tile in tiles(self.pixels, self.side):
-                cam(input_tensor=tile.contiguous(memory_format=memory_format), targets=[ClassifierOutputTarget(1)])
+    def network(self, words: frozenset, frozen: bool) -> tuple[nn.Module, nn.Module]:
+        """The network to call, and the one whose layers can be named; made once."""
+        key = (words, frozen)
+        if key not in self.networks:
+            inner = load(self.setup)
+            if "channels" in words:
+                inner = inner.to(memory_format=torch.channels_last)
+            if "bfloat16" in words:
+                inner = inner.to(torch.bfloat16)
+            if frozen:
+                inner.requires_grad_(False)
+            self.networks[key] = (torch.compile(inner) if "compiled" in words else inner, inner)
+        return self.networks[key]
 
-    def forward(self, network: nn.Module, memory_format: torch.memory_format) -> None:
+    def inputs(self, words: frozenset):
+        memory_format = torch.channels_last if "channels" in words else torch.contiguous_format
+        dtype = torch.bfloat16 if "bfloat16" in words else torch.float32
+        for tile in tiles(self.pixels, self.side):
+            yield tile.to(dtype).contiguous(memory_format=memory_format)
+
+    def grad_cam(self, words: frozenset) -> None:
+        network, inner = self.network(words, frozen=False)
+        with GradCAM(model=network, target_layers=[inner.up[0]]) as cam:
+            for tile in self.inputs(words):
+                cam(input_tensor=tile, targets=[ClassifierOutputTarget(1)])
+
+    def forward(self, words: frozenset) -> None:
+        network, _ = self.network(words, frozen=True)
         with torch.inference_mode():
-            for tile in tiles(self.pixels, self.side):
-                network(tile.contiguous(memory_format=memory_format))
+            for tile in self.inputs(words):
+                network(tile)
+
+    def gradient(self, words: frozenset) -> None:
+        """Forward, and gradient to the input alone: weights need none."""
+        network, _ = self.network(words, frozen=True)
+        for tile in self.inputs(words):
+            tile.requires_grad_(True)
+            torch.autograd.grad(network(tile)[0, 1], tile)
 
     def logits(self) -> list[float]:
+        network, _ = self.network(frozenset(), frozen=True)
         with torch.inference_mode():
-            return self.plain(next(tiles(self.pixels, self.side)))[0].tolist()
+            return network(next(self.inputs(frozenset())))[0].tolist()
 
     def run(self, variant: str) -> None:
-        nchw, nhwc = torch.contiguous_format, torch.channels_last
-        match variant:
-            case "grad-cam":
-                self.grad_cam(self.plain, self.plain.up[0], nchw)
-            case "grad-cam channels last":
-                self.grad_cam(self.last, self.last.up[0], nhwc)
-            case "grad-cam channels last compiled":
-                self.grad_cam(self.compiled, self.last.up[0], nhwc)
-            case "forward":
-                self.forward(self.plain, nchw)
-            case "forward channels last":
-                self.forward(self.last, nhwc)
-            case "forward channels last compiled":
-                self.forward(self.compiled, nhwc)
-            case _:
-                raise ValueError(f"There is no variant {variant}.")
+        what, *rest = variant.split()
+        words = frozenset(rest)
+        {"grad-cam": self.grad_cam, "forward": self.forward, "gradient": self.gradient}[what](words)
 
 
 def main() -> None:

@@ -7,16 +7,20 @@ import { fileURLToPath } from "node:url";
 import sharp from "sharp";
 import { defaultUNet, openSource, unetGraph, unetParameters } from "../packages/core/dist/index.js";
 
-/** The network of all benchmarks: the base-16 depth-4 U-Net with transposed convolutions, two classes, mean pool. */
-export const settings = { ...defaultUNet, depth: 4, baseChannels: 16, classes: 2, pool: { kind: "mean" } };
-export const parameters = unetParameters(settings);
+/** A depth-4 U-Net with transposed convolutions, two classes, mean pool. Its weights are random: what they are costs nothing. */
+export function networkOf(baseChannels) {
+  const settings = { ...defaultUNet, depth: 4, baseChannels, classes: 2, pool: { kind: "mean" } };
+  const parameters = unetParameters(settings);
+  const model = {
+    sha256: createHash("sha256").update(JSON.stringify(settings)).digest("hex"),
+    description: "benchmark U-Net, untrained",
+    instantiate: (size) => unetGraph(settings, parameters, size),
+  };
+  return { settings, parameters, model };
+}
 
-/** Its weights are random: what they are costs nothing. */
-export const model = {
-  sha256: createHash("sha256").update(JSON.stringify(settings)).digest("hex"),
-  description: "benchmark U-Net, untrained",
-  instantiate: (size) => unetGraph(settings, parameters, size),
-};
+/** The network of all benchmarks that don't say otherwise. */
+export const { settings, parameters, model } = networkOf(16);
 
 const cache = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "slidelight", "bench");
 const slides = fileURLToPath(new URL("../../shared/data/slides/", import.meta.url));

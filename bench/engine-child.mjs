@@ -1,0 +1,93 @@
+// A process that holds one engine with one program, for bench/engines.mjs: memory is its own. Asked line by line.
+import { createInterface } from "node:readline";
+import { chooseEngine, openEngine } from "../packages/core/dist/index.js";
+import { planExplanation } from "../packages/core/dist/explain/plan.js";
+import { sweepOutputs, sweepRegions, tileProgram } from "../packages/core/dist/explain/tile-program.js";
+import { conv, input, matMul, reduceSum } from "../packages/core/dist/graph/build.js";
+import { flops } from "../packages/core/dist/graph/flops.js";
+import { foldConstants } from "../packages/core/dist/graph/fold-constants.js";
+import { graphOf } from "../packages/core/dist/graph/graph.js";
+import { prepareRestriction } from "../packages/core/dist/graph/restrict.js";
+import { sizeOf } from "../packages/core/dist/graph/tensor.js";
+import { networkFor } from "../packages/core/dist/model/network.js";
+import { peakGigabytes } from "./measure.mjs";
+import { networkOf } from "./subjects.mjs";
+
+const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+const reply = (document) => process.stdout.write(`${JSON.stringify(document)}\n`);
+
+/** The program of an inner tile of a large image. */
+function tileGraph({ base, method, side }) {
+  const network = networkFor(
+    networkOf(base).model,
+    { width: 16_384, height: 16_384 },
+    { samples: "uint8", mean: [0, 0, 0], std: [1, 1, 1] },
+  );
+  const explanation = planExplanation(network, { method, target: { kind: "class", index: 1 }, classes: ["0", "1"] });
+  const sweep = explanation.sweeps.at(-1);
+  const core = { start: 4096, end: 4096 + side };
+  const { outputs } = foldConstants(graphOf(sweepOutputs(sweep)));
+  const plan = prepareRestriction(outputs).plan(sweepRegions(sweep, { y: core, x: core }));
+  return foldConstants(tileProgram(sweep, plan.build(), "uint16"));
+}
+
+/** What is nearest to the machine's peak: many multiplications, few values. Reduced, so that little is written. */
+const peaks = {
+  convolution: () => {
+    const x = input("x", { type: "float32", shape: [1, 128, 256, 256] });
+    const weight = input("w", { type: "float32", shape: [128, 128, 3, 3] });
+    const pads = { top: 1, left: 1, bottom: 1, right: 1 };
+    return { graph: (w) => graphOf({ y: reduceSum(conv(x, w, undefined, { pads }), [2, 3]) }), weight };
+  },
+  "matrix product": () => {
+    const x = input("x", { type: "float32", shape: [2048, 2048] });
+    const weight = input("w", { type: "float32", shape: [2048, 2048] });
+    return { graph: (w) => graphOf({ y: reduceSum(matMul(x, w), [1]) }), weight };
+  },
+};
+
+const arrays = { uint8: Uint8Array, uint16: Uint16Array, float32: Float32Array };
+
+/** Values that repeat, and are no powers of two: some processors are quicker with zeros. */
+function inputsOf(graph) {
+  return Object.fromEntries(
+    graph.inputs.map(({ name, type, shape }) => {
+      const data = new arrays[type](sizeOf(shape));
+      for (let at = 0; at < data.length; at += 1)
+        data[at] = type === "float32" ? ((at * 37) % 101) / 101 : (at * 37) % 251;
+      return [name, { type, shape, data }];
+    }),
+  );
+}
+
+async function peakOf(engine, precision, runs) {
+  const found = {};
+  for (const [name, make] of Object.entries(peaks)) {
+    const { graph, weight } = make();
+    const { constant } = await import("../packages/core/dist/graph/build.js");
+    const fixed = graph(constant(inputsOf(graphOf({ weight }))[weight.name]));
+    const program = await engine.compile(fixed, { precision, frequent: true });
+    const seconds = [];
+    for (let run = 0; run <= runs; run += 1) {
+      const { busySeconds } = await program.run(inputsOf(fixed));
+      if (run > 0) seconds.push(busySeconds);
+    }
+    await program[Symbol.asyncDispose]();
+    found[name] = flops(fixed) / Math.min(...seconds) / 1e9;
+  }
+  return found;
+}
+
+const request = JSON.parse((await lines.next()).value);
+const { engine: name, provider, precision } = request;
+const engine = name === "auto" ? await chooseEngine() : await openEngine({ engine: name, provider });
+const graph = tileGraph(request);
+const program = await engine.compile(graph, { precision, frequent: true });
+reply({ gigaflop: flops(graph) / 1e9 });
+for (let line = await lines.next(); line.done !== true; line = await lines.next()) {
+  if (line.value === "run") reply({ seconds: (await program.run(inputsOf(graph))).busySeconds });
+  else if (line.value === "memory") reply({ gigabytes: peakGigabytes() });
+  else reply(await peakOf(engine, precision, 5));
+}
+await program[Symbol.asyncDispose]();
+await engine[Symbol.asyncDispose]();

@@ -1,0 +1,163 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { engineChoices, openEngine, SlidelightError } from "../packages/core/dist/index.js";
+import { median, printTable } from "./measure.mjs";
+import { prepare, startPython, whatIsMissing } from "./python.mjs";
+import { networkOf } from "./subjects.mjs";
+
+/** Of the interior tile, so that networks of all widths take about the same time. */
+const sides = { 16: 1024, 32: 768, 64: 384 };
+const methods = ["grad-cam", "saliency"];
+/** What of PyTorch's a method is compared with. */
+const theirs = {
+  "grad-cam": [
+    "forward",
+    "forward channels last",
+    "forward channels last compiled",
+    "forward channels last bfloat16",
+    "forward channels last bfloat16 compiled",
+    "grad-cam",
+    "grad-cam channels last",
+    "grad-cam channels last bfloat16",
+  ],
+  saliency: [
+    "gradient",
+    "gradient channels last",
+    "gradient channels last compiled",
+    "gradient channels last bfloat16",
+    "gradient channels last bfloat16 compiled",
+  ],
+};
+const limitMs = 300_000;
+
+/**
+ * Every engine that is here, in each of its precisions, beside PyTorch: megapixels a second of an inner tile's program,
+ * memory of the process, and the share of the peak that the same engine reaches on a large convolution and matrix product.
+ * PyTorch computes the same pixels without a halo, which is less work. Rounds are interleaved; medians are shown.
+ */
+export async function benchEngines({ rounds, bases, engines }) {
+  const contenders = (await present()).filter(({ engine }) => engines === undefined || engines.includes(engine));
+  const missing = await whatIsMissing();
+  if (missing !== undefined) process.stdout.write(`\nPyTorch is left out: ${missing}\n`);
+  const rows = [];
+  const peaks = {};
+  for (const base of bases) {
+    for (const method of methods) {
+      const side = sides[base] ?? 512;
+      const group = { base, method, side, rounds, withPyTorch: missing === undefined };
+      const found = await compare(contenders, group, base === bases[0] && method === methods[0] ? peaks : undefined);
+      for (const row of found) {
+        const peak = peaks[row.what];
+        rows.push({ base, method, ...row, "of peak": peak === undefined ? undefined : row["GFLOP/s"] / peak.best });
+      }
+      printTable(
+        `Base ${base}, ${method}, inner tile of ${side} px`,
+        rows.filter((row) => row.base === base && row.method === method),
+      );
+    }
+  }
+  const peakRows = Object.entries(peaks).map(([what, { best: _, ...peak }]) => ({ what, ...peak }));
+  printTable("Peak of each engine, GFLOP/s", peakRows);
+  return { rows, peaks: peakRows };
+}
+
+/** Engines on providers that open here, with their precisions. */
+async function present() {
+  const found = [];
+  for (const { engine, provider } of engineChoices) {
+    try {
+      const opened = await openEngine({ engine, provider });
+      for (const precision of opened.precisions) found.push({ engine, provider, precision });
+      await opened[Symbol.asyncDispose]();
+    } catch (error) {
+      if (!(error instanceof SlidelightError)) throw error;
+    }
+  }
+  return found;
+}
+
+const nameOf = ({ engine, provider, precision }) => `${engine} ${provider} ${precision}`;
+
+async function compare(contenders, { base, method, side, rounds, withPyTorch }, peaks) {
+  const folder = await mkdtemp(join(tmpdir(), "slidelight-bench-"));
+  const children = [];
+  try {
+    const runners = new Map();
+    for (const contender of contenders) {
+      const child = startChild({ ...contender, base, method, side });
+      children.push(child);
+      const ready = await child.ask();
+      if (ready.error !== undefined) process.stdout.write(`  ${nameOf(contender)}: ${ready.error}\n`);
+      else runners.set(nameOf(contender), { child, gigaflop: ready.gigaflop, take: () => child.ask("run") });
+      if (peaks !== undefined && ready.error === undefined) {
+        const peak = await child.ask("peak");
+        if (peak.error === undefined) peaks[nameOf(contender)] = { ...peak, best: Math.max(...Object.values(peak)) };
+      }
+    }
+    if (withPyTorch) {
+      const pixels = Buffer.alloc(side * side * 3, 0).map((_, at) => (at * 37) % 251);
+      const setup = await prepare(folder, { network: networkOf(base), pixels, width: side, height: side, tile: side });
+      for (const compiled of [false, true]) {
+        const process = await startPython(setup);
+        children.push(process);
+        for (const variant of theirs[method].filter((name) => name.endsWith("compiled") === compiled)) {
+          runners.set(`PyTorch ${variant}`, { take: () => process.ask(variant, limitMs) });
+        }
+      }
+    }
+    const seconds = new Map();
+    // Round 0 warms up: compilers, kernels, memory.
+    for (let round = 0; round <= rounds; round += 1) {
+      for (const [name, { take }] of runners) {
+        const reply = await take();
+        if (reply.error !== undefined) {
+          process.stdout.write(`  ${name} does not run here: ${reply.error}\n`);
+          runners.delete(name);
+        } else if (round > 0) seconds.set(name, [...(seconds.get(name) ?? []), reply.seconds]);
+      }
+    }
+    const rows = [];
+    for (const [name, { child, gigaflop }] of runners) {
+      const times = seconds.get(name);
+      const typical = median(times);
+      rows.push({
+        what: name,
+        "MP/s": side ** 2 / 1e6 / typical,
+        best: side ** 2 / 1e6 / Math.min(...times),
+        worst: side ** 2 / 1e6 / Math.max(...times),
+        "GFLOP/s": gigaflop === undefined ? undefined : gigaflop / typical,
+        GB: child === undefined ? undefined : (await child.ask("memory")).gigabytes,
+      });
+    }
+    return rows;
+  } finally {
+    for (const child of children) await child.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function startChild(request) {
+  const child = spawn(process.execPath, [fileURLToPath(new URL("engine-child.mjs", import.meta.url))], {
+    stdio: ["pipe", "pipe", "ignore"],
+  });
+  const ended = once(child, "exit");
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  child.stdin.on("error", () => undefined);
+  child.stdin.write(`${JSON.stringify(request)}\n`);
+  return {
+    ask: async (text) => {
+      if (text !== undefined) child.stdin.write(`${text}\n`);
+      const { value, done } = await lines.next();
+      return done === true ? { error: "its process ended early" } : JSON.parse(value);
+    },
+    close: async () => {
+      child.stdin.end();
+      await ended;
+    },
+  };
+}

@@ -1,0 +1,78 @@
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+export const python = process.env["SLIDELIGHT_PYTHON"] ?? "python3";
+
+/** Why PyTorch can't be compared with; `undefined` where it can. */
+export async function whatIsMissing() {
+  try {
+    await promisify(execFile)(python, ["-c", "import torch, numpy, pytorch_grad_cam"]);
+    return undefined;
+  } catch (error) {
+    const last = String(error.stderr ?? error.message)
+      .trim()
+      .split("\n")
+      .at(-1);
+    return `${python} has no PyTorch with pytorch-grad-cam (${last}). Install torch and grad-cam, or set SLIDELIGHT_PYTHON to a Python that has them.`;
+  }
+}
+
+/** Writes a network's weights and an image's pixels; gives the line that tells Python of them. */
+export async function prepare(folder, { network, pixels, width, height, tile }) {
+  const weights = join(folder, "weights.f32");
+  const image = join(folder, "pixels.rgb");
+  const tensors = Object.entries(network.parameters);
+  await writeFile(weights, Buffer.concat(tensors.map(([, { data }]) => Buffer.from(data.buffer))));
+  await writeFile(image, pixels);
+  return JSON.stringify({
+    weights,
+    layout: tensors.map(([name, { shape }]) => ({ name, shape })),
+    image,
+    width,
+    height,
+    tile,
+    depth: network.settings.depth,
+  });
+}
+
+/** A process that runs the variants it is asked for. Compiled ones want their own: compiling does not succeed everywhere. */
+export async function startPython(setup) {
+  const child = spawn(python, [fileURLToPath(new URL("pytorch.py", import.meta.url))], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  const ended = once(child, "exit");
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  let fault;
+  const ask = async (text, limitMs) => {
+    if (fault !== undefined) return { error: fault };
+    const timer =
+      limitMs === undefined
+        ? undefined
+        : setTimeout(() => {
+            fault = `took more than ${limitMs / 60_000} minutes`;
+            child.kill("SIGKILL");
+          }, limitMs);
+    child.stdin.write(`${text}\n`);
+    const { value, done } = await lines.next();
+    clearTimeout(timer);
+    if (done !== true) return JSON.parse(value);
+    fault ??= "its process ended early, its messages are above";
+    return { error: fault };
+  };
+  child.stdin.on("error", () => undefined);
+  const greeting = await ask(setup);
+  if (greeting.error !== undefined) throw new Error(`Starting PyTorch: ${greeting.error}.`);
+  return {
+    greeting,
+    ask,
+    close: async () => {
+      child.stdin.end();
+      await ended;
+    },
+  };
+}
