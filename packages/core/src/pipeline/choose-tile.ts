@@ -1,3 +1,4 @@
+import { totalmem } from "node:os";
 import type { Engine } from "../engine/engine.ts";
 import type { SweepPlan } from "../explain/explanation.ts";
 import { sweepOutputs, sweepRegions, tileProgram } from "../explain/tile-program.ts";
@@ -10,8 +11,18 @@ import { prepareRestriction } from "../graph/restrict.ts";
 /** Sides that are tried, largest first: above, the redundant work falls by less than a tenth; below, it explodes. */
 const sides = [2048, 1536, 1024, 768, 512, 384, 256, 128] as const;
 
-/** Bytes that one tile may take in the engine when nothing else is said. */
-export const defaultMemoryBytes = 1.5 * 2 ** 30;
+/**
+ * Bytes that one tile may take in the engine when nothing else is said: an eighth of what the process may use, as the
+ * machine or its container says. Less makes the halos of gradients dear, more is hardly faster.
+ */
+export function defaultMemoryBytes(): number {
+  const limit = process.constrainedMemory();
+  const available = limit > 0 ? Math.min(limit, totalmem()) : totalmem();
+  return Math.min(mostBytes, Math.max(leastBytes, available / 8));
+}
+
+const leastBytes = 1.5 * 2 ** 30;
+const mostBytes = 4 * 2 ** 30;
 
 /** Of an accelerator's memory: programs of other tile shapes keep some too. */
 const deviceShare = 0.4;
@@ -29,7 +40,7 @@ export function chooseTileGrid(explanation: SweepPlan, options: ChooseTileOption
   const { size, stride } = explanation.network;
   if (options.tile !== undefined) return tileGrid(size, { tile: options.tile, stride });
   const { overhead, memoryBytes } = options.engine;
-  const budget = options.memoryBytes ?? (memoryBytes === undefined ? defaultMemoryBytes : memoryBytes * deviceShare);
+  const budget = options.memoryBytes ?? (memoryBytes === undefined ? defaultMemoryBytes() : memoryBytes * deviceShare);
   const grids = sides.map((tile) => balancedTileGrid(size, { tile: Math.max(tile, stride), stride }));
   const fitting = grids.find((grid) => overhead * estimateTileBytes(explanation, grid) <= budget);
   return fitting ?? grids.at(-1) ?? tileGrid(size, { tile: stride, stride });
