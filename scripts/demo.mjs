@@ -12,7 +12,7 @@ const store = join(out, "store");
 const maps = join(out, "maps");
 const model = join(root, "models", "demo-unet.onnx");
 const cli = join(root, "apps/cli/bin/slidelight.js");
-const slide = { width: 4096, height: 4096, seed: 7, atypical: 0.5 };
+const slide = { width: 4096, height: 4096, seed: 7, atypical: 0.3, glass: true };
 const smallImages = 4;
 const smallSide = 512;
 
