@@ -5,7 +5,7 @@ import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { call, find, say } from "./setup.mjs";
 
-const cache = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "slidelight");
+const cache = join(homedir(), ".cache", "slidelight");
 
 /** Folder of a library in the cache; engines look there too. */
 export function libraryFolder(name) {

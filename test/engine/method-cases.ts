@@ -54,7 +54,7 @@ function modelOf(settings: Partial<UNetSettings>): Model {
 }
 
 /** Smooth on the scale of a few pixels, with noise: as images are. */
-function pixelsOf(): Uint8Array {
+function pixelsOf(): Uint8Array<ArrayBuffer> {
   const data = new Uint8Array(size.width * size.height * 3);
   for (let index = 0; index < data.length; index += 1) {
     const position = Math.floor(index / 3);

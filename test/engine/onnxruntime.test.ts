@@ -24,13 +24,14 @@ async function missing(provider: Provider): Promise<string | undefined> {
 }
 
 engineConformance("onnxruntime cpu", () => openOnnxRuntimeEngine());
-engineConformance("onnxruntime webgpu", () => openOnnxRuntimeEngine({ provider: "webgpu" }), await missing("webgpu"));
-engineConformance(
-  "onnxruntime tensorrt",
-  () => openOnnxRuntimeEngine({ provider: "tensorrt" }),
-  await missing("tensorrt"),
-);
-engineConformance("onnxruntime cuda", () => openOnnxRuntimeEngine({ provider: "cuda" }), await missing("cuda"));
+// Of no use there but to test the casts that the others get: the CPU provider casts back and forth.
+engineConformance("onnxruntime cpu", () => openOnnxRuntimeEngine(), { precision: "float16" });
+for (const provider of ["webgpu", "cuda", "tensorrt"] as const) {
+  const open = (): ReturnType<typeof openOnnxRuntimeEngine> => openOnnxRuntimeEngine({ provider });
+  const reason = await missing(provider);
+  engineConformance(`onnxruntime ${provider}`, open, { missing: reason });
+  engineConformance(`onnxruntime ${provider}`, open, { missing: reason, precision: "float16" });
+}
 
 test("buffers are handed over, not copied", async () => {
   await using engine = await openOnnxRuntimeEngine();
@@ -72,7 +73,18 @@ test("where no memory may be kept, programs that take turns are compiled again w
 
 test("a provider that is not there is refused, saying what is and how to get it", async () => {
   const reason = await missing("cuda");
-  if (reason !== undefined) expect(reason).toMatch(/provider cuda.*providers cpu,.*setup:cuda/su);
+  if (reason !== undefined) expect(reason).toMatch(/provider cuda.*NVIDIA GPU with its driver.*setup:cuda/su);
+});
+
+test("a device that a provider can't be given is refused", async () => {
+  await expect(openOnnxRuntimeEngine({ device: 1 })).rejects.toThrow(/expected device 0.*cpu.*got 1/u);
+});
+
+test("a precision that no provider has is refused", async () => {
+  await using engine = await openOnnxRuntimeEngine();
+  const x = build.input("x", { type: "float32", shape: [1] });
+  const compiling = engine.compile(graphOf({ y: build.relu(x) }), { precision: "bfloat16", label: "the map" });
+  await expect(compiling).rejects.toThrow(/"the map".*float32 or float16, got bfloat16/u);
 });
 
 test("ONNX Runtime writes no identifier and starts no upload of usage data", async () => {

@@ -17,7 +17,10 @@ export const engineOptions = {
   },
   device: { flag: "--device <n>", text: "index of the accelerator (0)" },
   threads: { flag: "--threads <n>", text: "threads that compute (one for each core)" },
-  memory: { flag: "--memory <bytes>", text: "what a tile may take in the engine, such as 2GB (an eighth of the machine's, 1.5GiB to 4GiB)" },
+  memory: {
+    flag: "--memory <bytes>",
+    text: "what a tile may take in the engine, such as 2GB (an eighth of the machine's, 1.5GiB to 4GiB)",
+  },
   openvino: { environment: ["SLIDELIGHT_OPENVINO"] },
   scratch: { flag: "--scratch <folder>", text: "for files in progress (the system's temporary folder)" },
   maxPixels: { flag: "--max-pixels <n>", text: "of an image that is decoded whole (512e6)" },

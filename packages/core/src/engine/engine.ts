@@ -56,6 +56,8 @@ export interface Engine extends AsyncDisposable {
   readonly precisions: readonly Precision[];
   /** What float64 values are computed in; they are given out as float64 all the same. */
   readonly widest: "float32" | "float64";
+  /** Whether operators run in the order of the graph: only then do values that are computed again save memory. */
+  readonly keepsOrder: boolean;
   /** What a run takes in the engine, as a multiple of the values that are alive at once: layouts and work space. */
   readonly overhead: number;
   /** Memory of the accelerator; undefined where programs live in the computer's own. */

@@ -74,6 +74,11 @@ function countFlops<O extends OperatorName>(node: NodeOf<O>): number {
   return flopRules[node.op](node);
 }
 
+/** Floating-point operations of one node. */
+export function flopsOf(node: Node): number {
+  return countFlops(node);
+}
+
 /**
  * Floating-point operations of one run: two for each multiply-add of Conv, ConvTranspose and MatMul, one for each
  * element that any other operator gives. A measure of work to compare graphs by, not a forecast of time.

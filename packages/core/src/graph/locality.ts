@@ -12,7 +12,7 @@ import {
   sliceLocality,
   transposeLocality,
 } from "./locality/layout.ts";
-import { global } from "./locality/rule.ts";
+import { matMulLocality } from "./locality/mat-mul.ts";
 import type { Layout, LayoutOf, Locality, LocalityRule } from "./locality/rule.ts";
 import {
   averagePoolLocality,
@@ -82,10 +82,7 @@ const localityRules: { readonly [O in OperatorName]: LocalityRule<O> } = {
   ReduceLogSumExp: reduction,
   ArgMax: (node, layoutOf) =>
     alongOtherAxes(node, [node.attributes.axis], layoutOf(node.inputs[0]), "finds the maximum"),
-  MatMul: (node, layoutOf) =>
-    operandsOf(node).some((operand) => layoutOf(operand) !== undefined)
-      ? { reason: "multiplies matrices of image positions, which mixes them" }
-      : global,
+  MatMul: matMulLocality,
   Softmax: (node, layoutOf) =>
     alongOtherAxes(node, [node.attributes.axis], layoutOf(node.inputs[0]), "takes the softmax"),
 };

@@ -7,6 +7,7 @@ import type { ElementType } from "./tensor.ts";
 const elementBytes: { readonly [T in ElementType]: number } = {
   float32: 4,
   float64: 8,
+  float16: 2,
   int64: 8,
   int32: 4,
   uint8: 1,
@@ -14,25 +15,40 @@ const elementBytes: { readonly [T in ElementType]: number } = {
   bool: 1,
 };
 
+/** Bytes of a value; a Constant, which a program holds anyway, counts nothing. */
+export function activationBytes(node: Node): number {
+  return node.op === "Constant" ? 0 : sizeOf(node.shape) * elementBytes[node.type];
+}
+
+export interface ActivationPeak {
+  readonly bytes: number;
+  /** The node during which so much is alive. */
+  readonly node: Node | undefined;
+}
+
 /**
  * The most bytes of values that are alive at once when nodes run in topological order and a value is freed after its
  * last use. Constants are not counted. An engine needs more: its own layouts and work space.
  */
 export function peakActivationBytes(graph: Graph): number {
+  return activationPeak(graph).bytes;
+}
+
+/** The same, and where it is. */
+export function activationPeak(graph: Graph): ActivationPeak {
   const order = topologicalOrder(Object.values(graph.outputs));
   const uses = new Map<Node, number>();
   for (const node of order) for (const operand of operandsOf(node)) uses.set(operand, (uses.get(operand) ?? 0) + 1);
   for (const output of Object.values(graph.outputs)) uses.set(output, (uses.get(output) ?? 0) + 1);
-  const bytesOf = (node: Node): number => (node.op === "Constant" ? 0 : sizeOf(node.shape) * elementBytes[node.type]);
   let alive = 0;
-  let peak = 0;
+  let peak: ActivationPeak = { bytes: 0, node: undefined };
   for (const node of order) {
-    alive += bytesOf(node);
-    peak = Math.max(peak, alive);
+    alive += activationBytes(node);
+    if (alive > peak.bytes) peak = { bytes: alive, node };
     for (const operand of operandsOf(node)) {
       const left = (uses.get(operand) ?? 0) - 1;
       uses.set(operand, left);
-      if (left === 0) alive -= bytesOf(operand);
+      if (left === 0) alive -= activationBytes(operand);
     }
   }
   return peak;

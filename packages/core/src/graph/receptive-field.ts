@@ -2,7 +2,9 @@ import type { Interval } from "../geometry/interval.ts";
 import { hull, isEmpty } from "../geometry/interval.ts";
 import { operandsOf } from "./graph.ts";
 import { analyseLocality } from "./locality.ts";
-import type { SpatialAxis } from "./locality/rule.ts";
+import type { LocalityAnalysis } from "./locality.ts";
+import type { Layout, SpatialAxis } from "./locality/rule.ts";
+import { extentAlong } from "./locality/rule.ts";
 import type { Node, NodeOf } from "./node.ts";
 import type { OperatorName, Pair } from "./vocabulary.ts";
 
@@ -17,25 +19,39 @@ export interface ReceptiveField {
  * larger than twice the halo, which costs nothing since nothing is computed.
  */
 export function receptiveField(output: Node, input: Node): ReceptiveField {
-  const [vertical, horizontal] = totalStride(output, input);
-  const field = (axis: SpatialAxis, stride: number): readonly [number, number] => {
-    const extent = input.shape[input.shape.length - 2 + axis] ?? 1;
-    const cells = output.shape[output.shape.length - 2 + axis] ?? 1;
-    const scale = extent / cells;
-    const core = {
-      start: Math.floor(extent / 2 / stride) * stride,
-      end: Math.floor(extent / 2 / stride) * stride + stride,
-    };
-    const need = neededOf(output, input, axis, { start: core.start / scale, end: Math.ceil(core.end / scale) });
+  const analysis = analyseLocality([output]);
+  const field = (axis: SpatialAxis): readonly [number, number] => {
+    const strides = stridesAlong(analysis, input, axis);
+    const period = periodOf(strides.values());
+    const extent = extentAlong(input, layoutOf(analysis, input) ?? lastAxes(input), axis);
+    const start = Math.floor(extent / 2 / period) * period;
+    const core = { start, end: start + period };
+    const { pixels, cells } = strides.get(output) ?? onePixel;
+    const wanted = { start: (core.start / pixels) * cells, end: (core.end / pixels) * cells };
+    const need = neededOf(analysis, { output, wanted, axis }).get(input) ?? { start, end: start };
     return [core.start - need.start, need.end - core.end];
   };
-  const [top, bottom] = field(0, vertical);
-  const [left, right] = field(1, horizontal);
+  const [top, bottom] = field(0);
+  const [left, right] = field(1);
   return { before: [top, left], after: [bottom, right] };
 }
 
-function neededOf(output: Node, input: Node, axis: SpatialAxis, wanted: Interval): Interval {
-  const { order, of } = analyseLocality([output]);
+function layoutOf(analysis: LocalityAnalysis, node: Node): Layout | undefined {
+  const locality = analysis.order.includes(node) ? analysis.of(node) : undefined;
+  return locality !== undefined && "layout" in locality ? locality.layout : undefined;
+}
+
+function lastAxes({ shape }: Node): Layout {
+  return [shape.length - 2, shape.length - 1];
+}
+
+interface Wanted {
+  readonly output: Node;
+  readonly wanted: Interval;
+  readonly axis: SpatialAxis;
+}
+
+function neededOf({ order, of }: LocalityAnalysis, { output, wanted, axis }: Wanted): ReadonlyMap<Node, Interval> {
   const needed = new Map<Node, Interval>([[output, wanted]]);
   for (const node of order.toReversed()) {
     const interval = needed.get(node);
@@ -49,7 +65,7 @@ function neededOf(output: Node, input: Node, axis: SpatialAxis, wanted: Interval
       needed.set(operand, before === undefined ? part : hull(before, part));
     });
   }
-  return needed.get(input) ?? { start: wanted.start, end: wanted.start };
+  return needed;
 }
 
 /**
@@ -57,41 +73,68 @@ function neededOf(output: Node, input: Node, axis: SpatialAxis, wanted: Interval
  * It is the least common multiple of the strides of all values on the way.
  */
 export function totalStride(output: Node, input: Node): Pair {
-  const { order, of } = analyseLocality([output]);
-  const along = (axis: SpatialAxis): number => {
-    const strides = new Map<Node, number>([[input, 1]]);
-    let total = 1;
-    for (const node of order) {
-      const locality = of(node);
-      if (!("layout" in locality) || locality.layout === undefined || strides.has(node)) continue;
-      const [first] = operandsOf(node).flatMap((operand) => strides.get(operand) ?? []);
-      if (first === undefined) continue;
-      const stride = first * stepOf(node, axis);
-      strides.set(node, stride);
-      if (Number.isInteger(stride)) total = leastCommonMultiple(total, stride);
-    }
-    return total;
-  };
+  const analysis = analyseLocality([output]);
+  const along = (axis: SpatialAxis): number => periodOf(stridesAlong(analysis, input, axis).values());
   return [along(0), along(1)];
 }
 
-/** Input positions for each output position, for the operators where that is not 1. */
-const steps: { readonly [O in OperatorName]?: (node: NodeOf<O>, axis: SpatialAxis) => number } = {
-  Conv: ({ attributes }, axis) => attributes.strides[axis],
-  MaxPool: ({ attributes }, axis) => attributes.strides[axis],
-  AveragePool: ({ attributes }, axis) => attributes.strides[axis],
-  ConvTranspose: ({ attributes }, axis) => 1 / attributes.strides[axis],
-  Resize: ({ attributes }, axis) => 1 / attributes.scales[axis],
-  ResizeGradient: ({ attributes }, axis) => attributes.scales[axis],
-  Slice: ({ attributes }, axis) => Math.abs(attributes.steps.at(axis - 2) ?? 1),
-};
-
-function stepOf<O extends OperatorName>(node: NodeOf<O>, axis: SpatialAxis): number {
-  return steps[node.op]?.(node, axis) ?? 1;
+/** `cells` neighbours of a value stand for `pixels` neighbours of the input; in lowest terms. */
+interface Stride {
+  readonly pixels: number;
+  readonly cells: number;
 }
 
-function leastCommonMultiple(a: number, b: number): number {
+const onePixel: Stride = { pixels: 1, cells: 1 };
+
+/** The strides of `input` and of the values that depend on it. */
+function stridesAlong({ order, of }: LocalityAnalysis, input: Node, axis: SpatialAxis): ReadonlyMap<Node, Stride> {
+  const strides = new Map<Node, Stride>([[input, onePixel]]);
+  for (const node of order) {
+    const locality = of(node);
+    if (!("layout" in locality) || locality.layout === undefined || strides.has(node)) continue;
+    const [first] = operandsOf(node).flatMap((operand) => strides.get(operand) ?? []);
+    if (first !== undefined) strides.set(node, multiplied(first, stepOf(node, locality.layout[axis], axis)));
+  }
+  return strides;
+}
+
+function periodOf(strides: Iterable<Stride>): number {
+  let period = 1;
+  for (const { pixels } of strides) period = (period / greatestCommonDivisor(period, pixels)) * pixels;
+  return period;
+}
+
+function multiplied(a: Stride, b: Stride): Stride {
+  const [pixels, cells] = [a.pixels * b.pixels, a.cells * b.cells];
+  const common = greatestCommonDivisor(pixels, cells);
+  return { pixels: pixels / common, cells: cells / common };
+}
+
+function coarser(factor: number): Stride {
+  return { pixels: factor, cells: 1 };
+}
+
+function finer(factor: number): Stride {
+  return { pixels: 1, cells: factor };
+}
+
+/** The stride of an operator's value counted in its operand's cells, where that is not 1; `index` is the axis's own. */
+const steps: { readonly [O in OperatorName]?: (node: NodeOf<O>, index: number, axis: SpatialAxis) => Stride } = {
+  Conv: ({ attributes }, _, axis) => coarser(attributes.strides[axis]),
+  MaxPool: ({ attributes }, _, axis) => coarser(attributes.strides[axis]),
+  AveragePool: ({ attributes }, _, axis) => coarser(attributes.strides[axis]),
+  ConvTranspose: ({ attributes }, _, axis) => finer(attributes.strides[axis]),
+  Resize: ({ attributes }, _, axis) => finer(attributes.scales[axis]),
+  ResizeGradient: ({ attributes }, _, axis) => coarser(attributes.scales[axis]),
+  Slice: ({ attributes }, index) => coarser(Math.abs(attributes.steps[index] ?? 1)),
+};
+
+function stepOf<O extends OperatorName>(node: NodeOf<O>, index: number, axis: SpatialAxis): Stride {
+  return steps[node.op]?.(node, index, axis) ?? onePixel;
+}
+
+function greatestCommonDivisor(a: number, b: number): number {
   let [x, y] = [a, b];
   while (y !== 0) [x, y] = [y, x % y];
-  return (a / x) * b;
+  return x;
 }

@@ -1,4 +1,5 @@
 import { sameShape } from "./extents.ts";
+import { roundToFloat16 } from "./float16.ts";
 import { operandsOf, topologicalOrder } from "./graph.ts";
 import type { Graph } from "./graph.ts";
 import type { Node, NodeOf } from "./node.ts";
@@ -78,10 +79,11 @@ export const referenceRules: { readonly [O in OperatorName]: ReferenceRule<O> } 
   Softmax: softmax,
 };
 
-/** What a real number becomes in an element type: integers truncate towards zero and wrap; floats stay as exact as float64. */
+/** What a real number becomes in an element type: integers truncate towards zero and wrap; float16 is rounded to, the wider floats stay as exact as float64. */
 const settle: { readonly [T in ElementType]: ((x: number) => number) | undefined } = {
   float32: undefined,
   float64: undefined,
+  float16: roundToFloat16,
   int64: (x) => (Number.isNaN(x) ? 0 : Math.trunc(x)),
   int32: (x) => x | 0,
   uint8: (x) => x & 0xff,

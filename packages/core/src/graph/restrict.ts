@@ -8,9 +8,11 @@ import type { Graph } from "./graph.ts";
 import { analyseLocality } from "./locality.ts";
 import type { LocalityAnalysis } from "./locality.ts";
 import { restrictedCoordinate } from "./locality/layout.ts";
+import { extentAlong } from "./locality/rule.ts";
 import type { Along, Layout, Local, SpatialAxis } from "./locality/rule.ts";
 import type { Node, NodeOf } from "./node.ts";
 import { withOperands } from "./rewrite.ts";
+import { separateChannels } from "./separate-channels.ts";
 
 /** How to compute parts of a whole-image graph's outputs, exactly, from parts of its inputs. */
 export interface RestrictionPlan {
@@ -26,8 +28,16 @@ export interface RestrictionPlan {
 
 /** A whole-image graph, ready to be restricted to any part. */
 export interface Restriction {
-  /** `regions`: for each output the part that is wanted, in the output's own cells. */
+  /**
+   * `regions`: for each output the part that is wanted, in the output's own cells.
+   * @throws {RangeError} when a region is missing, empty, or reaches beyond its output.
+   */
   plan(regions: Readonly<Record<string, Region>>): RestrictionPlan;
+}
+
+export interface RestrictionOptions {
+  /** Whether ranges of channels are cut for themselves. Default: true; off to measure what it gains. */
+  readonly separateChannels?: boolean;
 }
 
 /**
@@ -37,7 +47,11 @@ export interface Restriction {
  * the result equals the whole-image graph's, for any graph of local operators.
  * @throws {SlidelightError} `model-not-local` naming the node for which no window is enough.
  */
-export function prepareRestriction(outputs: Readonly<Record<string, Node>>): Restriction {
+export function prepareRestriction(
+  given: Readonly<Record<string, Node>>,
+  options: RestrictionOptions = {},
+): Restriction {
+  const outputs = (options.separateChannels ?? true) ? separateChannels(given) : given;
   const analysis = analyseLocality(Object.values(outputs));
   for (const node of analysis.order) {
     const locality = analysis.of(node);
@@ -56,7 +70,12 @@ export function prepareRestriction(outputs: Readonly<Record<string, Node>>): Res
   return {
     plan: (regions) => {
       const along = (axis: SpatialAxis): AxisPlan => {
-        const wanted = Object.keys(outputs).map((name) => intervalOf(regions, name, axis));
+        const wanted = Object.entries(outputs).map(([name, node]) => {
+          const interval = intervalOf(regions, name, axis);
+          const locality = analysis.of(node);
+          if (isLocal(locality)) expectInside(name, interval, extentAlong(node, locality.layout, axis));
+          return interval;
+        });
         const key = wanted.map(({ start, end }) => `${start}:${end}`).join(",");
         const known = plans[axis].get(key);
         if (known !== undefined) return known;
@@ -73,6 +92,13 @@ function intervalOf(regions: Readonly<Record<string, Region>>, name: string, axi
   const region = regions[name];
   if (region === undefined) throw new RangeError(`The output "${name}" has no region.`);
   return axis === 0 ? region.y : region.x;
+}
+
+function expectInside(name: string, { start, end }: Interval, extent: number): void {
+  if (Number.isInteger(start) && Number.isInteger(end) && start >= 0 && start < end && end <= extent) return;
+  throw new RangeError(
+    `Cutting the output "${name}": expected a part of its positions 0 to ${extent}, got ${start} to ${end}.`,
+  );
 }
 
 /** What one axis needs of every node. */
@@ -120,11 +146,14 @@ function planAxis(
       continue;
     }
     key.push(interval.end - interval.start, ...(step?.recipe ?? []));
-    if (node.op === "Constant") key.push(interval.start);
+    // What is no image is cut where the tile lies.
+    if (!isLocal(analysis.of(node))) key.push(interval.start);
     operandsOf(node).forEach((operand, index) => {
       const part = step?.needs[index];
       const whole = needed.get(operand);
-      if (part !== undefined) key.push(part.end - part.start, whole === undefined ? -1 : part.start - whole.start);
+      if (part === undefined) return;
+      if (isEmpty(part) || whole === undefined) key.push(0);
+      else key.push(part.end - part.start, part.start - whole.start);
     });
   }
   outputs.forEach((node, index) => {
@@ -181,6 +210,7 @@ function startOfCoordinate(node: NodeOf<"Coordinate">, region: Region): number {
 
 interface Part {
   readonly node: Node;
+  readonly layout: Layout;
   readonly region: Region;
 }
 
@@ -194,17 +224,23 @@ function build(
 ): Graph {
   const parts = new Map<Node, Part>();
   const globals = new Map<Node, Node>();
-  const cut = (operand: Node, y: Interval | undefined, x: Interval | undefined, rank: number): Node | undefined => {
+  /** What `node`, whose image axes are `around`, takes of an operand. */
+  const cut = (
+    { node, around }: { readonly node: Node; readonly around: Layout },
+    operand: Node,
+    y: Interval | undefined,
+    x: Interval | undefined,
+  ): Node | undefined => {
     if (y === undefined && x === undefined) return globals.get(operand) ?? parts.get(operand)?.node ?? operand;
     if ((y !== undefined && isEmpty(y)) || (x !== undefined && isEmpty(x))) return undefined;
     const part = parts.get(operand);
     if (part === undefined) {
       const whole = globals.get(operand) ?? operand;
-      return sliceTo(whole, [whole.shape.length - 2, whole.shape.length - 1], y, x, { y: 0, x: 0 });
+      // A value that is no image broadcasts to one: its axes are counted from the last.
+      const missing = node.shape.length - whole.shape.length;
+      return sliceTo(whole, [around[0] - missing, around[1] - missing], y, x, { y: 0, x: 0 });
     }
-    const locality = analysis.of(operand);
-    const layout = isLocal(locality) ? locality.layout : ([rank - 2, rank - 1] as const);
-    return sliceTo(part.node, layout, y, x, { y: part.region.y.start, x: part.region.x.start });
+    return sliceTo(part.node, part.layout, y, x, { y: part.region.y.start, x: part.region.x.start });
   };
 
   for (const node of analysis.order) {
@@ -218,37 +254,37 @@ function build(
     }
     const region = regionOf(node, vertical, horizontal);
     if (region === undefined) continue;
+    const { layout } = locality;
     const [rows, columns] = [region.y.end - region.y.start, region.x.end - region.x.start];
     if (node.op === "Input") {
-      const shape = withExtents(node.shape, locality.layout, rows, columns);
-      parts.set(node, { node: input(node.name, { ...node.attributes, shape }), region });
+      const shape = withExtents(node.shape, layout, rows, columns);
+      parts.set(node, { node: input(node.name, { ...node.attributes, shape }), layout, region });
       continue;
     }
     if (node.op === "Coordinate") {
       const size = extentAlongCoordinate(node, rows, columns);
       const origin = input(originOf.get(node) ?? "", { type: "float32", shape: [1] });
-      parts.set(node, { node: restrictedCoordinate(node, size, origin), region });
+      parts.set(node, { node: restrictedCoordinate(node, size, origin), layout, region });
       continue;
     }
     const y = vertical.along.get(node);
     const x = horizontal.along.get(node);
     if (y === undefined || x === undefined) continue;
     const operands = operandsOf(node).map((operand, index) =>
-      cut(operand, y.needs[index], x.needs[index], operand.shape.length),
+      cut({ node, around: layout }, operand, y.needs[index], x.needs[index]),
     );
-    parts.set(node, { node: locality.apply([y.recipe, x.recipe], operands), region });
+    parts.set(node, { node: locality.apply([y.recipe, x.recipe], operands), layout, region });
   }
 
   const results: Record<string, Node> = {};
   for (const [name, node] of Object.entries(outputs)) {
     const region = regions[name];
     const part = parts.get(node);
-    const locality = analysis.of(node);
     if (region === undefined) continue;
-    if (part === undefined || !isLocal(locality)) results[name] = globals.get(node) ?? node;
+    if (part === undefined) results[name] = globals.get(node) ?? node;
     else {
       const start = { y: part.region.y.start, x: part.region.x.start };
-      results[name] = sliceTo(part.node, locality.layout, region.y, region.x, start);
+      results[name] = sliceTo(part.node, part.layout, region.y, region.x, start);
     }
   }
   return graphOf(results);

@@ -1,10 +1,13 @@
+import { float16Bits, numberOfFloat16 } from "./float16.ts";
+
 /** Extents, outermost axis first; `[]` is a scalar. */
 export type Shape = readonly number[];
 
-/** Element types and the typed array that holds each; `bool` is one byte, 0 or 1. */
+/** Element types and the typed array that holds each; `bool` is one byte, 0 or 1; float16 is held as its bits. */
 export interface ElementArrays {
   readonly float32: Float32Array;
   readonly float64: Float64Array;
+  readonly float16: Uint16Array;
   readonly int64: BigInt64Array;
   readonly int32: Int32Array;
   readonly uint8: Uint8Array;
@@ -34,6 +37,7 @@ export function float32(shape: Shape, data: Float32Array | readonly number[]): T
 const makeTensor: { readonly [T in ElementType]: (shape: Shape, values: Iterable<number>) => Tensor } = {
   float32: (shape, values) => ({ type: "float32", shape, data: Float32Array.from(values) }),
   float64: (shape, values) => ({ type: "float64", shape, data: Float64Array.from(values) }),
+  float16: (shape, values) => ({ type: "float16", shape, data: Uint16Array.from(values, float16Bits) }),
   int64: (shape, values) => ({ type: "int64", shape, data: BigInt64Array.from(values, toInt64) }),
   int32: (shape, values) => ({ type: "int32", shape, data: Int32Array.from(values) }),
   uint8: (shape, values) => ({ type: "uint8", shape, data: Uint8Array.from(values) }),
@@ -63,5 +67,6 @@ export function tensorOf(type: ElementType, shape: Shape, values: ArrayLike<numb
 
 /** A tensor's elements as numbers; integers beyond 2^53 lose their last bits. */
 export function elementsOf(tensor: Tensor): Float64Array {
+  if (tensor.type === "float16") return Float64Array.from(tensor.data, numberOfFloat16);
   return tensor.type === "int64" ? Float64Array.from(tensor.data, Number) : Float64Array.from(tensor.data);
 }

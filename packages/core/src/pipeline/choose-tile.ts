@@ -32,18 +32,28 @@ export interface ChooseTileOptions {
   readonly tile?: number;
   readonly memoryBytes?: number;
   /** Its overhead and memory count. */
-  readonly engine: Pick<Engine, "overhead" | "memoryBytes">;
+  readonly engine: Pick<Engine, "overhead" | "memoryBytes" | "keepsOrder">;
 }
 
 /** The tile grid: as the user says, else the largest tiles that the memory budget allows, equal in size. */
 export function chooseTileGrid(explanation: SweepPlan, options: ChooseTileOptions): TileGrid {
   const { size, stride } = explanation.network;
   if (options.tile !== undefined) return tileGrid(size, { tile: options.tile, stride });
-  const { overhead, memoryBytes } = options.engine;
-  const budget = options.memoryBytes ?? (memoryBytes === undefined ? defaultMemoryBytes() : memoryBytes * deviceShare);
+  const budget = valueBytes(options);
   const grids = sides.map((tile) => balancedTileGrid(size, { tile: Math.max(tile, stride), stride }));
-  const fitting = grids.find((grid) => overhead * estimateTileBytes(explanation, grid) <= budget);
+  const fitting = grids.find((grid) => estimateTileBytes(explanation, grid) <= budget);
   return fitting ?? grids.at(-1) ?? tileGrid(size, { tile: stride, stride });
+}
+
+/** What a tile's program is fitted into by computing values again; `undefined` where the engine would undo it. */
+export function recomputeAbove(options: Omit<ChooseTileOptions, "tile">): number | undefined {
+  return options.engine.keepsOrder ? valueBytes(options) : undefined;
+}
+
+/** Bytes of values that may be alive at once in the engine, beside what it needs for itself. */
+function valueBytes({ engine, memoryBytes }: Omit<ChooseTileOptions, "tile">): number {
+  const device = engine.memoryBytes === undefined ? defaultMemoryBytes() : engine.memoryBytes * deviceShare;
+  return (memoryBytes ?? device) / engine.overhead;
 }
 
 /** Bytes of the values that a tile in the middle of the image needs at once, in the dearest sweep. */

@@ -9,6 +9,7 @@ import { openThumbnail } from "../format/output/thumbnail.ts";
 import type { WritePreview } from "../format/output/preview.ts";
 import type { TileGrid } from "../geometry/tile-grid.ts";
 import type { Abortable } from "../io/byte-source.ts";
+import { recomputeAbove } from "./choose-tile.ts";
 import type { ImageWork } from "./image-work.ts";
 import type { PlannedRun, TilePlan } from "./plan-runs.ts";
 import { runSweep } from "./run-sweep.ts";
@@ -47,7 +48,7 @@ export async function computeRuns(
   { grid, tissue, runs }: TilePlan,
   { precision, folder, signal }: ComputeOptions,
 ): Promise<ComputedRuns> {
-  const { settings, slide, level, observe } = work;
+  const { settings, resources, slide, level, observe } = work;
   const timed = stopwatch(observe);
   const [first, ...rest] = runs;
   const joint = joinExplanations([first.explanation, ...rest.map(({ explanation }) => explanation)]);
@@ -68,6 +69,7 @@ export async function computeRuns(
       grid,
       tissue,
       precision,
+      recomputeAbove: recomputeAbove(resources),
       samples: settings.raw === undefined ? "uint16" : "float32",
       programs: work.programs,
       programKey: programKeyOf(work, { runs, complete: tissue.complete }),

@@ -11,7 +11,7 @@ import type { Abortable } from "../io/byte-source.ts";
 import type { Model } from "../model/model.ts";
 import { networkFor } from "../model/network.ts";
 import type { Preprocessing } from "../model/network.ts";
-import { chooseTileGrid } from "./choose-tile.ts";
+import { chooseTileGrid, recomputeAbove } from "./choose-tile.ts";
 import type { ProgramCache } from "./program-cache.ts";
 import { runSweep } from "./run-sweep.ts";
 import { wholeImage } from "./tissue.ts";
@@ -52,10 +52,8 @@ export async function explainPixels(
     planExplanation(network, first),
     ...rest.map((options) => planExplanation(network, options)),
   ]);
-  const grid = chooseTileGrid(joint, {
-    engine,
-    ...(memoryBytes === undefined ? {} : { memoryBytes }),
-  });
+  const memory = { engine, ...(memoryBytes === undefined ? {} : { memoryBytes }) };
+  const grid = chooseTileGrid(joint, memory);
   const maps = new Map<string, Float32Array>();
   let statistics: StatisticTable = new Map();
   for (let index = 0; index < joint.sweeps.length; index += 1) {
@@ -66,6 +64,7 @@ export async function explainPixels(
         grid,
         tissue: wholeImage(grid),
         precision,
+        recomputeAbove: recomputeAbove(memory),
         samples: "float32",
         programs,
         programKey: [

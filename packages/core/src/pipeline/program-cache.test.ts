@@ -14,6 +14,7 @@ function countingEngine(): { readonly engine: Engine; readonly log: string[] } {
     device: "nothing",
     precisions: ["float32"],
     widest: "float32",
+    keepsOrder: true,
     overhead: 1,
     compile: async (_, { label = "" } = {}) => {
       log.push(`compile ${label}`);

@@ -11,6 +11,7 @@ import { coreOf } from "../geometry/tile-grid.ts";
 import type { TileGrid } from "../geometry/tile-grid.ts";
 import { foldConstants } from "../graph/fold-constants.ts";
 import { graphOf } from "../graph/graph.ts";
+import { optimise } from "../graph/optimise.ts";
 import { prepareRestriction } from "../graph/restrict.ts";
 import type { RestrictionPlan } from "../graph/restrict.ts";
 import { float32 } from "../graph/tensor.ts";
@@ -32,6 +33,8 @@ export interface SweepRun extends Abortable {
   readonly tissue: TissueMask;
   readonly samples: MapSamples;
   readonly precision: Precision;
+  /** Bytes of values above which some are computed again rather than kept; `undefined` keeps all. */
+  readonly recomputeAbove: number | undefined;
   readonly programs: ProgramCache;
   /** Prefix of program keys: names the model, image size, method and target. */
   readonly programKey: string;
@@ -77,7 +80,11 @@ export async function runSweep(
         label: `sweep ${run.index + 1}, tile ${task.tile}`,
         frequent: task.plan.key === frequent,
         precision: run.precision,
-        build: () => foldConstants(tileProgram(sweep, task.plan.build(), run.samples)),
+        build: () =>
+          optimise(tileProgram(sweep, task.plan.build(), run.samples), {
+            foldScales: run.precision === "float32",
+            ...(run.recomputeAbove === undefined ? {} : { memoryBytes: run.recomputeAbove }),
+          }),
       }),
     );
     const names = new Set(program.inputs);

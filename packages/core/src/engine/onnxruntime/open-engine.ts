@@ -2,17 +2,20 @@ import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { SlidelightError } from "../../errors/slidelight-error.ts";
 import { encodeOnnx } from "../../format/onnx/encode.ts";
+import type { Graph } from "../../graph/graph.ts";
 import { peakActivationBytes } from "../../graph/memory.ts";
+import { narrowPrecision } from "../../graph/narrow-precision.ts";
 import type { Abortable } from "../../io/byte-source.ts";
 import { threadFile } from "../../io/thread-file.ts";
 import { checkInputs } from "../check-inputs.ts";
-import type { Engine } from "../engine.ts";
+import type { Engine, Precision } from "../engine.ts";
 import { connectTo } from "./connection.ts";
 import type { Connection } from "./connection.ts";
 import type { Greeting, ThreadSettings } from "./protocol.ts";
-import { providers } from "./providers.ts";
+import { providerRule } from "./providers.ts";
 import type { Provider } from "./providers.ts";
-import { refuseTelemetry } from "./telemetry.ts";
+import { suited } from "./rewrite.ts";
+import { refuseTelemetry, tellLibraries } from "./telemetry.ts";
 import { arraysOf, transferList } from "./transfer.ts";
 
 export interface OnnxRuntimeOptions extends Abortable {
@@ -49,7 +52,15 @@ export async function openOnnxRuntimeEngine(options: OnnxRuntimeOptions = {}): P
     }
   }
   signal?.throwIfAborted();
+  const rule = providerRule(provider);
+  if (device !== 0 && !rule.choosesDevice) {
+    throw new SlidelightError(
+      "engine-unavailable",
+      `Opening ONNX Runtime: expected device 0, which is all that the provider ${provider} can be given, got ${device}. Leave --device away.`,
+    );
+  }
   refuseTelemetry();
+  tellLibraries(rule.environment);
   const settings: ThreadSettings = { provider, threads, device, warmBytes };
   const worker = new Worker(threadFile("thread", import.meta.url), {
     name: `onnxruntime-${provider}`,
@@ -68,11 +79,13 @@ export async function openOnnxRuntimeEngine(options: OnnxRuntimeOptions = {}): P
     provider,
     version: greeting.version,
     device: provider === "cpu" ? `${threads} threads` : `${provider} device ${device}`,
-    precisions: ["float32"],
+    precisions: rule.precisions,
     widest: "float64",
+    keepsOrder: false,
     overhead,
-    compile: async (graph, { label = "a graph", frequent = false, signal } = {}) => {
+    compile: async (wide, { label = "a graph", frequent = false, precision = "float32", signal } = {}) => {
       signal?.throwIfAborted();
+      const graph = suited(inPrecision(wide, precision, label), provider);
       programs += 1;
       const program = programs;
       const bytes = encodeOnnx(graph);
@@ -104,6 +117,19 @@ export async function openOnnxRuntimeEngine(options: OnnxRuntimeOptions = {}): P
   };
 }
 
+/**
+ * The graph with the casts that a precision takes. float16 computes on the CPU too, as slowly as it is of no use but to test
+ * what the others run: `precisions` does not list it there.
+ */
+function inPrecision(graph: Graph, precision: Precision, label: string): Graph {
+  if (precision === "float32") return graph;
+  if (precision === "float16") return narrowPrecision(graph, precision);
+  throw new SlidelightError(
+    "engine-failed",
+    `Compiling "${label}" with ONNX Runtime: expected the precision float32 or float16, got ${precision}.`,
+  );
+}
+
 /** Runs that were asked for before are still served. That the engine was closed first is no fault. */
 async function forget(connection: Connection, program: number): Promise<void> {
   await connection.ask({ kind: "forget", program }, { operation: "Forgetting a program" }).catch(() => undefined);
@@ -124,7 +150,7 @@ async function greetingOf(worker: Worker, provider: Provider): Promise<Greeting 
   const known = backends.length === 0 ? "" : ` This build knows the providers ${backends.join(", ")}.`;
   throw new SlidelightError(
     "engine-unavailable",
-    `Opening ONNX Runtime: expected to compute with the provider ${provider}, got: ${message.trim()}.${known} ${providers[provider].advice}`,
+    `Opening ONNX Runtime: expected to compute with the provider ${provider}, got: ${message.trim()}.${known} ${providerRule(provider).advice}`,
     { detail: { provider, backends: backends.join(" ") } },
   );
 }

@@ -1,31 +1,57 @@
 import type { InferenceSession } from "onnxruntime-node";
+import type { Precision } from "../engine.ts";
 import type { ThreadSettings } from "./protocol.ts";
 
 interface ProviderRule {
+  /** Whether `device` chooses among several. */
+  readonly choosesDevice: boolean;
+  /** Environment variables that its libraries read; what the user set stays. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** What programs can be compiled to. */
+  readonly precisions: readonly Precision[];
   /** ONNX Runtime's own settings; what a provider can't compute falls back to the CPU. */
   readonly executionProviders: (settings: ThreadSettings) => InferenceSession.SessionOptions["executionProviders"];
   /** What to do where the provider is missing. */
   readonly advice: string;
 }
 
+/**
+ * ONNX Runtime's binding passes the CUDA provider no setting but the device's index (js/node/src/session_options_helper.cc).
+ * TensorFloat-32, with 10 bits of fraction, is on by default: this turns it off in all of NVIDIA's libraries, so that
+ * float32 is float32.
+ */
+const noTensorFloat32 = { NVIDIA_TF32_OVERRIDE: "0" } as const;
+
 /** What ONNX Runtime can compute on. */
 export const providers = {
   cpu: {
+    choosesDevice: false,
+    environment: {},
+    precisions: ["float32"],
     executionProviders: () => ["cpu"],
     advice:
       "The npm package onnxruntime-node has binaries for Linux, macOS (arm64) and Windows: install it for this one.",
   },
   webgpu: {
+    choosesDevice: false,
+    environment: {},
+    precisions: ["float32", "float16"],
     executionProviders: () => ["webgpu"],
     advice:
       "It needs a GPU with a Vulkan driver and its loader (Debian: libvulkan1 and the vendor's driver; in a container, NVIDIA_DRIVER_CAPABILITIES=compute,utility,graphics). Or use the cpu provider.",
   },
   cuda: {
+    choosesDevice: true,
+    environment: noTensorFloat32,
+    precisions: ["float32", "float16"],
     executionProviders: ({ device }) => [{ name: "cuda", deviceId: device }],
     advice:
       "It needs an NVIDIA GPU with its driver, and libraries that `npm run setup:cuda` fetches. Or use the cpu provider.",
   },
   tensorrt: {
+    choosesDevice: true,
+    environment: noTensorFloat32,
+    precisions: ["float32", "float16"],
     executionProviders: ({ device }) => [
       { name: "tensorrt", deviceId: device },
       { name: "cuda", deviceId: device },
@@ -38,6 +64,11 @@ export const providers = {
 export type Provider = keyof typeof providers;
 
 const rules: Readonly<Record<Provider, ProviderRule>> = providers;
+
+/** What is known of a provider. */
+export function providerRule(provider: Provider): ProviderRule {
+  return rules[provider];
+}
 
 /**
  * Settings of every session, measured on a depth-4 U-Net on 2 cores. Without memory patterns a session keeps 540 MB
@@ -56,4 +87,12 @@ export function sessionOptions(settings: ThreadSettings): InferenceSession.Sessi
     logSeverityLevel: 4,
     extra: { session: { intra_op: { allow_spinning: "0" } } },
   };
+}
+
+/** The same settings for a session that fails where a node would be left to the CPU. */
+export function probeOptions(settings: ThreadSettings): InferenceSession.SessionOptions {
+  const options = sessionOptions(settings);
+  return settings.provider === "cpu"
+    ? options
+    : { ...options, extra: { session: { intra_op: { allow_spinning: "0" }, disable_cpu_ep_fallback: "1" } } };
 }

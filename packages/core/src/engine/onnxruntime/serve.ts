@@ -5,7 +5,7 @@ import { input, relu } from "../../graph/build.ts";
 import { graphOf } from "../../graph/graph.ts";
 import { openInbox } from "./inbox.ts";
 import type { Greeting, Reply, Request, Tensors, ThreadSettings } from "./protocol.ts";
-import { sessionOptions } from "./providers.ts";
+import { probeOptions, sessionOptions } from "./providers.ts";
 import { openSessionPool } from "./session-pool.ts";
 import type { SessionPool } from "./session-pool.ts";
 import { fromOrtTensor, toOrtTensor } from "./tensors.ts";
@@ -16,7 +16,7 @@ export async function serve(port: MessagePort, settings: ThreadSettings): Promis
   // What goes wrong is reported in replies; the runtime's own log would mix with the program's output.
   env.logLevel = "fatal";
   const options = sessionOptions(settings);
-  const fault = await faultOf(options);
+  const fault = await faultOf(probeOptions(settings));
   if (fault !== undefined) {
     greet(port, { kind: "unavailable", message: fault, backends: listSupportedBackends().map(({ name }) => name) });
     return;
@@ -34,7 +34,10 @@ function greet(port: MessagePort, greeting: Greeting): void {
   port.postMessage(greeting);
 }
 
-/** Why this provider can't compute here; found out by computing something. */
+/**
+ * Why this provider can't compute here; found out by computing something. What a provider can't compute is left to the
+ * CPU: not so here, or a GPU that is not there would be one that is slow.
+ */
 async function faultOf(options: InferenceSession.SessionOptions): Promise<string | undefined> {
   try {
     const probe = graphOf({ y: relu(input("x", { type: "float32", shape: [1] })) });

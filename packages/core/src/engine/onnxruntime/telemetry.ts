@@ -6,3 +6,8 @@
 export function refuseTelemetry(): void {
   process.env["ORT_DISABLE_TELEMETRY"] ??= "1";
 }
+
+/** Sets variables that native libraries read when they are loaded, in the process's own environment for the same reason. */
+export function tellLibraries(environment: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(environment)) process.env[name] ??= value;
+}

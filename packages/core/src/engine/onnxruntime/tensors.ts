@@ -10,6 +10,11 @@ type Reader = (data: OrtTensor["data"], shape: Shape) => Tensor | undefined;
 const readers: { readonly [T in ElementType]: Reader } = {
   float32: (data, shape) => (data instanceof Float32Array ? { type: "float32", shape, data } : undefined),
   float64: (data, shape) => (data instanceof Float64Array ? { type: "float64", shape, data } : undefined),
+  float16: (data, shape) =>
+    // A Float16Array where JavaScript has that.
+    ArrayBuffer.isView(data)
+      ? { type: "float16", shape, data: new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2) }
+      : undefined,
   int64: (data, shape) => (data instanceof BigInt64Array ? { type: "int64", shape, data } : undefined),
   int32: (data, shape) => (data instanceof Int32Array ? { type: "int32", shape, data } : undefined),
   uint8: (data, shape) => (data instanceof Uint8Array ? { type: "uint8", shape, data } : undefined),

@@ -1,12 +1,15 @@
 import { parentPort, workerData } from "node:worker_threads";
+import { loadNativeLibraries } from "./native-libraries.ts";
 import type { Greeting, ThreadSettings } from "./protocol.ts";
 
 /** Entry of the worker thread: loads ONNX Runtime's binary, which is not there for every platform, and serves. */
 const settings: ThreadSettings = workerData;
 if (parentPort === null) throw new TypeError("This module runs on a worker thread.");
 const port = parentPort;
-const runtime = await import("./serve.ts").catch((error: unknown) => {
-  const message = error instanceof Error ? error.message : String(error);
-  port.postMessage({ kind: "unavailable", message, backends: [] } satisfies Greeting);
-});
+const runtime = await loadNativeLibraries(settings.provider)
+  .then(() => import("./serve.ts"))
+  .catch((error: unknown) => {
+    const message = error instanceof Error ? error.message : String(error);
+    port.postMessage({ kind: "unavailable", message, backends: [] } satisfies Greeting);
+  });
 if (runtime !== undefined) await runtime.serve(port, settings);

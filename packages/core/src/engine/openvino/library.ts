@@ -129,9 +129,8 @@ function bind(path: string): OpenVino {
   const check = (name: FunctionName, status: unknown): void => {
     if (status === 0) return;
     const said = foreign("lastError")();
-    throw new Error(
-      `${typeof said === "string" && said !== "" ? said.trim() : "no reason given"} (${signatures[name].split("(")[0]}: ${String(status)})`,
-    );
+    const cause = typeof said === "string" && said !== "" ? said.trim() : "no reason given";
+    throw new Error(`${cause} (${symbolOf(name)}: ${String(status)})`);
   };
   const callAsync: OpenVino["callAsync"] = (name, ...parameters) =>
     new Promise((resolve, reject) => {
@@ -174,6 +173,11 @@ function bind(path: string): OpenVino {
     },
     version: versionOf(foreign),
   };
+}
+
+/** "ov_core_create" of "int ov_core_create(…)". */
+function symbolOf(name: FunctionName): string {
+  return /\w+(?=\()/u.exec(signatures[name])?.[0] ?? name;
 }
 
 function handleOf(value: unknown): Handle {

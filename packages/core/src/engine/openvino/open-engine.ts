@@ -59,6 +59,7 @@ export async function openOpenVinoEngine(options: OpenVinoOptions = {}): Promise
     device: provider === "cpu" ? `${capabilities.name}, ${threads} threads` : capabilities.name,
     precisions: capabilities.precisions,
     widest: "float32",
+    keepsOrder: true,
     overhead,
     compile: async (graph, { label = "a graph", frequent = false, precision = "float32", signal } = {}) => {
       programs += 1;

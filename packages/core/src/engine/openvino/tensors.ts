@@ -5,6 +5,7 @@ import type { Handle, OpenVino } from "./library.ts";
 /** Values of the enumeration `ov_element_type_e` of OpenVINO 2026.4. */
 const elementTypes: { readonly [T in ElementType]: number } = {
   bool: 1,
+  float16: 3,
   float32: 4,
   float64: 5,
   int32: 9,
@@ -28,6 +29,7 @@ export function viewOf(library: OpenVino, { type, shape, data }: Tensor): Handle
 const makers: { readonly [T in ElementType]: (shape: Shape) => Tensor } = {
   float32: (shape) => ({ type: "float32", shape, data: new Float32Array(sizeOf(shape)) }),
   float64: (shape) => ({ type: "float64", shape, data: new Float64Array(sizeOf(shape)) }),
+  float16: (shape) => ({ type: "float16", shape, data: new Uint16Array(sizeOf(shape)) }),
   int64: (shape) => ({ type: "int64", shape, data: new BigInt64Array(sizeOf(shape)) }),
   int32: (shape) => ({ type: "int32", shape, data: new Int32Array(sizeOf(shape)) }),
   uint8: (shape) => ({ type: "uint8", shape, data: new Uint8Array(sizeOf(shape)) }),

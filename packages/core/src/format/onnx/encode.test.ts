@@ -338,6 +338,7 @@ type Values = Readonly<Record<string, Tensor>>;
 const ranges: { readonly [T in ElementType]: readonly [low: number, high: number] } = {
   float32: [-2, 2],
   float64: [-2, 2],
+  float16: [-2, 2],
   int64: [-3, 4],
   int32: [-3, 4],
   uint8: [0, 256],

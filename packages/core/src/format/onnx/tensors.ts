@@ -1,4 +1,5 @@
 import { SlidelightError } from "../../errors/slidelight-error.ts";
+import { numberOfFloat16 } from "../../graph/float16.ts";
 import { sizeOf, tensorOf } from "../../graph/tensor.ts";
 import type { ElementType, Tensor } from "../../graph/tensor.ts";
 import { dataTypeName } from "./proto.ts";
@@ -27,6 +28,7 @@ const dataTypes: { readonly [T in ElementType]: number } = {
   int32: 6,
   int64: 7,
   bool: 9,
+  float16: 10,
   float64: 11,
 };
 
@@ -90,7 +92,7 @@ function fromRaw(raw: Uint8Array, proto: TensorProto, type: ElementType): Tensor
   const { buffer } = Uint8Array.from(raw);
   const shape = proto.dims;
   if (proto.dataType === double) return { type: "float32", shape, data: Float32Array.from(new Float64Array(buffer)) };
-  if (proto.dataType === float16) return tensorOf("float32", shape, fromBits(new Uint16Array(buffer), halfToNumber));
+  if (proto.dataType === float16) return tensorOf("float32", shape, fromBits(new Uint16Array(buffer), numberOfFloat16));
   if (proto.dataType === bfloat16) return tensorOf("float32", shape, fromBits(new Uint16Array(buffer), brainToNumber));
   return viewers[type](shape, buffer);
 }
@@ -98,6 +100,7 @@ function fromRaw(raw: Uint8Array, proto: TensorProto, type: ElementType): Tensor
 const viewers: { readonly [T in ElementType]: (shape: readonly number[], buffer: ArrayBuffer) => Tensor } = {
   float32: (shape, buffer) => ({ type: "float32", shape, data: new Float32Array(buffer) }),
   float64: (shape, buffer) => ({ type: "float64", shape, data: new Float64Array(buffer) }),
+  float16: (shape, buffer) => ({ type: "float16", shape, data: new Uint16Array(buffer) }),
   int64: (shape, buffer) => ({ type: "int64", shape, data: new BigInt64Array(buffer) }),
   int32: (shape, buffer) => ({ type: "int32", shape, data: new Int32Array(buffer) }),
   uint8: (shape, buffer) => ({ type: "uint8", shape, data: new Uint8Array(buffer) }),
@@ -108,7 +111,7 @@ const viewers: { readonly [T in ElementType]: (shape: readonly number[], buffer:
 function fromLists(proto: TensorProto, type: ElementType): Tensor {
   const { dims: shape, floatData = [], int32Data = [], int64Data = [], doubleData = [] } = proto;
   if (type === "int64") return { type, shape, data: BigInt64Array.from(int64Data) };
-  if (proto.dataType === float16) return tensorOf(type, shape, fromBits(int32Data, halfToNumber));
+  if (proto.dataType === float16) return tensorOf(type, shape, fromBits(int32Data, numberOfFloat16));
   if (proto.dataType === bfloat16) return tensorOf(type, shape, fromBits(int32Data, brainToNumber));
   const values = [floatData, int32Data, doubleData].find((list) => list.length > 0) ?? [];
   return tensorOf(type, shape, values);
@@ -116,16 +119,6 @@ function fromLists(proto: TensorProto, type: ElementType): Tensor {
 
 function fromBits(bits: ArrayLike<number>, toNumber: (bits: number) => number): Float32Array {
   return Float32Array.from({ length: bits.length }, (_, index) => toNumber(bits[index] ?? 0));
-}
-
-/** IEEE 754 binary16: 1 sign bit, 5 exponent bits with bias 15, 10 bits of fraction. */
-function halfToNumber(bits: number): number {
-  const sign = (bits & 0x8000) === 0 ? 1 : -1;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 0x1f) return fraction === 0 ? sign * Infinity : NaN;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
 const brainBits = new Uint32Array(1);

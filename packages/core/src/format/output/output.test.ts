@@ -4,7 +4,7 @@ import { join } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openFinisher } from "./finish.ts";
-import { halfFromFloat } from "./half.ts";
+import { float16Bits } from "../../graph/float16.ts";
 import { openThumbnail } from "./thumbnail.ts";
 import { openTileScratch } from "./tile-scratch.ts";
 import type { ScratchTile } from "./tile-scratch.ts";
@@ -124,7 +124,7 @@ describe("map.zarr", () => {
   });
 
   it("rounds halves to the nearest even", () => {
-    expect([0, 1, -2, 65504, 65520, 2 ** -24, 2 ** -25, 1 + 2 ** -11].map(halfFromFloat)).toEqual([
+    expect([0, 1, -2, 65504, 65520, 2 ** -24, 2 ** -25, 1 + 2 ** -11].map(float16Bits)).toEqual([
       0, 0x3c00, 0xc000, 0x7bff, 0x7c00, 1, 0, 0x3c00,
     ]);
   });

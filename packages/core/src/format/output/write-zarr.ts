@@ -2,7 +2,7 @@ import { closeSync, ftruncateSync, mkdirSync, openSync, readSync, writeFileSync 
 import { rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Size } from "../../geometry/rectangle.ts";
-import { halfFromFloat } from "./half.ts";
+import { float16Bits } from "../../graph/float16.ts";
 import { readScratchTile } from "./tile-scratch.ts";
 import type { ScratchTile } from "./tile-scratch.ts";
 import { writeAt } from "./write-fully.ts";
@@ -100,7 +100,7 @@ function isZero(values: Float32Array): boolean {
 
 function halves(values: Float32Array): Uint16Array {
   const bits = new Uint16Array(values.length);
-  for (let i = 0; i < bits.length; i += 1) bits[i] = halfFromFloat(values[i] ?? 0);
+  for (let i = 0; i < bits.length; i += 1) bits[i] = float16Bits(values[i] ?? 0);
   return bits;
 }
 

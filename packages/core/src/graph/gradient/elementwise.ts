@@ -41,8 +41,11 @@ function through(derivative: (x: Node, y: Node) => Node): (request: UnaryRequest
   return ({ node, gradient }) => product(gradient, derivative(node.inputs[0], node));
 }
 
-/** 0 at 0, as in PyTorch and TensorFlow. */
-export const relu = through((x) => positive(x));
+/**
+ * 0 at 0, as in PyTorch and TensorFlow. Positive values stay so: told from the value itself, so that engines fuse Relu
+ * with the operator before it, whose own value need not be kept.
+ */
+export const relu = through((_, y) => positive(y));
 export const sigmoid = through((_, y) => difference(y, product(y, y)));
 export const tanh = through((_, y) => difference(scalarLike(y, 1), product(y, y)));
 export const exp = through((_, y) => y);

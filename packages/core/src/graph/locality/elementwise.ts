@@ -3,6 +3,7 @@ import { sameShape } from "../extents.ts";
 import { operandsOf } from "../graph.ts";
 import type { Node } from "../node.ts";
 import { withOperands } from "../rewrite.ts";
+import type { ElementType } from "../tensor.ts";
 import { global, present } from "./rule.ts";
 import type { Layout, LayoutOf, Locality } from "./rule.ts";
 
@@ -59,8 +60,8 @@ function covers(a: Node, b: Node): boolean {
 }
 
 /** A value that is all zeros without having to be computed: what lies in a border that a tile does not have. */
-export function zeros(shape: readonly number[]): Node {
-  return expand(scalarConstant(0), shape);
+export function zeros(shape: readonly number[], type: ElementType): Node {
+  return expand(scalarConstant(0, { type }), shape);
 }
 
 function isZeros(node: Node): boolean {

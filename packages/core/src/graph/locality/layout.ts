@@ -138,8 +138,11 @@ export const sliceLocality: LocalityRule<"Slice"> = (node, layoutOf) => {
 };
 
 export const concatLocality: LocalityRule<"Concat"> = (node, layoutOf) => {
-  const layout = node.inputs.map(layoutOf).find((found) => found !== undefined);
+  const [layout, ...others] = node.inputs.map(layoutOf).filter((found) => found !== undefined);
   if (layout === undefined) return global;
+  if (others.some(([y, x]) => y !== layout[0] || x !== layout[1])) {
+    return { reason: "joins values whose image axes differ" };
+  }
   const { axis: joined } = node.attributes;
   return {
     layout,

@@ -37,29 +37,48 @@ function padsOf(rows: readonly number[], columns: readonly number[]): Pads {
   return { top: numberAt(rows, 0), bottom: numberAt(rows, 1), left: numberAt(columns, 0), right: numberAt(columns, 1) };
 }
 
-/** The windows `out` of a sliding operator: what they cover, and the pads that remain at the true border. */
-function alongWindows(
-  extent: number,
-  sliding: Sliding,
-  axis: SpatialAxis,
-  out: Interval,
-): { need: Interval; pads: [number, number] } {
+interface Windows {
+  readonly need: Interval;
+  /** What remains of the pads at the true border. */
+  readonly pads: readonly [before: number, after: number];
+  /** Windows over the padded part that come before the wanted ones. */
+  readonly skipped: number;
+}
+
+/** The windows `out` of a sliding operator: what they cover. */
+function alongWindows(extent: number, sliding: Sliding, axis: SpatialAxis, out: Interval): Windows {
   const stride = sliding.strides[axis];
   const span = spanOf({ kernel: sliding.kernel[axis], dilation: sliding.dilations[axis] });
   const start = out.start * stride - padBefore(sliding.pads, axis);
   const end = (out.end - 1) * stride - padBefore(sliding.pads, axis) + span;
   const need = clipTo(extent, { start, end });
-  return { need, pads: [need.start - start, end - need.end] };
+  if (!isEmpty(need)) return { need, pads: [need.start - start, end - need.end], skipped: 0 };
+  // Windows wholly in the pads: the border's position is taken all the same, and the windows that it brings are cut away.
+  if (end <= 0) return { need: { start: 0, end: 1 }, pads: [-start, 0], skipped: 0 };
+  const beyond = start - (extent - 1);
+  const skipped = Math.ceil(beyond / stride);
+  return {
+    need: { start: extent - 1, end: extent },
+    pads: [skipped * stride - beyond, end - extent],
+    skipped,
+  };
 }
 
 function sliding(x: Node, window: Sliding, weights: readonly undefined[], build: (pads: Pads, x: Node) => Node): Local {
   return {
     layout: imageLayout,
     along: (axis, out) => {
-      const { need, pads } = alongWindows(extentAlong(x, imageLayout, axis), window, axis, out);
-      return { needs: [need, ...weights], recipe: pads };
+      const { need, pads, skipped } = alongWindows(extentAlong(x, imageLayout, axis), window, axis, out);
+      return { needs: [need, ...weights], recipe: [...pads, skipped, out.end - out.start] };
     },
-    apply: ([rows, columns], operands) => build(padsOf(rows, columns), present(operands, 0)),
+    apply: ([rows, columns], operands) => {
+      const windows = build(padsOf(rows, columns), present(operands, 0));
+      const [n = 1, channels = 1] = windows.shape;
+      return slice(windows, {
+        starts: [0, 0, numberAt(rows, 2), numberAt(columns, 2)],
+        sizes: [n, channels, numberAt(rows, 3), numberAt(columns, 3)],
+      });
+    },
   };
 }
 
@@ -176,7 +195,7 @@ export const maxPoolGradientLocality: LocalityRule<"MaxPoolGradient"> = (node, l
     apply: ([rows, columns], [part, windows]) => {
       const [n = 1, channels = 1] = node.shape;
       const sizes = [n, channels, numberAt(rows, 4), numberAt(columns, 4)];
-      if (part === undefined || windows === undefined) return zeros(sizes);
+      if (part === undefined || windows === undefined) return zeros(sizes, node.type);
       const whole = maxPoolGradient(part, windows, { ...attributes, pads: padsOf(rows, columns) });
       const covered = [n, channels, numberAt(rows, 5), numberAt(columns, 5)];
       const cut = slice(whole, { starts: [0, 0, numberAt(rows, 2), numberAt(columns, 2)], sizes: covered });
@@ -196,6 +215,17 @@ function resizeReason(attributes: ResizeAttributes): string | undefined {
   return undefined;
 }
 
+/** Where the sample `out` lies in the input, without clamping to the border. */
+const samplePosition: {
+  readonly [C in ResizeAttributes["coordinates"]]: (out: number, scale: number) => number;
+} = {
+  half_pixel: (out, scale) => (out + 0.5) / scale - 0.5,
+  pytorch_half_pixel: (out, scale) => (out + 0.5) / scale - 0.5,
+  asymmetric: (out, scale) => out / scale,
+  // Refused above, whatever the scale.
+  align_corners: (out, scale) => out / scale,
+};
+
 export const resizeLocality: LocalityRule<"Resize"> = (node, layoutOf) => {
   const [x] = node.inputs;
   const layout = layoutOf(x);
@@ -208,10 +238,11 @@ export const resizeLocality: LocalityRule<"Resize"> = (node, layoutOf) => {
     layout: imageLayout,
     along: (axis, out) => {
       const scale = scales[axis];
-      // A sample lies between two neighbours, at most one away from out / scale.
+      // A sample lies at a position of the input or between two neighbours.
+      const position = samplePosition[node.attributes.coordinates];
       const need = clipTo(extentAlong(x, imageLayout, axis), {
-        start: scale === 1 ? out.start : Math.floor((out.start + 0.5) / scale - 0.5),
-        end: scale === 1 ? out.end : Math.floor((out.end - 0.5) / scale + 0.5) + 1,
+        start: Math.floor(position(out.start, scale)),
+        end: Math.ceil(position(out.end - 1, scale)) + 1,
       });
       return { needs: [need], recipe: [out.start - need.start * scale, out.end - out.start] };
     },

@@ -46,7 +46,7 @@ export function expectRank(node: Subject, operand: Node, rank: number, what: str
 }
 
 export function expectFloating(node: Subject, operand: Node): void {
-  const floating = operand.type === "float32" || operand.type === "float64";
+  const floating = ["float32", "float64", "float16"].includes(operand.type);
   expectThat(floating, node, "a float32 or float64 operand", () => operand.type);
 }
 

@@ -1,4 +1,4 @@
-import type { Tensor } from "../../../graph/tensor.ts";
+import type { ElementType, Tensor } from "../../../graph/tensor.ts";
 import { tensorOf } from "../../../graph/tensor.ts";
 import type { AttributeProto, AttributeValue, NodeProto, TensorProto } from "../proto.ts";
 import { encodeTensor } from "../tensors.ts";
@@ -18,8 +18,8 @@ export interface Emitter {
   integers(values: readonly number[]): string;
   /** A float32 vector. */
   floats(values: readonly number[]): string;
-  /** A float32 scalar. */
-  number(value: number): string;
+  /** A scalar; default: float32. */
+  number(value: number, type?: ElementType): string;
 }
 
 /** `reserved` are the names that a caller gives out; made-up ones differ from them. */
@@ -63,7 +63,7 @@ export function openEmitter(reserved: ReadonlySet<string>): Emitter {
     tensor,
     integers: (values) => once(`i${values.join()}`, () => tensorOf("int64", [values.length], values)),
     floats: (values) => once(`f${values.join()}`, () => tensorOf("float32", [values.length], values)),
-    number: (value) => once(`n${value}`, () => tensorOf("float32", [], [value])),
+    number: (value, type = "float32") => once(`${type}${value}`, () => tensorOf(type, [], [value])),
   };
 }
 

@@ -3,8 +3,8 @@ import type { Node } from "../../../graph/node.ts";
 import type { MaxPoolAttributes, Pair } from "../../../graph/vocabulary.ts";
 import type { Emitter } from "./emitter.ts";
 
-/** Below every float32 that a network computes; infinities would make NaN of a zero product. */
-const lowest = -3.4e38;
+/** Below every value that a network computes; infinities would make NaN of a zero product. */
+const lowest = { float32: -3.4e38, float16: -65_504 } as const;
 
 /**
  * MaxPoolGradient: for each offset in the window, in row-major order, the strided slice of x that lies there is compared
@@ -14,7 +14,7 @@ const lowest = -3.4e38;
 export function lowerMaxPoolGradient(
   emitter: Emitter,
   operands: readonly [x: string, gradient: string],
-  shapes: { readonly x: Node["shape"]; readonly gradient: Node["shape"] },
+  shapes: { readonly x: Node["shape"]; readonly gradient: Node["shape"]; readonly type: Node["type"] },
   attributes: MaxPoolAttributes,
   name: string | undefined,
 ): string {
@@ -26,11 +26,11 @@ export function lowerMaxPoolGradient(
     ? emitter.emit("Pad", [
         x,
         emitter.integers([0, 0, pads.top, pads.left, 0, 0, pads.bottom, pads.right]),
-        emitter.number(lowest),
+        emitter.number(shapes.type === "float16" ? lowest.float16 : lowest.float32, shapes.type),
       ])
     : x;
   const pooled = emitter.emit("MaxPool", [padded], { kernel_shape: kernel, strides, dilations });
-  const zero = emitter.number(0);
+  const zero = emitter.number(0, shapes.type);
 
   const taken: { readonly offset: Pair; readonly value: string }[] = [];
   let before: string | undefined;

@@ -1,6 +1,7 @@
 import { resizedExtent } from "../../../graph/extents.ts";
 import { tapsOf } from "../../../graph/resampling.ts";
 import { tensorOf } from "../../../graph/tensor.ts";
+import type { Node } from "../../../graph/node.ts";
 import type { Attributes as AttributesOf } from "../../../graph/vocabulary.ts";
 import type { Emitter } from "./emitter.ts";
 
@@ -13,15 +14,15 @@ import type { Emitter } from "./emitter.ts";
 export function lowerResizeGradient(
   emitter: Emitter,
   gradient: string,
-  shape: readonly number[],
+  { shape, type }: Pick<Node, "shape" | "type">,
   attributes: AttributesOf<"ResizeGradient">,
   name: string | undefined,
 ): string {
   const vertical = kernelAlong(0, attributes);
   const horizontal = kernelAlong(1, attributes);
   return vertical === undefined || horizontal === undefined
-    ? asProducts(emitter, gradient, attributes, name)
-    : asConvolution(emitter, gradient, shape, [vertical, horizontal], name);
+    ? asProducts(emitter, gradient, { ...attributes, type }, name)
+    : asConvolution(emitter, gradient, { shape, type }, [vertical, horizontal], name);
 }
 
 /** A convolution along one axis. */
@@ -49,7 +50,7 @@ function isRepetition(extent: number, scale: number, attributes: AttributesOf<"R
 function asConvolution(
   emitter: Emitter,
   gradient: string,
-  [, channels = 1]: readonly number[],
+  { shape: [, channels = 1], type }: Pick<Node, "shape" | "type">,
   [rows, columns]: readonly [AxisKernel, AxisKernel],
   name: string | undefined,
 ): string {
@@ -60,14 +61,14 @@ function asConvolution(
   const kernel = rows.values.flatMap((row) => columns.values.map((column) => row * column));
   const values = Array.from({ length: channels }, () => kernel).flat();
   const shape = [channels, 1, rows.values.length, columns.values.length];
-  const weight = emitter.tensor(tensorOf("float32", shape, values));
+  const weight = emitter.tensor(tensorOf(type, shape, values));
   return emitter.emit("Conv", [padded, weight], { group: channels, strides: [rows.stride, columns.stride] }, name);
 }
 
 function asProducts(
   emitter: Emitter,
   gradient: string,
-  attributes: AttributesOf<"ResizeGradient">,
+  attributes: AttributesOf<"ResizeGradient"> & Pick<Node, "type">,
   name: string | undefined,
 ): string {
   const matrix = (axis: 0 | 1, transposed: boolean): string => {
@@ -80,7 +81,7 @@ function asProducts(
         values[at] = (values[at] ?? 0) + weight;
       }
     }
-    return emitter.tensor(tensorOf("float32", transposed ? [size, resized] : [resized, size], values));
+    return emitter.tensor(tensorOf(attributes.type, transposed ? [size, resized] : [resized, size], values));
   };
   const acrossRows = emitter.emit("MatMul", [matrix(0, true), gradient]);
   return emitter.emit("MatMul", [acrossRows, matrix(1, false)], {}, name);

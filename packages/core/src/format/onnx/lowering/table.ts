@@ -117,7 +117,7 @@ export const lowerings: { readonly [O in OperatorName]: Lowering<O> } = {
   },
   MaxPoolGradient: ({ node, emitter, operands, name }) => {
     const [x = "", gradient = ""] = operands;
-    const shapes = { x: node.inputs[0].shape, gradient: node.inputs[1].shape };
+    const shapes = { x: node.inputs[0].shape, gradient: node.inputs[1].shape, type: node.type };
     return lowerMaxPoolGradient(emitter, [x, gradient], shapes, node.attributes, name);
   },
   AveragePool: ({ node, emitter, operands, name }) => {
@@ -140,7 +140,7 @@ export const lowerings: { readonly [O in OperatorName]: Lowering<O> } = {
   },
   ResizeGradient: ({ node, emitter, operands, name }) => {
     const [gradient = ""] = operands;
-    return lowerResizeGradient(emitter, gradient, node.inputs[0].shape, node.attributes, name);
+    return lowerResizeGradient(emitter, gradient, node.inputs[0], node.attributes, name);
   },
   Pad: ({ node, emitter, operands, name }) => {
     const { mode, before, after, value } = node.attributes;

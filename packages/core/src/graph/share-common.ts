@@ -1,0 +1,72 @@
+import { graphOf, operandsOf } from "./graph.ts";
+import type { Graph } from "./graph.ts";
+import type { Node } from "./node.ts";
+import { mapNodes, rewrite } from "./rewrite.ts";
+import { elementsOf } from "./tensor.ts";
+import type { Tensor } from "./tensor.ts";
+
+/**
+ * The same graph with each value computed once: nodes of one operator, with the same attributes and operands, become the
+ * first of them, bottom-up. Inputs of one name are one value, so that the outputs of several methods' graphs, put into
+ * one graph, share their forward pass.
+ */
+export function shareCommon(graph: Graph): Graph {
+  const roots = Object.values(graph.outputs);
+  const identities = new Map<Node, number>();
+  const known = new Map<string, Node>();
+  const tensorKey = tensorKeys();
+  const share = (node: Node): Node => {
+    const operands = operandsOf(node).map((operand) => identities.get(operand) ?? -1);
+    const own =
+      node.op === "Constant"
+        ? tensorKey(node.attributes.tensor)
+        : node.op === "Input"
+          ? `${node.name} ${attributesKey(node.attributes)}`
+          : attributesKey(node.attributes);
+    const key = `${node.op} ${node.inputs.length} ${operands.join(",")} ${own}`;
+    const first = known.get(key);
+    if (first !== undefined) return first;
+    known.set(key, node);
+    identities.set(node, identities.size);
+    return node;
+  };
+  return graphOf(mapNodes(graph.outputs, rewrite(roots, share)));
+}
+
+/** JSON has no infinities and no negative zero. */
+function attributesKey(attributes: object): string {
+  return JSON.stringify(attributes, (_, value: unknown) =>
+    typeof value === "number" && (!Number.isFinite(value) || Object.is(value, -0))
+      ? `number ${String(1 / value)} ${value}`
+      : value,
+  );
+}
+
+/** Tensors of equal type, shape and elements have the same key. */
+function tensorKeys(): (tensor: Tensor) => string {
+  const seen = new Map<string, { readonly elements: Float64Array; readonly key: string }[]>();
+  const keys = new Map<Tensor["data"], Map<string, string>>();
+  return (tensor) => {
+    const kind = `${tensor.type} [${tensor.shape.join(",")}]`;
+    const ofData = keys.get(tensor.data) ?? new Map<string, string>();
+    keys.set(tensor.data, ofData);
+    const cached = ofData.get(kind);
+    if (cached !== undefined) return cached;
+    const elements = elementsOf(tensor);
+    const bucketKey = `${kind} ${digestOf(elements)}`;
+    const bucket = seen.get(bucketKey) ?? [];
+    seen.set(bucketKey, bucket);
+    const same = bucket.find((candidate) => candidate.elements.every((value, i) => Object.is(value, elements[i])));
+    const key = same?.key ?? `${bucketKey} ${bucket.length}`;
+    if (same === undefined) bucket.push({ elements, key });
+    ofData.set(kind, key);
+    return key;
+  };
+}
+
+/** Tells most unequal tensors apart; equal ones are compared element by element. */
+function digestOf(elements: Float64Array): number {
+  let digest = 0;
+  for (const element of elements) digest = (digest * 31 + element * 1e6) % 4_294_967_291;
+  return Number.isNaN(digest) ? -1 : digest;
+}
