@@ -8,7 +8,7 @@ describe("a tile grid", () => {
     tileGrid(image, { tile: 1000, stride: 16 }),
     tileGrid(image, { tile: 5, stride: 16 }),
     tileGrid(image, { tile: 10_000, stride: 16 }),
-    balancedTileGrid(image, { tile: 1024, stride: 16 }),
+    balancedTileGrid(image, { core: { width: 1024, height: 1024 }, stride: 16 }),
   ])("covers every pixel once: $core", (grid) => {
     const columns = new Uint8Array(image.width);
     const rows = new Uint8Array(image.height);
@@ -29,7 +29,7 @@ describe("a tile grid", () => {
   });
 
   it("is balanced: no narrow rest at the edge", () => {
-    expect(balancedTileGrid(image, { tile: 1024, stride: 16 })).toMatchObject({
+    expect(balancedTileGrid(image, { core: { width: 1024, height: 1024 }, stride: 16 })).toMatchObject({
       core: { width: 752, height: 992 },
       columns: 3,
       rows: 3,

@@ -16,15 +16,16 @@ export function tileGrid(image: Size, options: { readonly tile: number; readonly
 }
 
 /**
- * A grid of as few cores as `tile` allows, as equal in size as the alignment allows: a narrow rest at an edge would
+ * A grid of as few cores as `core` allows, as equal in size as the alignment allows: a narrow rest at an edge would
  * cost nearly as much as a whole tile.
  */
-export function balancedTileGrid(image: Size, options: { readonly tile: number; readonly stride: number }): TileGrid {
-  const side = (extent: number): number => {
-    const count = Math.ceil(extent / options.tile);
+export function balancedTileGrid(image: Size, options: { readonly core: Size; readonly stride: number }): TileGrid {
+  const side = (extent: number, most: number): number => {
+    const count = Math.ceil(extent / most);
     return Math.ceil(extent / count / options.stride) * options.stride;
   };
-  return gridOf(image, { width: side(image.width), height: side(image.height) });
+  const { core } = options;
+  return gridOf(image, { width: side(image.width, core.width), height: side(image.height, core.height) });
 }
 
 function gridOf(image: Size, core: Size): TileGrid {

@@ -1,68 +1,96 @@
-import { totalmem } from "node:os";
-import type { Engine } from "../engine/engine.ts";
 import type { SweepPlan } from "../explain/explanation.ts";
-import { sweepOutputs, sweepRegions, tileProgram } from "../explain/tile-program.ts";
-import { regionOf } from "../geometry/rectangle.ts";
-import { balancedTileGrid, coreOf, tileGrid } from "../geometry/tile-grid.ts";
+import type { Size } from "../geometry/rectangle.ts";
+import { balancedTileGrid, tileCount, tileGrid } from "../geometry/tile-grid.ts";
 import type { TileGrid } from "../geometry/tile-grid.ts";
-import { peakActivationBytes } from "../graph/memory.ts";
-import { prepareRestriction } from "../graph/restrict.ts";
+import { largestOf, middleTileBytes, tileGrowth, totalOf } from "./tile-growth.ts";
+import type { TileGrowth } from "./tile-growth.ts";
+import { valueBytes } from "./tile-memory.ts";
+import type { TileMemory } from "./tile-memory.ts";
 
-/** Sides that are tried, largest first: above, the redundant work falls by less than a tenth; below, it explodes. */
-const sides = [2048, 1536, 1024, 768, 512, 384, 256, 128] as const;
-
-/**
- * Bytes that one tile may take in the engine when nothing else is said: an eighth of what the process may use, as the
- * machine or its container says. Less makes the halos of gradients dear, more is hardly faster.
- */
-export function defaultMemoryBytes(): number {
-  const limit = process.constrainedMemory();
-  const available = limit > 0 ? Math.min(limit, totalmem()) : totalmem();
-  return Math.min(mostBytes, Math.max(leastBytes, available / 8));
-}
-
-const leastBytes = 1.5 * 2 ** 30;
-const mostBytes = 4 * 2 ** 30;
-
-/** Of an accelerator's memory: programs of other tile shapes keep some too. */
-const deviceShare = 0.4;
-
-export interface ChooseTileOptions {
+export interface ChooseTileOptions extends TileMemory {
   /** Set by the user: the side of a core, rounded up to the stride. */
   readonly tile?: number;
-  readonly memoryBytes?: number;
-  /** Its overhead and memory count. */
-  readonly engine: Pick<Engine, "overhead" | "memoryBytes" | "keepsOrder">;
+  /** Whether tiles may be left out: then they must not be much wider than high, or few could be. Default: false. */
+  readonly compact?: boolean;
 }
 
-/** The tile grid: as the user says, else the largest tiles that the memory budget allows, equal in size. */
+/** Sides of cores that are tried, besides the image's own. */
+const sides = [4096, 3072, 2048, 1536, 1024, 768, 512, 384, 256, 192, 128] as const;
+/** Of a compact core, the longer side over the shorter one. */
+const compactShape = 2;
+
+/**
+ * What else costs time, as the FLOP that a CPU of 190 GFLOP/s does meanwhile. Measured with OpenVINO on a virtual
+ * machine of two cores: 0.35 s for each GB of memory that is touched for the first time, 0.1 s for each program beside
+ * the work (it is compiled while another runs), 5 ms for each tile outside the engine, and 25 ns for each pixel of the
+ * first tile, which is read and decoded while the engine waits.
+ */
+const costs = { freshByte: 67, program: 2e10, tile: 1e9, firstPixel: 5000 } as const;
+/** How many times as fast an accelerator computes: the costs around it weigh as much more. */
+const acceleratorSpeed = 50;
+
+/**
+ * The tile grid that should be fastest of those that fit into memory: large tiles compute little twice; few *kinds* of
+ * tiles (a border tile's program differs from that of the tiles between) need little fresh memory, so that an image that
+ * is not too wide is computed in bands of its width. `--tile` wins.
+ */
 export function chooseTileGrid(explanation: SweepPlan, options: ChooseTileOptions): TileGrid {
+  const [best] = rankTileGrids(explanation, options, 1);
+  if (best === undefined) throw new RangeError("One grid is always there.");
+  return best;
+}
+
+/** Tiles whose areas differ by less hardly differ in speed. */
+const alike = 1.25;
+
+/** Up to `count` of the best grids, the best first, of tiles that differ in size; at least one, even where none fits. */
+export function rankTileGrids(explanation: SweepPlan, options: ChooseTileOptions, count: number): readonly TileGrid[] {
   const { size, stride } = explanation.network;
-  if (options.tile !== undefined) return tileGrid(size, { tile: options.tile, stride });
+  if (options.tile !== undefined) return [tileGrid(size, { tile: options.tile, stride })];
+  const growth = tileGrowth(explanation);
   const budget = valueBytes(options);
-  const grids = sides.map((tile) => balancedTileGrid(size, { tile: Math.max(tile, stride), stride }));
-  const fitting = grids.find((grid) => estimateTileBytes(explanation, grid) <= budget);
-  return fitting ?? grids.at(-1) ?? tileGrid(size, { tile: stride, stride });
+  const ranked = candidates(size, { stride, compact: options.compact ?? false })
+    .filter((grid) => largestOf(growth.bytes, grid) <= budget)
+    .map((grid) => ({ grid, cost: costOf(grid, growth, options) }))
+    .sort((a, b) => a.cost - b.cost);
+  const best: TileGrid[] = [];
+  for (const { grid } of ranked) {
+    if (best.length === count) break;
+    if (best.some((other) => isAlike(other.core, grid.core))) continue;
+    // Growth is an estimate; what is used is counted.
+    if (middleTileBytes(explanation, grid) <= budget) best.push(grid);
+  }
+  return best.length > 0 ? best : [tileGrid(size, { tile: Math.max(stride, sides.at(-1) ?? stride), stride })];
 }
 
-/** What a tile's program is fitted into by computing values again; `undefined` where the engine would undo it. */
-export function recomputeAbove(options: Omit<ChooseTileOptions, "tile">): number | undefined {
-  return options.engine.keepsOrder ? valueBytes(options) : undefined;
+function isAlike(a: Size, b: Size): boolean {
+  const ratio = (a.width * a.height) / (b.width * b.height);
+  return Math.max(ratio, 1 / ratio) < alike;
 }
 
-/** Bytes of values that may be alive at once in the engine, beside what it needs for itself. */
-function valueBytes({ engine, memoryBytes }: Omit<ChooseTileOptions, "tile">): number {
-  const device = engine.memoryBytes === undefined ? defaultMemoryBytes() : engine.memoryBytes * deviceShare;
-  return (memoryBytes ?? device) / engine.overhead;
+function candidates(
+  size: Size,
+  { stride, compact }: { readonly stride: number; readonly compact: boolean },
+): readonly TileGrid[] {
+  const most = (extent: number): readonly number[] => [extent, ...sides.filter((side) => side < extent)];
+  const grids = most(size.width).flatMap((width) =>
+    most(size.height).map((height) => balancedTileGrid(size, { core: { width, height }, stride })),
+  );
+  const shapely = ({ core: { width, height } }: TileGrid): boolean =>
+    Math.max(width, height) <= compactShape * Math.min(width, height);
+  const kept = compact ? grids.filter(shapely) : grids;
+  return [...new Map(kept.map((grid) => [`${grid.columns}x${grid.rows}`, grid] as const)).values()];
 }
 
-/** Bytes of the values that a tile in the middle of the image needs at once, in the dearest sweep. */
-export function estimateTileBytes(explanation: SweepPlan, grid: TileGrid): number {
-  const middle = Math.floor(grid.rows / 2) * grid.columns + Math.floor(grid.columns / 2);
-  const core = regionOf(coreOf(grid, middle));
-  const peaks = explanation.sweeps.map((sweep) => {
-    const plan = prepareRestriction(sweepOutputs(sweep)).plan(sweepRegions(sweep, core));
-    return peakActivationBytes(tileProgram(sweep, plan.build(), "uint16"));
-  });
-  return Math.max(...peaks);
+/** Of all sweeps of the image, in FLOP. */
+function costOf(grid: TileGrid, growth: TileGrowth, { engine, precision }: TileMemory): number {
+  const { core, columns, rows } = grid;
+  const kinds = Math.min(3, columns) * Math.min(3, rows);
+  const fresh = largestOf(growth.bytes, grid) * engine.overhead;
+  const beside =
+    kinds * (fresh * costs.freshByte + costs.program) +
+    tileCount(grid) * costs.tile +
+    core.width * core.height * costs.firstPixel;
+  const speed = (engine.memoryBytes === undefined ? 1 : acceleratorSpeed) * (precision === "float32" ? 1 : 2);
+  return totalOf(growth.flops, grid) + beside * speed;
 }

@@ -9,12 +9,12 @@ import { openThumbnail } from "../format/output/thumbnail.ts";
 import type { WritePreview } from "../format/output/preview.ts";
 import type { TileGrid } from "../geometry/tile-grid.ts";
 import type { Abortable } from "../io/byte-source.ts";
-import { recomputeAbove } from "./choose-tile.ts";
 import type { ImageWork } from "./image-work.ts";
 import type { PlannedRun, TilePlan } from "./plan-runs.ts";
 import { runSweep } from "./run-sweep.ts";
 import type { MapRanges, SweepRun } from "./run-sweep.ts";
 import { stopwatch } from "./stopwatch.ts";
+import { recomputeAbove } from "./tile-memory.ts";
 
 /** A run whose tiles are all computed and rest in the scratch folder. */
 export interface ComputedRun {
@@ -69,7 +69,7 @@ export async function computeRuns(
       grid,
       tissue,
       precision,
-      recomputeAbove: recomputeAbove(resources),
+      recomputeAbove: recomputeAbove({ ...resources, precision }),
       samples: settings.raw === undefined ? "uint16" : "float32",
       programs: work.programs,
       programKey: programKeyOf(work, { runs, complete: tissue.complete }),

@@ -1,10 +1,12 @@
 /** The parts of an image's way whose time is counted. */
-export type Stage = "open" | "read" | "compute" | "scratch" | "assemble" | "commit";
+export type Stage = "open" | "probe" | "read" | "compute" | "scratch" | "assemble" | "commit";
 
 /** What the pipeline tells about itself; the applications turn it into progress bars, logs and metrics. */
 export type PipelineEvent =
   | { readonly kind: "image-planned"; readonly tiles: number; readonly sweeps: number; readonly pixels: number }
   | { readonly kind: "tile-done"; readonly sweep: number; readonly pixels: number; readonly busySeconds: number }
+  /** A part of the image was computed to see what a lower precision does to it. */
+  | { readonly kind: "probe-done"; readonly busySeconds: number }
   | { readonly kind: "stage-done"; readonly stage: Stage; readonly seconds: number }
   | { readonly kind: "bytes-read"; readonly bytes: number }
   | { readonly kind: "bytes-written"; readonly bytes: number }

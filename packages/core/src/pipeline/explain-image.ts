@@ -9,12 +9,11 @@ import { openFinisher } from "../format/output/finish.ts";
 import type { Abortable } from "../io/byte-source.ts";
 import { observed } from "../io/observed.ts";
 import { networkFor } from "../model/network.ts";
-import { computeRuns } from "./compute-runs.ts";
+import { computeGroups } from "./compute-groups.ts";
 import type { ExplanationResources, ImageReference, ImageWork } from "./image-work.ts";
 import { manifestOf } from "./manifest-of.ts";
-import { planRuns, planTiles } from "./plan-runs.ts";
-import { inPrecision, probePrecision } from "./probe-precision.ts";
-import type { RunGroup } from "./probe-precision.ts";
+import { planRuns } from "./plan-runs.ts";
+import type { PlannedRun } from "./plan-runs.ts";
 import { openProgramCache } from "./program-cache.ts";
 import type { ExplanationResult, ExplanationSettings } from "./settings.ts";
 import { stopwatch, summed } from "./stopwatch.ts";
@@ -60,11 +59,8 @@ export async function explainImage(
   const results = new Map<string, ExplanationResult>();
   const [first, ...rest] = asked.values();
   if (first !== undefined) {
-    const tiles = await planTiles(work, [first, ...rest]);
-    for (const group of inPrecision(tiles, await probePrecision(work, tiles, { signal }))) {
-      for (const [id, result] of await explainGroup(work, group, { startedAt, seconds, signal }))
-        results.set(id, result);
-    }
+    const made = await makeRuns(work, [first, ...rest], { startedAt, seconds, signal });
+    for (const [id, result] of made) results.set(id, result);
   }
   const told = new Set<string>();
   return plans.map((plan): ExplanationResult => {
@@ -77,16 +73,17 @@ export async function explainImage(
   });
 }
 
-interface GroupOptions extends Abortable {
+interface MakeOptions extends Abortable {
   readonly startedAt: Date;
   /** Time of each stage so far. */
   readonly seconds: Readonly<Record<string, number>>;
 }
 
-async function explainGroup(
+/** Computes, writes and commits runs. @returns By run id. */
+async function makeRuns(
   work: ImageWork,
-  group: RunGroup,
-  { startedAt, seconds, signal }: GroupOptions,
+  runs: readonly [PlannedRun, ...PlannedRun[]],
+  { startedAt, seconds, signal }: MakeOptions,
 ): Promise<ReadonlyMap<string, ExplanationResult>> {
   const { resources } = work;
   const timed = stopwatch(work.observe);
@@ -96,29 +93,30 @@ async function explainGroup(
   const finisher = resources.finisher ?? ownFinisher;
   if (finisher === undefined) throw new RangeError("A finisher was just opened.");
   try {
-    const computed = await computeRuns(work, group, { precision: group.used, folder, signal });
     const results = new Map<string, ExplanationResult>();
-    for (const { run, outcome, scale, tiles } of computed.runs) {
-      const { method, target, id, key, output } = run;
-      const precision = group.choices.get(id);
-      if (precision === undefined) throw new RangeError("Every run has a precision.");
-      try {
-        const finished: FinishedRun = { ...work, ...group, ...run, precision, outcome, scale };
-        const written = join(folder, id);
-        await timed("assemble", () =>
-          writeResults(finished, { folder: written, finisher, tiles, thumbnail: computed.thumbnail }, { signal }),
-        );
-        const manifest = manifestOf(finished, {
-          outputs: await describeOutputs(written),
-          startedAt,
-          seconds: { ...seconds, total: (Date.now() - startedAt.getTime()) / 1000 },
-        });
-        await timed("commit", () => commitRun({ store: resources.output, key, folder: written, manifest, signal }));
-        for (const { bytes } of manifest.outputs) work.observe({ kind: "bytes-written", bytes });
-        results.set(id, { status: "done", runId: id, method, target: outcome.target.label, output });
-      } catch (error) {
-        if (signal?.aborted === true || !(error instanceof SlidelightError)) throw error;
-        results.set(id, { status: "failed", method, target, error });
+    for (const group of await computeGroups(work, runs, { folder, signal })) {
+      for (const { run, outcome, scale, tiles } of group.runs) {
+        const { method, target, id, key, output } = run;
+        const precision = group.choices.get(id);
+        if (precision === undefined) throw new RangeError("Every run has a precision.");
+        try {
+          const finished: FinishedRun = { ...work, ...group, ...run, precision, outcome, scale };
+          const written = join(folder, id);
+          await timed("assemble", () =>
+            writeResults(finished, { folder: written, finisher, tiles, thumbnail: group.thumbnail }, { signal }),
+          );
+          const manifest = manifestOf(finished, {
+            outputs: await describeOutputs(written),
+            startedAt,
+            seconds: { ...seconds, total: (Date.now() - startedAt.getTime()) / 1000 },
+          });
+          await timed("commit", () => commitRun({ store: resources.output, key, folder: written, manifest, signal }));
+          for (const { bytes } of manifest.outputs) work.observe({ kind: "bytes-written", bytes });
+          results.set(id, { status: "done", runId: id, method, target: outcome.target.label, output });
+        } catch (error) {
+          if (signal?.aborted === true || !(error instanceof SlidelightError)) throw error;
+          results.set(id, { status: "failed", method, target, error });
+        }
       }
     }
     return results;

@@ -11,9 +11,11 @@ import type { Abortable } from "../io/byte-source.ts";
 import type { Model } from "../model/model.ts";
 import { networkFor } from "../model/network.ts";
 import type { Preprocessing } from "../model/network.ts";
-import { chooseTileGrid, recomputeAbove } from "./choose-tile.ts";
+import { chooseTileGrid } from "./choose-tile.ts";
+import type { Observe } from "./events.ts";
 import type { ProgramCache } from "./program-cache.ts";
 import { runSweep } from "./run-sweep.ts";
+import { recomputeAbove } from "./tile-memory.ts";
 import { wholeImage } from "./tissue.ts";
 
 /** What one method makes of an image in memory. */
@@ -32,6 +34,7 @@ export interface PixelResources extends Abortable, Preprocessing {
   readonly precision?: Precision;
   /** Bytes that one tile may take in the engine. */
   readonly memoryBytes?: number;
+  readonly observe?: Observe;
 }
 
 /**
@@ -44,7 +47,7 @@ export async function explainPixels(
   asked: readonly [PlanOptions, ...PlanOptions[]],
   resources: PixelResources,
 ): Promise<readonly PixelExplanation[]> {
-  const { engine, programs, model, mean, std, precision = "float32", memoryBytes, signal } = resources;
+  const { engine, programs, model, mean, std, precision = "float32", memoryBytes, observe, signal } = resources;
   const size: Size = { width: pixels.width, height: pixels.height };
   const network = networkFor(model, size, { samples: pixels.samples, mean, std });
   const [first, ...rest] = asked;
@@ -52,7 +55,7 @@ export async function explainPixels(
     planExplanation(network, first),
     ...rest.map((options) => planExplanation(network, options)),
   ]);
-  const memory = { engine, ...(memoryBytes === undefined ? {} : { memoryBytes }) };
+  const memory = { engine, precision, ...(memoryBytes === undefined ? {} : { memoryBytes }) };
   const grid = chooseTileGrid(joint, memory);
   const maps = new Map<string, Float32Array>();
   let statistics: StatisticTable = new Map();
@@ -76,7 +79,7 @@ export async function explainPixels(
           std.join(),
           JSON.stringify(asked.map(({ method, target, layer }) => [method, target, layer])),
         ].join("/"),
-        observe: () => undefined,
+        observe: observe ?? ((): void => undefined),
         signal,
         read: (rectangle) => Promise.resolve(cropPixels(pixels, rectangle)),
         store: async (_, map, values, core) => {

@@ -1,3 +1,4 @@
+import type { Precision } from "../engine/engine.ts";
 import { SlidelightError } from "../errors/slidelight-error.ts";
 import { classNames } from "../explain/classes.ts";
 import type { Explanation } from "../explain/explanation.ts";
@@ -10,7 +11,9 @@ import { thumbnail } from "../format/images/thumbnail.ts";
 import { readManifest } from "../format/output/commit.ts";
 import type { TileGrid } from "../geometry/tile-grid.ts";
 import { tileCount } from "../geometry/tile-grid.ts";
-import { chooseTileGrid } from "./choose-tile.ts";
+import { rankTileGrids } from "./choose-tile.ts";
+import { fastestGrid } from "./fastest-grid.ts";
+import type { Abortable } from "../io/byte-source.ts";
 import type { ImageWork } from "./image-work.ts";
 import { runId } from "./run-id.ts";
 import { defaultMaxError } from "./settings.ts";
@@ -94,16 +97,30 @@ export interface TilePlan {
   readonly runs: readonly [PlannedRun, ...PlannedRun[]];
 }
 
-/** Chooses the tiles. They follow from the runs, the image and the memory budget alone. */
-export async function planTiles(work: ImageWork, runs: readonly [PlannedRun, ...PlannedRun[]]): Promise<TilePlan> {
+export interface PlanTilesOptions extends Abortable {
+  readonly precision: Precision;
+}
+
+/** Grids of which the fastest is found by trying. */
+const tried = 3;
+
+/** Chooses the tiles: from the runs, the precision, the image and the memory budget, and by trying where it is large. */
+export async function planTiles(
+  work: ImageWork,
+  runs: readonly [PlannedRun, ...PlannedRun[]],
+  { precision, signal }: PlanTilesOptions,
+): Promise<TilePlan> {
   const { settings, resources, network } = work;
   const [first, ...rest] = runs;
   const joint = joinExplanations([first.explanation, ...rest.map(({ explanation }) => explanation)]);
-  const grid = chooseTileGrid(joint, {
+  const options = {
     ...(settings.tile === undefined ? {} : { tile: settings.tile }),
     ...(resources.memoryBytes === undefined ? {} : { memoryBytes: resources.memoryBytes }),
     engine: resources.engine,
-  });
+    precision,
+    compact: tissueMatters(work),
+  };
+  const grid = await fastestGrid(work, joint, rankTileGrids(joint, options, tried), { precision, signal });
   const tissue = await chooseTissue(work, grid);
   if (tissue.complete) return { grid, tissue, runs };
   const masked = (run: PlannedRun): PlannedRun => {
@@ -112,8 +129,13 @@ export async function planTiles(work: ImageWork, runs: readonly [PlannedRun, ...
   return { grid, tissue, runs: [masked(first), ...rest.map(masked)] };
 }
 
-async function chooseTissue({ settings, slide, level }: ImageWork, grid: TileGrid): Promise<TissueMask> {
-  const worthIt = settings.tissue === "auto" && tileCount(grid) > 1 && level.width * level.height > tissuePixels;
-  const small = worthIt ? await thumbnail(slide, thumbnailSide) : undefined;
+/** Whether tiles of glass may be left out. */
+function tissueMatters({ settings, level }: ImageWork): boolean {
+  return settings.tissue === "auto" && level.width * level.height > tissuePixels;
+}
+
+async function chooseTissue(work: ImageWork, grid: TileGrid): Promise<TissueMask> {
+  const worthIt = tissueMatters(work) && tileCount(grid) > 1;
+  const small = worthIt ? await thumbnail(work.slide, thumbnailSide) : undefined;
   return small === undefined ? wholeImage(grid) : tissueTiles(small, grid);
 }

@@ -4,6 +4,7 @@ import type { PlanOptions } from "../explain/draft.ts";
 import type { Rectangle } from "../geometry/rectangle.ts";
 import { coreOf } from "../geometry/tile-grid.ts";
 import type { Abortable } from "../io/byte-source.ts";
+import type { PipelineEvent } from "./events.ts";
 import { explainPixels } from "./explain-pixels.ts";
 import type { ImageWork } from "./image-work.ts";
 import type { PlannedRun, TilePlan } from "./plan-runs.ts";
@@ -31,16 +32,22 @@ export interface PrecisionChoice {
   };
 }
 
-/** Runs that are computed together, in one precision. */
-export interface RunGroup extends TilePlan {
-  readonly used: Precision;
-  /** By run id. */
-  readonly choices: ReadonlyMap<string, PrecisionChoice>;
-}
-
 /** As large as a U-Net's receptive field is wide; more would cost small images as much as the map itself. */
 const probeSide = 256;
 const probeCount = 3;
+
+/**
+ * What the network should be computed in.
+ * @throws {SlidelightError} `engine-unavailable` when the engine does not compute in this precision.
+ */
+export function requestedPrecision({ settings, resources: { engine } }: ImageWork): Precision {
+  const requested = settings.precision ?? "float32";
+  if (engine.precisions.includes(requested)) return requested;
+  throw new SlidelightError(
+    "engine-unavailable",
+    `Computing in ${requested}: expected an engine that can, got ${engine.name} on ${engine.provider} (${engine.precisions.join(", ")}). Choose --precision float32 or another --engine: slidelight engines lists them.`,
+  );
+}
 
 /**
  * Measures what a lower precision does to this image's maps: squares from the middle of kept tiles are explained as images
@@ -48,23 +55,15 @@ const probeCount = 3;
  * warning. The bound is on a quantile, because rounding turns a ReLU or a maximum near a tie at a few pixels in 100,000
  * in *any* precision, which the largest error would make the whole story of gradients.
  * @returns By run id.
- * @throws {SlidelightError} `engine-unavailable` when the engine does not compute in this precision.
  */
 export async function probePrecision(
   work: ImageWork,
   plan: TilePlan,
   { signal }: Abortable,
 ): Promise<ReadonlyMap<string, PrecisionChoice>> {
-  const { settings, resources, observe, image } = work;
-  const requested = settings.precision ?? "float32";
+  const { settings, observe, image } = work;
+  const requested = requestedPrecision(work);
   if (requested === "float32") return new Map(plan.runs.map(({ id }) => [id, { requested, used: requested }]));
-  const { engine } = resources;
-  if (!engine.precisions.includes(requested)) {
-    throw new SlidelightError(
-      "engine-unavailable",
-      `Computing in ${requested}: expected an engine that can, got ${engine.name} on ${engine.provider} (${engine.precisions.join(", ")}). Choose --precision float32 or another --engine: slidelight engines lists them.`,
-    );
-  }
   const bound = settings.maxError ?? defaultMaxError;
   const areas = probeAreas(work, plan);
   const errors = await errorsOf(work, plan, { requested, areas, signal });
@@ -82,14 +81,6 @@ export async function probePrecision(
       return [id, { requested, used, measured: { error, bound, probes: areas.length } }];
     }),
   );
-}
-
-/** The runs that are computed together: those of one precision. */
-export function inPrecision(plan: TilePlan, choices: ReadonlyMap<string, PrecisionChoice>): readonly RunGroup[] {
-  return (["float32", "bfloat16", "float16"] as const).flatMap((used): readonly RunGroup[] => {
-    const [first, ...rest] = plan.runs.filter(({ id }) => choices.get(id)?.used === used);
-    return first === undefined ? [] : [{ ...plan, runs: [first, ...rest], used, choices }];
-  });
 }
 
 /** Squares in the middle of some of the kept tiles, spread over the image. */
@@ -112,13 +103,16 @@ interface ProbeOptions extends Abortable {
 
 /** The error of each run's map, over all areas. */
 async function errorsOf(
-  { resources, programs, mean, std, slide, level }: ImageWork,
+  { resources, programs, mean, std, slide, level, observe }: ImageWork,
   { runs }: TilePlan,
   { requested, areas, signal }: ProbeOptions,
 ): Promise<readonly PrecisionError[]> {
   const [first, ...rest] = runs;
   const asked = [probeOf(first), ...rest.map(probeOf)] as const;
-  const common = { engine: resources.engine, model: resources.model, programs, mean, std, signal };
+  const busy = (event: PipelineEvent): void => {
+    if (event.kind === "tile-done") observe({ kind: "probe-done", busySeconds: event.busySeconds });
+  };
+  const common = { engine: resources.engine, model: resources.model, programs, mean, std, observe: busy, signal };
   const pairs = runs.map((): MapPair[] => []);
   for (const area of areas) {
     const pixels = await slide.read(level.index, area, { signal });

@@ -40,7 +40,7 @@ export interface SweepRun extends Abortable {
   readonly programKey: string;
   readonly observe: Observe;
   readonly read: (rectangle: Rectangle, options: Abortable) => Promise<Pixels>;
-  /** Called in tile order with each tile's maps; what it returns is awaited before the sweep ends. */
+  /** Called with each tile's maps; what it returns is awaited before the sweep ends. */
   readonly store: (tile: number, map: string, values: MapTile, core: Rectangle) => Promise<void>;
   /** Called with the pixels of the tile's input rectangle before they go to the engine. */
   readonly see?: (core: Rectangle, input: Rectangle, pixels: Pixels) => Promise<void>;
@@ -57,7 +57,7 @@ interface TileTask {
 }
 
 /**
- * One visit to every kept tile: statistics merged in float64 in tile order, maps handed to `store`.
+ * One visit to every kept tile, one kind after the other: statistics merged in float64 in that order, maps handed to `store`.
  * @throws What reading, the engine or `store` throws; the signal's reason.
  */
 export async function runSweep(
@@ -66,8 +66,7 @@ export async function runSweep(
 ): Promise<{ readonly statistics: StatisticTable; readonly ranges: MapRanges }> {
   const sweep = at(run.plan.sweeps, run.index);
   const globals = run.plan.globals(known);
-  const tasks = planTiles(run, sweep);
-  const frequent = mostFrequent(tasks.map(({ plan }) => plan.key));
+  const { tasks, frequent } = byKind(planTiles(run, sweep));
   const statistics = new Map<string, Statistic>(known);
   const ranges = new Map<string, { min: number; max: number }>();
 
@@ -178,10 +177,22 @@ function strideOfKept(plan: SweepPlan, name: string): readonly [number, number] 
   return at(plan.network.pools, Number(name.slice("kept.".length))).stride;
 }
 
-function mostFrequent(keys: readonly string[]): string | undefined {
-  const counts = new Map<string, number>();
-  for (const key of keys) counts.set(key, (counts.get(key) ?? 0) + 1);
-  return [...counts.entries()].sort((a, b) => b[1] - a[1])[0]?.[0];
+/**
+ * Tiles of one kind, one after the other: a program's memory is touched once, however many programs there are, and
+ * given back before the next one's. In the order of first appearance, which the grid alone decides.
+ */
+function byKind(tasks: readonly TileTask[]): {
+  readonly tasks: readonly TileTask[];
+  readonly frequent: string | undefined;
+} {
+  const kinds = new Map<string, TileTask[]>();
+  for (const task of tasks) {
+    const kind = kinds.get(task.plan.key) ?? [];
+    kinds.set(task.plan.key, kind);
+    kind.push(task);
+  }
+  const [frequent] = [...kinds].sort(([, a], [, b]) => b.length - a.length);
+  return { tasks: [...kinds.values()].flat(), frequent: frequent?.[0] };
 }
 
 function at<T>(items: readonly T[], index: number): T {

@@ -25,7 +25,7 @@ export function summed(observe: Observe): {
     seconds,
     observe: (event: PipelineEvent) => {
       if (event.kind === "stage-done") add(event.stage, event.seconds);
-      if (event.kind === "tile-done") add("engineBusy", event.busySeconds);
+      if (event.kind === "tile-done" || event.kind === "probe-done") add("engineBusy", event.busySeconds);
       observe(event);
     },
   };

@@ -15,9 +15,33 @@ export interface TissueMask {
   mask(rectangle: Rectangle, stride: readonly [number, number]): Float32Array;
 }
 
+/** Keeps these tiles alone; indices ascending. */
+export function onlyTiles(grid: TileGrid, tiles: readonly number[]): TissueMask {
+  const kept = new Set(tiles);
+  const cellsOf = (core: Rectangle, [vertical, horizontal]: readonly [number, number]): number =>
+    (Math.ceil((core.x + core.width) / horizontal) - Math.ceil(core.x / horizontal)) *
+    (Math.ceil((core.y + core.height) / vertical) - Math.ceil(core.y / vertical));
+  return {
+    tiles,
+    complete: tiles.length === tileCount(grid),
+    cells: (stride) => tiles.reduce((sum, tile) => sum + cellsOf(coreOf(grid, tile), stride), 0),
+    mask: (rectangle, [vertical, horizontal]) => {
+      const mask = new Float32Array(rectangle.width * rectangle.height);
+      for (let row = 0; row < rectangle.height; row += 1) {
+        const tileRow = Math.floor(((rectangle.y + row) * vertical) / grid.core.height);
+        for (let column = 0; column < rectangle.width; column += 1) {
+          const tileColumn = Math.floor(((rectangle.x + column) * horizontal) / grid.core.width);
+          if (kept.has(tileRow * grid.columns + tileColumn)) mask[row * rectangle.width + column] = 1;
+        }
+      }
+      return mask;
+    },
+  };
+}
+
 /** Keeps every tile. */
 export function wholeImage(grid: TileGrid): TissueMask {
-  return maskOf(
+  return onlyTiles(
     grid,
     Array.from({ length: tileCount(grid) }, (_, index) => index),
   );
@@ -42,30 +66,7 @@ export function tissueTiles(thumbnail: Pixels, grid: TileGrid): TissueMask {
       kept.push(tile);
     }
   }
-  return kept.length === 0 ? wholeImage(grid) : maskOf(grid, kept);
-}
-
-function maskOf(grid: TileGrid, tiles: readonly number[]): TissueMask {
-  const kept = new Set(tiles);
-  const cellsOf = (core: Rectangle, [vertical, horizontal]: readonly [number, number]): number =>
-    (Math.ceil((core.x + core.width) / horizontal) - Math.ceil(core.x / horizontal)) *
-    (Math.ceil((core.y + core.height) / vertical) - Math.ceil(core.y / vertical));
-  return {
-    tiles,
-    complete: tiles.length === tileCount(grid),
-    cells: (stride) => tiles.reduce((sum, tile) => sum + cellsOf(coreOf(grid, tile), stride), 0),
-    mask: (rectangle, [vertical, horizontal]) => {
-      const mask = new Float32Array(rectangle.width * rectangle.height);
-      for (let row = 0; row < rectangle.height; row += 1) {
-        const tileRow = Math.floor(((rectangle.y + row) * vertical) / grid.core.height);
-        for (let column = 0; column < rectangle.width; column += 1) {
-          const tileColumn = Math.floor(((rectangle.x + column) * horizontal) / grid.core.width);
-          if (kept.has(tileRow * grid.columns + tileColumn)) mask[row * rectangle.width + column] = 1;
-        }
-      }
-      return mask;
-    },
-  };
+  return kept.length === 0 ? wholeImage(grid) : onlyTiles(grid, kept);
 }
 
 /** Largest minus smallest channel, thresholded by Otsu's method (1979) within the bounds that stains allow. */

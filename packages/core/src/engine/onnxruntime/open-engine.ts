@@ -8,6 +8,7 @@ import { narrowPrecision } from "../../graph/narrow-precision.ts";
 import type { Abortable } from "../../io/byte-source.ts";
 import { threadFile } from "../../io/thread-file.ts";
 import { checkInputs } from "../check-inputs.ts";
+import { defaultWarmBytes } from "../memory.ts";
 import type { Engine, Precision } from "../engine.ts";
 import { connectTo } from "./connection.ts";
 import type { Connection } from "./connection.ts";
@@ -26,7 +27,7 @@ export interface OnnxRuntimeOptions extends Abortable {
   /** Index of the accelerator. Default: 0. */
   readonly device?: number;
   /**
-   * Bytes that programs may keep between runs beside the one that runs. Default: 512 MiB. More is hardly faster where
+   * Bytes that programs may keep between runs beside the one that runs. Default: a sixteenth of the memory, 0.5 to 2 GiB. More is hardly faster where
    * tiles are large; it is where small images of many sizes take turns.
    */
   readonly warmBytes?: number;
@@ -41,7 +42,7 @@ const overhead = 2.5;
  * @throws {SlidelightError} `engine-unavailable` where the provider can't compute here: what is there, how to get it.
  */
 export async function openOnnxRuntimeEngine(options: OnnxRuntimeOptions = {}): Promise<Engine> {
-  const { provider = "cpu", threads = availableParallelism(), device = 0, warmBytes = 512 * 2 ** 20, signal } = options;
+  const { provider = "cpu", threads = availableParallelism(), device = 0, warmBytes = defaultWarmBytes(), signal } = options;
   for (const [name, value, least] of [
     ["threads", threads, 1],
     ["device", device, 0],

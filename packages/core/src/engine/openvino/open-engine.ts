@@ -5,6 +5,7 @@ import { peakActivationBytes } from "../../graph/memory.ts";
 import type { Abortable } from "../../io/byte-source.ts";
 import { checkInputs } from "../check-inputs.ts";
 import type { Engine, Precision, RunResult } from "../engine.ts";
+import { defaultWarmBytes, narrowness } from "../memory.ts";
 import { openSerialQueue } from "../serial-queue.ts";
 import { openWarmPool } from "../warm-pool.ts";
 import { loadOpenVino } from "./library.ts";
@@ -22,7 +23,7 @@ export interface OpenVinoOptions extends Abortable {
   readonly threads?: number;
   /** Path of the C library; where `npm run setup:openvino` puts it when absent. */
   readonly library?: string;
-  /** Bytes that programs may keep between runs beside the one that runs. Default: 512 MiB. */
+  /** Bytes that programs may keep between runs beside the one that runs. Default: a sixteenth of the memory, 0.5 to 2 GiB. */
   readonly warmBytes?: number;
 }
 
@@ -37,7 +38,7 @@ const overhead = 1.4;
  * @throws {SlidelightError} `engine-unavailable` where the library or the device is missing: how to get it.
  */
 export async function openOpenVinoEngine(options: OpenVinoOptions = {}): Promise<Engine> {
-  const { provider = "cpu", device = 0, threads = availableParallelism(), warmBytes = 512 * 2 ** 20, signal } = options;
+  const { provider = "cpu", device = 0, threads = availableParallelism(), warmBytes = defaultWarmBytes(), signal } = options;
   signal?.throwIfAborted();
   const library = loadOpenVino(options.library);
   const core = library.make("createCore", (out) => [out]);
@@ -69,7 +70,7 @@ export async function openOpenVinoEngine(options: OpenVinoOptions = {}): Promise
         graph,
         precision,
         frequent,
-        workingBytes: overhead * peakActivationBytes(graph),
+        workingBytes: overhead * peakActivationBytes(graph) * narrowness[precision],
       };
       signal?.throwIfAborted();
       const operation = `Compiling "${label}"`;

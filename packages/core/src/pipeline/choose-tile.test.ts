@@ -1,0 +1,88 @@
+import { describe, expect, it } from "vitest";
+import type { MethodName } from "../explain/methods/index.ts";
+import { planExplanation } from "../explain/plan.ts";
+import type { Explanation } from "../explain/explanation.ts";
+import { tileCount } from "../geometry/tile-grid.ts";
+import type { Size } from "../geometry/rectangle.ts";
+import type { Model } from "../model/model.ts";
+import { networkFor } from "../model/network.ts";
+import { defaultUNet, unetGraph, unetParameters } from "../model/unet.ts";
+import { chooseTileGrid, rankTileGrids } from "./choose-tile.ts";
+import type { ChooseTileOptions } from "./choose-tile.ts";
+import { largestOf, middleTileBytes, tileGrowth } from "./tile-growth.ts";
+import { valueBytes } from "./tile-memory.ts";
+
+const settings = { ...defaultUNet, depth: 3, baseChannels: 8, classes: 2 };
+const parameters = unetParameters(settings);
+const model: Model = { sha256: "", instantiate: (size) => unetGraph(settings, parameters, size) };
+const engine = { overhead: 1.5, keepsOrder: true };
+const memory = { engine, precision: "float32", memoryBytes: 200e6 } as const satisfies ChooseTileOptions;
+
+function explanationOf(method: MethodName, size: Size): Explanation {
+  const network = networkFor(model, size, { samples: "uint8", mean: [0, 0, 0], std: [1, 1, 1] });
+  return planExplanation(network, { method, target: { kind: "class", index: 0 }, classes: ["a", "b"] });
+}
+
+describe.each(["grad-cam", "saliency"] as const)("the tile grid of %s", (method) => {
+  it.each([
+    { width: 300, height: 200 },
+    { width: 3000, height: 3000 },
+    { width: 700, height: 40_000 },
+    { width: 60_000, height: 50_000 },
+  ])("fits into the memory budget: $width x $height", (size) => {
+    const explanation = explanationOf(method, size);
+    const grid = chooseTileGrid(explanation, memory);
+    expect(middleTileBytes(explanation, grid)).toBeLessThanOrEqual(valueBytes(memory));
+    expect(grid.columns * grid.core.width).toBeGreaterThanOrEqual(size.width);
+  });
+
+  it("is estimated by a law that is near to what is counted", () => {
+    const explanation = explanationOf(method, { width: 6000, height: 5000 });
+    const { bytes } = tileGrowth(explanation);
+    for (const grid of rankTileGrids(explanation, { ...memory, memoryBytes: 1e9 }, 5)) {
+      const ratio = largestOf(bytes, grid) / middleTileBytes(explanation, grid);
+      expect(ratio).toBeGreaterThan(0.8);
+      expect(ratio).toBeLessThan(1.25);
+    }
+  });
+
+  it("has fewer, larger tiles where there is more memory, and in a precision of half the bytes", () => {
+    const explanation = explanationOf(method, { width: 9000, height: 9000 });
+    const tiles = (options: ChooseTileOptions): number => tileCount(chooseTileGrid(explanation, options));
+    expect(tiles({ ...memory, memoryBytes: 800e6 })).toBeLessThan(tiles(memory));
+    expect(tiles({ ...memory, precision: "bfloat16" })).toBeLessThan(tiles(memory));
+  });
+});
+
+describe("the tile grid", () => {
+  it("is one tile for a small image", () => {
+    expect(chooseTileGrid(explanationOf("grad-cam", { width: 300, height: 200 }), memory)).toMatchObject({
+      columns: 1,
+      rows: 1,
+    });
+  });
+
+  it("is made of bands where the image is narrow enough: three kinds of tiles instead of nine", () => {
+    const grid = chooseTileGrid(explanationOf("grad-cam", { width: 2000, height: 8000 }), memory);
+    expect(grid.columns).toBe(1);
+    expect(grid.rows).toBeGreaterThan(3);
+  });
+
+  it("has compact tiles where tiles may be left out", () => {
+    const { core } = chooseTileGrid(explanationOf("grad-cam", { width: 9000, height: 9000 }), {
+      ...memory,
+      compact: true,
+    });
+    expect(Math.max(core.width, core.height) / Math.min(core.width, core.height)).toBeLessThanOrEqual(2);
+  });
+
+  it("is the user's where a tile is asked for", () => {
+    const explanation = explanationOf("grad-cam", { width: 1000, height: 1000 });
+    expect(chooseTileGrid(explanation, { ...memory, tile: 100 }).core).toEqual({ width: 104, height: 104 });
+  });
+
+  it("is as fine as it goes where nothing fits", () => {
+    const explanation = explanationOf("saliency", { width: 3000, height: 3000 });
+    expect(chooseTileGrid(explanation, { ...memory, memoryBytes: 1 }).core).toEqual({ width: 128, height: 128 });
+  });
+});
