@@ -42,7 +42,13 @@ const overhead = 2.5;
  * @throws {SlidelightError} `engine-unavailable` where the provider can't compute here: what is there, how to get it.
  */
 export async function openOnnxRuntimeEngine(options: OnnxRuntimeOptions = {}): Promise<Engine> {
-  const { provider = "cpu", threads = availableParallelism(), device = 0, warmBytes = defaultWarmBytes(), signal } = options;
+  const {
+    provider = "cpu",
+    threads = availableParallelism(),
+    device = 0,
+    warmBytes = defaultWarmBytes(),
+    signal,
+  } = options;
   for (const [name, value, least] of [
     ["threads", threads, 1],
     ["device", device, 0],

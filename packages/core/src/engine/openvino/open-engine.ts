@@ -38,7 +38,13 @@ const overhead = 1.4;
  * @throws {SlidelightError} `engine-unavailable` where the library or the device is missing: how to get it.
  */
 export async function openOpenVinoEngine(options: OpenVinoOptions = {}): Promise<Engine> {
-  const { provider = "cpu", device = 0, threads = availableParallelism(), warmBytes = defaultWarmBytes(), signal } = options;
+  const {
+    provider = "cpu",
+    device = 0,
+    threads = availableParallelism(),
+    warmBytes = defaultWarmBytes(),
+    signal,
+  } = options;
   signal?.throwIfAborted();
   const library = loadOpenVino(options.library);
   const core = library.make("createCore", (out) => [out]);
