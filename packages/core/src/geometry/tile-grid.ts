@@ -44,6 +44,11 @@ export function coreOf(grid: TileGrid, index: number): Rectangle {
   };
 }
 
+/** Index of the tile in the middle: it has neighbours on all sides, if any tile has. */
+export function middleTile({ columns, rows }: TileGrid): number {
+  return Math.floor(rows / 2) * columns + Math.floor(columns / 2);
+}
+
 export function tileCount(grid: TileGrid): number {
   return grid.columns * grid.rows;
 }

@@ -57,8 +57,8 @@ export function rankTileGrids(explanation: SweepPlan, options: ChooseTileOptions
   for (const { grid } of ranked) {
     if (best.length === count) break;
     if (best.some((other) => isAlike(other.core, grid.core))) continue;
-    // Growth is an estimate; what is used is counted.
-    if (middleTileBytes(explanation, grid) <= budget) best.push(grid);
+    // Growth is an estimate, but of the whole image, which it was found from; what is used is counted.
+    if (tileCount(grid) === 1 || middleTileBytes(explanation, grid) <= budget) best.push(grid);
   }
   return best.length > 0 ? best : [tileGrid(size, { tile: Math.max(stride, sides.at(-1) ?? stride), stride })];
 }

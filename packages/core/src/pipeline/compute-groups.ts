@@ -1,5 +1,4 @@
 import { setMaxListeners } from "node:events";
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Precision } from "../engine/engine.ts";
 import type { Abortable } from "../io/byte-source.ts";
@@ -7,7 +6,7 @@ import { computeRuns } from "./compute-runs.ts";
 import type { ComputedRuns } from "./compute-runs.ts";
 import type { ImageWork } from "./image-work.ts";
 import { planTiles } from "./plan-runs.ts";
-import type { PlannedRun, TilePlan } from "./plan-runs.ts";
+import type { TilePlan } from "./plan-runs.ts";
 import { probePrecision, requestedPrecision } from "./probe-precision.ts";
 import type { PrecisionChoice } from "./probe-precision.ts";
 
@@ -22,7 +21,7 @@ export interface ComputeGroupsOptions extends Abortable {
   readonly folder: string;
 }
 
-type Runs = readonly [PlannedRun, ...PlannedRun[]];
+type Runs = TilePlan["runs"];
 
 /**
  * Computes the runs in the precision that was asked for while its error is measured: the engine has work from the
@@ -37,26 +36,13 @@ export async function computeGroups(
   const requested = requestedPrecision(work);
   const plan = await planTiles(work, runs, { precision: requested, signal });
   const tooCoarse = new AbortController();
-  const compute = async (
-    tiles: TilePlan,
-    precision: Precision,
-    signals: readonly AbortSignal[],
-  ): Promise<ComputedRuns> => {
-    const own = join(folder, precision);
-    await mkdir(own, { recursive: true });
-    const either = AbortSignal.any([...signals]);
-    // Every read in flight listens to it.
-    setMaxListeners(0, either);
-    return computeRuns(work, tiles, { precision, folder: own, signal: either });
-  };
-  const given = signal === undefined ? [] : [signal];
+  const either = AbortSignal.any(signal === undefined ? [tooCoarse.signal] : [signal, tooCoarse.signal]);
+  // Every read in flight listens to it.
+  setMaxListeners(0, either);
   // The probe asks the engine first.
-  const choosing = probePrecision(work, plan, { signal });
-  const computing = compute(plan, requested, [...given, tooCoarse.signal]);
-  const ended = computing.then(
-    () => undefined,
-    () => undefined,
-  );
+  const choosing = probePrecision(work, plan, { requested, signal });
+  const computing = computeRuns(work, plan, { precision: requested, folder: join(folder, requested), signal: either });
+  const ended = Promise.allSettled([computing]);
   try {
     const choices = await choosing;
     if (runs.every(({ id }) => choices.get(id)?.used === requested)) {
@@ -69,7 +55,8 @@ export async function computeGroups(
     for (const { used, members } of byPrecision(runs, choices)) {
       const tiles = await planTiles(work, members, { precision: used, signal });
       const { grid, tissue } = tiles;
-      groups.push({ grid, tissue, choices, ...(await compute(tiles, used, given)) });
+      const computed = await computeRuns(work, tiles, { precision: used, folder: join(folder, used), signal });
+      groups.push({ grid, tissue, choices, ...computed });
     }
     return groups;
   } finally {

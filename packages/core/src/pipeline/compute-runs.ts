@@ -9,12 +9,12 @@ import { openThumbnail } from "../format/output/thumbnail.ts";
 import type { WritePreview } from "../format/output/preview.ts";
 import type { TileGrid } from "../geometry/tile-grid.ts";
 import type { Abortable } from "../io/byte-source.ts";
+import { imageSweep } from "./image-sweep.ts";
 import type { ImageWork } from "./image-work.ts";
 import type { PlannedRun, TilePlan } from "./plan-runs.ts";
 import { runSweep } from "./run-sweep.ts";
 import type { MapRanges, SweepRun } from "./run-sweep.ts";
 import { stopwatch } from "./stopwatch.ts";
-import { recomputeAbove } from "./tile-memory.ts";
 
 /** A run whose tiles are all computed and rest in the scratch folder. */
 export interface ComputedRun {
@@ -48,7 +48,7 @@ export async function computeRuns(
   { grid, tissue, runs }: TilePlan,
   { precision, folder, signal }: ComputeOptions,
 ): Promise<ComputedRuns> {
-  const { settings, resources, slide, level, observe } = work;
+  const { level, observe } = work;
   const timed = stopwatch(observe);
   const [first, ...rest] = runs;
   const joint = joinExplanations([first.explanation, ...rest.map(({ explanation }) => explanation)]);
@@ -64,18 +64,14 @@ export async function computeRuns(
   const ranges = new Map<string, Scale>();
   for (let index = 0; index < joint.sweeps.length; index += 1) {
     const sweep: SweepRun = {
+      ...imageSweep(work, { precision, signal }),
       plan: joint,
       index,
       grid,
       tissue,
-      precision,
-      recomputeAbove: recomputeAbove({ ...resources, precision }),
-      samples: settings.raw === undefined ? "uint16" : "float32",
       programs: work.programs,
       programKey: programKeyOf(work, { runs, complete: tissue.complete }),
       observe,
-      signal,
-      read: (rectangle, abortable) => slide.read(level.index, rectangle, abortable),
       store: (tile, map, values, core) => timed("scratch", () => scratch.put(map, tile, core, values)),
       // The picture is made in the first sweep.
       ...(index === 0 ? { see: canvas.add } : {}),

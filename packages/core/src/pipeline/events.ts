@@ -1,5 +1,5 @@
 /** The parts of an image's way whose time is counted. */
-export type Stage = "open" | "probe" | "read" | "compute" | "scratch" | "assemble" | "commit";
+export type Stage = "open" | "read" | "compute" | "scratch" | "assemble" | "commit";
 
 /** What the pipeline tells about itself; the applications turn it into progress bars, logs and metrics. */
 export type PipelineEvent =

@@ -1,4 +1,3 @@
-import type { Precision } from "../engine/engine.ts";
 import { SlidelightError } from "../errors/slidelight-error.ts";
 import { classNames } from "../explain/classes.ts";
 import type { Explanation } from "../explain/explanation.ts";
@@ -12,8 +11,8 @@ import { readManifest } from "../format/output/commit.ts";
 import type { TileGrid } from "../geometry/tile-grid.ts";
 import { tileCount } from "../geometry/tile-grid.ts";
 import { rankTileGrids } from "./choose-tile.ts";
-import { fastestGrid } from "./fastest-grid.ts";
-import type { Abortable } from "../io/byte-source.ts";
+import { fastestGrid, worthTryingPixels } from "./fastest-grid.ts";
+import type { ImageSweepOptions } from "./image-sweep.ts";
 import type { ImageWork } from "./image-work.ts";
 import { runId } from "./run-id.ts";
 import { defaultMaxError } from "./settings.ts";
@@ -97,20 +96,16 @@ export interface TilePlan {
   readonly runs: readonly [PlannedRun, ...PlannedRun[]];
 }
 
-export interface PlanTilesOptions extends Abortable {
-  readonly precision: Precision;
-}
-
-/** Grids of which the fastest is found by trying. */
+/** Grids of which the fastest is found by trying, where the image is large enough. */
 const tried = 3;
 
 /** Chooses the tiles: from the runs, the precision, the image and the memory budget, and by trying where it is large. */
 export async function planTiles(
   work: ImageWork,
   runs: readonly [PlannedRun, ...PlannedRun[]],
-  { precision, signal }: PlanTilesOptions,
+  { precision, signal }: ImageSweepOptions,
 ): Promise<TilePlan> {
-  const { settings, resources, network } = work;
+  const { settings, resources, network, level } = work;
   const [first, ...rest] = runs;
   const joint = joinExplanations([first.explanation, ...rest.map(({ explanation }) => explanation)]);
   const options = {
@@ -120,7 +115,9 @@ export async function planTiles(
     precision,
     compact: tissueMatters(work),
   };
-  const grid = await fastestGrid(work, joint, rankTileGrids(joint, options, tried), { precision, signal });
+  // Ranking more than is tried would build graphs for nothing.
+  const count = level.width * level.height < worthTryingPixels ? 1 : tried;
+  const grid = await fastestGrid(work, joint, rankTileGrids(joint, options, count), { precision, signal });
   const tissue = await chooseTissue(work, grid);
   if (tissue.complete) return { grid, tissue, runs };
   const masked = (run: PlannedRun): PlannedRun => {

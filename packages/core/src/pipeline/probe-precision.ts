@@ -49,6 +49,11 @@ export function requestedPrecision({ settings, resources: { engine } }: ImageWor
   );
 }
 
+export interface ProbeOptions extends Abortable {
+  /** As `requestedPrecision` says. */
+  readonly requested: Precision;
+}
+
 /**
  * Measures what a lower precision does to this image's maps: squares from the middle of kept tiles are explained as images
  * of their own, in float32 and in the precision that was asked for. Runs whose error is above the bound get float32, with a
@@ -59,10 +64,9 @@ export function requestedPrecision({ settings, resources: { engine } }: ImageWor
 export async function probePrecision(
   work: ImageWork,
   plan: TilePlan,
-  { signal }: Abortable,
+  { requested, signal }: ProbeOptions,
 ): Promise<ReadonlyMap<string, PrecisionChoice>> {
   const { settings, observe, image } = work;
-  const requested = requestedPrecision(work);
   if (requested === "float32") return new Map(plan.runs.map(({ id }) => [id, { requested, used: requested }]));
   const bound = settings.maxError ?? defaultMaxError;
   const areas = probeAreas(work, plan);
@@ -96,8 +100,7 @@ function probeAreas({ level }: ImageWork, { grid, tissue }: TilePlan): readonly 
   });
 }
 
-interface ProbeOptions extends Abortable {
-  readonly requested: Precision;
+interface ErrorOptions extends ProbeOptions {
   readonly areas: readonly Rectangle[];
 }
 
@@ -105,7 +108,7 @@ interface ProbeOptions extends Abortable {
 async function errorsOf(
   { resources, programs, mean, std, slide, level, observe }: ImageWork,
   { runs }: TilePlan,
-  { requested, areas, signal }: ProbeOptions,
+  { requested, areas, signal }: ErrorOptions,
 ): Promise<readonly PrecisionError[]> {
   const [first, ...rest] = runs;
   const asked = [probeOf(first), ...rest.map(probeOf)] as const;

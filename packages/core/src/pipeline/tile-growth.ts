@@ -2,7 +2,7 @@ import type { SweepPlan } from "../explain/explanation.ts";
 import { sweepOutputs, sweepRegions, tileProgram } from "../explain/tile-program.ts";
 import { regionOf } from "../geometry/rectangle.ts";
 import type { Rectangle } from "../geometry/rectangle.ts";
-import { coreOf, tileGrid } from "../geometry/tile-grid.ts";
+import { coreOf, middleTile, tileGrid } from "../geometry/tile-grid.ts";
 import type { TileGrid } from "../geometry/tile-grid.ts";
 import { flops } from "../graph/flops.ts";
 import type { Graph } from "../graph/graph.ts";
@@ -35,7 +35,7 @@ export function tileGrowth(explanation: SweepPlan): TileGrowth {
   const third = Math.floor(Math.min(size.width, size.height) / 3);
   const grid = tileGrid(size, { tile: Math.max(stride, Math.min(sampleSide, third)), stride });
   const whole = measure(explanation, { x: 0, y: 0, ...size });
-  const sample = middleOf(grid);
+  const sample = coreOf(grid, middleTile(grid));
   const measured = measure(explanation, sample);
   const inner = { x: innerSides(grid.columns), y: innerSides(grid.rows) };
   const growthOf = (key: "flops" | "bytes"): Growth => {
@@ -62,7 +62,7 @@ export function largestOf({ density, halo }: Growth, { image, core, columns, row
 
 /** Bytes of the values that a tile in the middle of the image needs at once, in the dearest sweep; float32. */
 export function middleTileBytes(explanation: SweepPlan, grid: TileGrid): number {
-  return measure(explanation, middleOf(grid)).bytes;
+  return measure(explanation, coreOf(grid, middleTile(grid))).bytes;
 }
 
 function measure(explanation: SweepPlan, core: Rectangle): { readonly flops: number; readonly bytes: number } {
@@ -74,10 +74,6 @@ function measure(explanation: SweepPlan, core: Rectangle): { readonly flops: num
     flops: graphs.reduce((sum, graph) => sum + flops(graph), 0),
     bytes: Math.max(...graphs.map(peakActivationBytes)),
   };
-}
-
-function middleOf(grid: TileGrid): Rectangle {
-  return coreOf(grid, Math.floor(grid.rows / 2) * grid.columns + Math.floor(grid.columns / 2));
 }
 
 /** Neighbours that a tile has along an axis, at most: one of two tiles has one. */

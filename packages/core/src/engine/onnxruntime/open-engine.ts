@@ -8,8 +8,8 @@ import { narrowPrecision } from "../../graph/narrow-precision.ts";
 import type { Abortable } from "../../io/byte-source.ts";
 import { threadFile } from "../../io/thread-file.ts";
 import { checkInputs } from "../check-inputs.ts";
-import { defaultWarmBytes } from "../memory.ts";
 import type { Engine, Precision } from "../engine.ts";
+import { defaultWarmBytes } from "../memory.ts";
 import { connectTo } from "./connection.ts";
 import type { Connection } from "./connection.ts";
 import type { Greeting, ThreadSettings } from "./protocol.ts";
@@ -27,8 +27,8 @@ export interface OnnxRuntimeOptions extends Abortable {
   /** Index of the accelerator. Default: 0. */
   readonly device?: number;
   /**
-   * Bytes that programs may keep between runs beside the one that runs. Default: a sixteenth of the memory, 0.5 to 2 GiB. More is hardly faster where
-   * tiles are large; it is where small images of many sizes take turns.
+   * Bytes that programs may keep between runs beside the one that runs. Default: a sixteenth of the memory, 0.5 to
+   * 2 GiB. More is hardly faster where tiles are large; it is where small images of many sizes take turns.
    */
   readonly warmBytes?: number;
 }
