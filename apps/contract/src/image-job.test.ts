@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
-import { failedReason, imageJobId, parseFailedReason, parseImageJob, queueName } from "./image-job.ts";
+import { failedReason, imageJobId, parseFailedReason, parseImageJob } from "./image-job.ts";
 import type { ImageJob } from "./image-job.ts";
+import { imageQueueName, shardQueueName } from "./queue-names.ts";
 
 const job: ImageJob = {
   version: 1,
@@ -41,6 +42,7 @@ test("a failure's code survives the queue", () => {
   expect(parseFailedReason("anything")).toMatchObject({ code: "unexpected", message: "anything" });
 });
 
-test("each class of workers has a queue of its own", () => {
-  expect([queueName(undefined), queueName("gpu")]).toEqual(["slidelight-images", "slidelight-images-gpu"]);
+test("each class of workers has queues of its own", () => {
+  expect([imageQueueName(undefined), imageQueueName("gpu")]).toEqual(["slidelight-images", "slidelight-images-gpu"]);
+  expect([shardQueueName(undefined), shardQueueName("gpu")]).toEqual(["slidelight-shards", "slidelight-shards-gpu"]);
 });

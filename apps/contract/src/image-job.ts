@@ -7,7 +7,7 @@ import type { Failure } from "./failure.ts";
 const triple = z.tuple([z.number(), z.number(), z.number()]).readonly();
 
 /** The payload of a job: one image, with everything that decides its results. */
-const imageJobSchema = z.strictObject({
+export const imageJobSchema = z.strictObject({
   version: z.literal(1),
   /** `etag` and `bytes` are those of the listing; the worker reads what is there when it runs. */
   image: z.strictObject({ uri: z.string(), key: z.string(), etag: z.string(), bytes: z.number() }),
@@ -24,6 +24,7 @@ const imageJobSchema = z.strictObject({
     raw: z.enum(["float16", "float32"]).exactOptional(),
     precision: z.enum(["float32", "bfloat16", "float16"]).exactOptional(),
     maxError: z.number().exactOptional(),
+    tolerateBadTiles: z.boolean().exactOptional(),
     mean: triple.exactOptional(),
     std: triple.exactOptional(),
   }),
@@ -53,10 +54,6 @@ export function imageJobId(job: ImageJob): string {
   const { image, model, out, settings } = job;
   const identity = [job.version, image.uri, image.key, image.etag, image.bytes, model.sha256, out, settings];
   return `image-${createHash("sha256").update(JSON.stringify(identity)).digest("hex").slice(0, 32)}`;
-}
-
-export function queueName(suffix: string | undefined): string {
-  return suffix === undefined ? "slidelight-images" : `slidelight-images-${suffix}`;
 }
 
 /** A queue keeps one text of a failure: the code goes in front of it. */

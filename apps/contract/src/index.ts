@@ -1,10 +1,19 @@
 export { runCommand } from "./command.ts";
 export type { CommandContext, Streams } from "./command.ts";
+export { cancellationKey, cancellationSeconds } from "./cancellation.ts";
 export { describeFailure, failureOf, tellFailure } from "./failure.ts";
 export type { Failure } from "./failure.ts";
+export {
+  encodeFailureRecord,
+  failureKey,
+  failurePrefix,
+  parseFailureRecord,
+  workPrefix,
+} from "./failure-record.ts";
+export type { FailureRecord } from "./failure-record.ts";
 export { imageExtensions, listImages } from "./image-list.ts";
 export type { ImageEntry } from "./image-list.ts";
-export { failedReason, imageJobId, parseFailedReason, parseImageJob, queueName } from "./image-job.ts";
+export { failedReason, imageJobId, parseFailedReason, parseImageJob } from "./image-job.ts";
 export type { ImageJob, ImageJobProgress } from "./image-job.ts";
 export { readModel } from "./model.ts";
 export type { LoadedModel } from "./model.ts";
@@ -12,6 +21,10 @@ export { addOptions, gatherOptions, parseOptions } from "./options.ts";
 export type { Environment, OptionRow, OptionTable } from "./options.ts";
 export { openProgress } from "./progress.ts";
 export type { Progress } from "./progress.ts";
+export { imageQueueName, planQueueName, shardQueueName } from "./queue-names.ts";
 export { queueOptions, queueSchema, redactedUrl } from "./queue-options.ts";
+export { keptJobs, retryPolicy } from "./retry-policy.ts";
 export { explanationOptions, settingsKeys, settingsSchema } from "./settings.ts";
+export { parseShardJob, shardJobId } from "./shard-job.ts";
+export type { ShardJob } from "./shard-job.ts";
 export { storageKeys, storageOptions, storageSchema, storageSettings } from "./storage.ts";

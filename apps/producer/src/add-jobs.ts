@@ -1,14 +1,7 @@
-import { imageJobId, parseFailedReason } from "@slidelight/contract";
+import { imageJobId, keptJobs, parseFailedReason, retryPolicy } from "@slidelight/contract";
 import type { ImageJob } from "@slidelight/contract";
 import type { Queue } from "bullmq";
 import type { OpenQueue } from "./open-queue.ts";
-
-/** A week and a month: by then results, not the queue, say what was done. */
-const keepDone = { age: 7 * 86_400, count: 100_000 };
-const keepFailed = { age: 30 * 86_400, count: 100_000 };
-const firstDelayMs = 1000;
-/** Images that failed together, because a store was down, come back spread out. */
-const jitter = 0.5;
 
 /** What became of jobs that were to be added. */
 export interface Added {
@@ -75,9 +68,9 @@ function jobOf(jobId: string, data: ImageJob, { attempts }: { readonly attempts:
     opts: {
       jobId,
       attempts,
-      backoff: { type: "exponential", delay: firstDelayMs, jitter },
-      removeOnComplete: keepDone,
-      removeOnFail: keepFailed,
+      backoff: retryPolicy.backoff,
+      removeOnComplete: keptJobs.done,
+      removeOnFail: keptJobs.failed,
     },
   };
 }

@@ -5,6 +5,7 @@ import {
   parseOptions,
   queueOptions,
   queueSchema,
+  retryPolicy,
   settingsKeys,
   settingsSchema,
   storageKeys,
@@ -38,7 +39,7 @@ const schema = {
     settings: settingsSchema,
     queue: queueSchema,
     storage: storageSchema,
-    attempts: z.coerce.number(attempts).int(attempts).min(1, attempts).max(100, attempts).default(5),
+    attempts: z.coerce.number(attempts).int(attempts).min(1, attempts).max(100, attempts).default(retryPolicy.attempts),
     extensions: z
       .string()
       .transform((text) => text.split(",").map((extension) => extension.trim().replace(/^\./u, "").toLowerCase()))

@@ -1,4 +1,4 @@
-import { queueName, redactedUrl } from "@slidelight/contract";
+import { imageQueueName, redactedUrl } from "@slidelight/contract";
 import { SlidelightError } from "@slidelight/core";
 import { Queue } from "bullmq";
 import { Redis } from "ioredis";
@@ -35,7 +35,7 @@ export async function openQueue({
     redis.disconnect();
     throw unavailable(`Connecting to Redis at ${redactedUrl(address)}`, last ?? error);
   }
-  const name = queueName(suffix);
+  const name = imageQueueName(suffix);
   const queue = new Queue(name, { connection: redis });
   queue.on("error", (error) => {
     last = error;

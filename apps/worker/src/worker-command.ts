@@ -1,4 +1,4 @@
-import { addOptions, queueName, redactedUrl, storageSettings } from "@slidelight/contract";
+import { addOptions, imageQueueName, redactedUrl, storageSettings } from "@slidelight/contract";
 import type { CommandContext } from "@slidelight/contract";
 import { openFinisher, openProgramCache, SlidelightError } from "@slidelight/core";
 import { Queue, Worker } from "bullmq";
@@ -36,7 +36,7 @@ export function defineWorker(program: Command, context: CommandContext): void {
 }
 
 async function runWorker(config: WorkerConfig, context: CommandContext): Promise<void> {
-  const name = queueName(config.queue.queue);
+  const name = imageQueueName(config.queue.queue);
   const log = pino(
     { level: config.logLevel, base: { worker: `${hostname()}-${randomUUID().slice(0, 8)}`, queue: name } },
     context.stderr,

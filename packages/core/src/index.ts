@@ -40,6 +40,8 @@ export { explainImage } from "./pipeline/explain-image.ts";
 export { explainPixels } from "./pipeline/explain-pixels.ts";
 export type { PixelExplanation, PixelResources } from "./pipeline/explain-pixels.ts";
 export type { ExplanationResources, ImageReference } from "./pipeline/image-work.ts";
+export { checkpointLimits, planShards, secondsOf, shardLimits } from "./pipeline/plan-shards.ts";
+export type { ShardLimits, SweepCost } from "./pipeline/plan-shards.ts";
 export { openProgramCache } from "./pipeline/program-cache.ts";
 export type { ProgramCache } from "./pipeline/program-cache.ts";
 export type { ExplanationResult, ExplanationSettings } from "./pipeline/settings.ts";

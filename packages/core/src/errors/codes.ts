@@ -31,6 +31,11 @@ export const errorCodes = {
   "engine-failed": { retryable: true },
   "queue-unavailable": { retryable: true },
   "job-invalid": { retryable: false },
+  /** A part of an image rests in the store in another form than its plan says; it is made again. */
+  "shard-invalid": { retryable: true },
+  /** The plan was made for another engine: a worker that has it must take the job. */
+  "engine-differs": { retryable: true },
+  cancelled: { retryable: false },
 } as const satisfies Readonly<Record<string, { readonly retryable: boolean }>>;
 
 export type ErrorCode = keyof typeof errorCodes;

@@ -25,6 +25,8 @@ export interface ExplanationSettings {
   readonly precision?: Precision;
   /** Error of a lower precision, as a share of the map's range, above which the run is made in float32; default: 0.01. */
   readonly maxError?: number;
+  /** Take what cannot be read of a tiled image as white, and say so in the manifest, instead of failing. */
+  readonly tolerateBadTiles?: boolean;
   /** Pre-processing that overrides the model's metadata; for RGB in 0..1. */
   readonly mean?: readonly [number, number, number];
   readonly std?: readonly [number, number, number];
