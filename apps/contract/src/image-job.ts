@@ -19,7 +19,7 @@ export const imageJobSchema = z.strictObject({
     layer: z.string().exactOptional(),
     level: z.number().exactOptional(),
     micronsPerPixel: z.number().exactOptional(),
-    tile: z.number().exactOptional(),
+    tile: z.union([z.number(), z.literal("fastest")]).exactOptional(),
     tissue: z.enum(["auto", "off"]),
     raw: z.enum(["float16", "float32"]).exactOptional(),
     precision: z.enum(["float32", "bfloat16", "float16"]).exactOptional(),

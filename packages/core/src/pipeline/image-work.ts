@@ -7,6 +7,7 @@ import type { Model } from "../model/model.ts";
 import type { Network, Triple } from "../model/network.ts";
 import type { Observe } from "./events.ts";
 import type { ProgramCache } from "./program-cache.ts";
+import type { SpeedMeter } from "./shards/speed.ts";
 import type { ExplanationSettings } from "./settings.ts";
 
 /** What explaining an image needs besides the image; shared by all images of a process. */
@@ -20,6 +21,8 @@ export interface ExplanationResources {
   readonly output: ObjectStore;
   /** Folder for scratch files; each run makes and removes its own folder inside. */
   readonly scratch: string;
+  /** How fast the process has been so far. */
+  readonly speeds?: SpeedMeter;
   readonly limits?: ImageLimits;
   /** Bytes that one tile may take in the engine; the tile size follows from it. */
   readonly memoryBytes?: number;
@@ -46,5 +49,7 @@ export interface ImageWork {
   readonly mean: Triple;
   readonly std: Triple;
   readonly programs: ProgramCache;
+  /** What is computed, for `speeds`. */
+  readonly speedKey: string;
   readonly observe: Observe;
 }

@@ -5,7 +5,7 @@ import type { ImageLevel, SlideImage } from "../format/image.ts";
 import type { Scale } from "../format/output/assemble-map.ts";
 import type { Finisher } from "../format/output/finish.ts";
 import type { WritePreview } from "../format/output/preview.ts";
-import type { ScratchTile } from "../format/output/tile-scratch.ts";
+import type { StoredTile } from "../format/output/shard-file.ts";
 import type { TileGrid } from "../geometry/tile-grid.ts";
 import type { Abortable } from "../io/byte-source.ts";
 import type { ImageWork } from "./image-work.ts";
@@ -25,7 +25,7 @@ export interface FinishedRun extends ImageWork, PlannedRun {
 export interface ResultParts {
   readonly folder: string;
   readonly finisher: Finisher;
-  readonly tiles: readonly ScratchTile[];
+  readonly tiles: readonly StoredTile[];
   readonly thumbnail: WritePreview["thumbnail"];
 }
 

@@ -1,4 +1,4 @@
-import type { Interval } from "../geometry/interval.ts";
+import type { Interval } from "../../geometry/interval.ts";
 
 /** A sweep as seen by who divides it. */
 export interface SweepCost {
