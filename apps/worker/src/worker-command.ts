@@ -1,6 +1,13 @@
-import { addOptions, imageQueueName, redactedUrl, storageSettings } from "@slidelight/contract";
+import { addOptions, imageQueueName, redactedUrl, shardQueueName, storageSettings } from "@slidelight/contract";
 import type { CommandContext } from "@slidelight/contract";
-import { openFinisher, openProgramCache, SlidelightError } from "@slidelight/core";
+import {
+  openFinisher,
+  openProgramCache,
+  openScratch,
+  openSpeedMeter,
+  shardLimits,
+  SlidelightError,
+} from "@slidelight/core";
 import { Queue, Worker } from "bullmq";
 import type { Command } from "commander";
 import { Redis } from "ioredis";
@@ -9,15 +16,22 @@ import { hostname } from "node:os";
 import { setTimeout as setTimeoutPromise } from "node:timers/promises";
 import { pino } from "pino";
 import type { Logger } from "pino";
+import { openCancellations } from "./cancellations.ts";
 import { loadWorkerConfig, workerOptions } from "./config.ts";
 import type { WorkerConfig } from "./config.ts";
 import { imageLimits, openEngineOf } from "./engine-options.ts";
 import { openHealthServer } from "./health-server.ts";
-import { imageProcessor } from "./image-processor.ts";
+import { imageFailed, imageProcessor, isLostForGood } from "./image-processor.ts";
+import type { ImageQueues } from "./image-processor.ts";
+import { openJobTaking } from "./job-taking.ts";
 import { openMetrics } from "./metrics.ts";
+import { openModelCache } from "./model-cache.ts";
+import { openPressure } from "./pressure.ts";
+import { shardProcessor } from "./shard-processor.ts";
+import type { WorkerResources } from "./worker-resources.ts";
 
-/** Kubernetes kills 30 s after it asked to stop. */
-const stopMs = 20_000;
+/** Less than the 20 s that are promised: the process must be gone by then. */
+const stopMs = 18_000;
 /** How long Redis may take for what is asked while somebody waits. */
 const answerMs = 2000;
 /**
@@ -26,7 +40,7 @@ const answerMs = 2000;
  */
 const maxLosses = 10;
 
-const counted = ["wait", "prioritized", "active", "delayed", "completed", "failed"] as const;
+const counted = ["wait", "prioritized", "active", "delayed", "waiting-children", "completed", "failed"] as const;
 
 export function defineWorker(program: Command, context: CommandContext): void {
   const command = program.command("worker").description("Explain the queue's images until SIGTERM.");
@@ -36,48 +50,96 @@ export function defineWorker(program: Command, context: CommandContext): void {
 }
 
 async function runWorker(config: WorkerConfig, context: CommandContext): Promise<void> {
-  const name = imageQueueName(config.queue.queue);
-  const log = pino(
-    { level: config.logLevel, base: { worker: `${hostname()}-${randomUUID().slice(0, 8)}`, queue: name } },
-    context.stderr,
-  );
+  const names = { images: imageQueueName(config.queue.queue), shards: shardQueueName(config.queue.queue) };
+  const worker = `${hostname()}-${randomUUID().slice(0, 8)}`;
+  const log = pino({ level: config.logLevel, base: { worker, queue: names.images } }, context.stderr);
   await using redis = await openRedis(config.queue.redis, log);
+  await using scratch = await openScratch(config.engine.scratch);
   await using engine = await openEngineOf(config.engine, { signal: context.signal });
   await using programs = openProgramCache(engine);
   await using finisher = openFinisher();
-  const queue = new Queue(name, { connection: redis.client });
-  const metrics = openMetrics(engine, () => within(answerMs, queue.getJobCounts(...counted)));
+  const connection = redis.client;
+  await using images = closing(new Queue(names.images, { connection }));
+  await using shards = closing(new Queue(names.shards, { connection }));
+  using pressure = openPressure({ folder: scratch.folder, minFreeBytes: config.minFree, log });
+  using cancellations = openCancellations(redis.client, log);
+  const countsOf = async (queue: Queue) => (await within(answerMs, queue.getJobCounts(...counted))) ?? {};
+  const metrics = openMetrics(engine, {
+    queueCounts: async () => ({ images: await countsOf(images.queue), shards: await countsOf(shards.queue) }),
+    freeBytes: () => pressure.freeBytes,
+  });
+  const storage = storageSettings(config.storage);
   const stopping = new AbortController();
-  const processor = imageProcessor({
+  const resources: WorkerResources = {
+    worker,
     engine,
     programs,
     finisher,
-    storage: storageSettings(config.storage),
-    scratch: config.engine.scratch,
+    speeds: openSpeedMeter(),
+    models: openModelCache(storage),
+    storage,
+    scratch: scratch.folder,
     limits: imageLimits(config.engine),
+    shards: { ...shardLimits, seconds: config.shardSeconds },
     ...(config.engine.memory === undefined ? {} : { memoryBytes: config.engine.memory }),
     metrics,
     log,
     stopping: stopping.signal,
-  });
-  const worker = new Worker(name, (job, token, signal) => processor(job, token, signal), {
-    connection: redis.client,
-    concurrency: config.concurrency,
+    cancellations,
+    pressure,
+  };
+  const queues: ImageQueues = {
+    redis: redis.client,
+    images: images.queue,
+    shards: shards.queue,
+    shardsWait: async () => {
+      const { wait = 0, prioritized = 0 } = await shards.queue.getJobCounts("wait", "prioritized");
+      return wait + prioritized > 0;
+    },
+  };
+  const lockMs = config.lockSeconds * 1000;
+  const options = {
+    connection,
+    lockDuration: lockMs,
+    stalledInterval: lockMs,
     maxStalledCount: maxLosses,
     autorun: false,
+  };
+  const explainOne = imageProcessor(resources, queues);
+  const computeOne = shardProcessor(resources, images.queue);
+  const workers = {
+    images: new Worker(names.images, (job, token, signal) => explainOne(job, token, signal), {
+      ...options,
+      concurrency: config.concurrency,
+    }),
+    shards: new Worker(names.shards, (job, token, signal) => computeOne(job, token, signal), options),
+  };
+  for (const [kind, taker] of Object.entries(workers)) {
+    taker.on("error", (error) => log.error({ err: error, kind }, "queue trouble"));
+    taker.on("stalled", (jobId) => log.warn({ jobId, kind }, "job of a lost worker is taken up again"));
+  }
+  const recording = new Set<Promise<void>>();
+  workers.images.on("failed", (job, error) => {
+    if (!isLostForGood(job, error)) return;
+    metrics.image("failed");
+    const failure = { code: "worker-lost", message: error.message, last: true } as const;
+    const record = imageFailed({ job, log }, failure, { resources, queues })
+      .catch((trouble: unknown) => log.warn({ err: trouble }, "the failure could not be written down"))
+      .finally(() => recording.delete(record));
+    recording.add(record);
   });
-  worker.on("error", (error) => log.error({ err: error }, "queue trouble"));
-  worker.on("stalled", (jobId) => log.warn({ jobId }, "image of a lost worker is taken up again"));
   await using health = await openHealthServer({
     port: config.port,
     metrics,
     notReady: async () => {
       if (stopping.signal.aborted) return "stopping";
+      if (pressure.high) return "the scratch disk is nearly full";
       if (redis.client.status !== "ready") return `Redis is ${redis.client.status}`;
       return (await within(answerMs, redis.client.ping())) === undefined ? "Redis does not answer" : undefined;
     },
   });
-  const running = worker.run();
+  const running = [workers.shards.run(), workers.images.run()];
+  const taking = openJobTaking({ ...workers, pressure, shardsWait: queues.shardsWait, log });
   log.info(
     {
       port: health.port,
@@ -89,21 +151,25 @@ async function runWorker(config: WorkerConfig, context: CommandContext): Promise
     "worker ready",
   );
   await aborted(context.signal);
-  log.info("stopping: no more jobs are taken, the running one is handed back");
+  log.info("stopping: no more jobs are taken, those that run are handed back");
+  taking[Symbol.dispose]();
   // A tile in the engine can't be interrupted, and Redis may not answer. What was not handed back is found by its lock.
   setTimeout(() => {
     log.error({ seconds: stopMs / 1000 }, "stopping took too long: leaving");
     process.exit(1);
   }, stopMs).unref();
   // First no more fetching, then the abort: a job handed back must not come straight back.
-  const closing = worker.close();
+  const closed = Object.values(workers).map((taker) => taker.close());
   stopping.abort(new Error("The worker is stopping."));
-  await closing;
-  await running;
-  await queue.close();
+  await Promise.all(closed);
+  await Promise.all(running);
+  await Promise.all(recording);
   log.info("stopped");
 }
 
+function closing(queue: Queue): AsyncDisposable & { readonly queue: Queue } {
+  return { queue, [Symbol.asyncDispose]: () => queue.close() };
+}
 /** What is asked for; `undefined` when it fails or takes too long. */
 async function within<T>(timeoutMs: number, asked: Promise<T>): Promise<T | undefined> {
   const timer = new AbortController();

@@ -38,7 +38,7 @@ export type ImageProgress =
 /**
  * Explains one image: one result for each method and target, in that order. A result whose manifest is there already is
  * skipped; one whose method or target does not suit the model, or that could not be written, has failed and leaves the
- * others alone. What was computed before a crash or an abort rests in the scratch folder, and is gone on with.
+ * others alone. What was computed before a crash or an abort rests in the folder of parts, and is gone on with.
  * @throws {SlidelightError} For the image, the model or the engine; nothing half-written is visible then. The signal's
  * reason when it is aborted.
  */
@@ -92,6 +92,7 @@ async function workOn(image: ImageReference, options: WorkOnOptions): Promise<Im
   const plans = await planRuns(work);
   const asked = new Map(plans.flatMap((plan) => (plan.kind === "run" ? [[plan.id, plan] as const] : [])));
   const id = workIdOf(work, [...asked.keys()]);
+  observe({ kind: "work-begun", work: id, runs: [...asked.keys()] });
   await mkdir(resources.scratch, { recursive: true });
   const folder = await mkdtemp(join(resources.scratch, "run-"));
   try {
@@ -153,7 +154,7 @@ function placeOf({ resources }: ImageWork, { id, folder, shared }: PlaceOptions)
     const { limits, begun } = shared;
     return { kept, fleeting, keepSeconds: limits.seconds * keptShare, begun, limits, distribute: true };
   }
-  const kept = openShardFolder(join(resources.scratch, `work-${id}`));
+  const kept = openShardFolder(join(resources.parts ?? resources.scratch, `work-${id}`));
   return { kept, fleeting, keepSeconds: 0, begun: true, limits: checkpointLimits, distribute: false };
 }
 

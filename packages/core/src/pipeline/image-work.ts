@@ -19,8 +19,10 @@ export interface ExplanationResources {
   /** The thread that writes maps, when it should outlive one image. */
   readonly finisher?: Finisher;
   readonly output: ObjectStore;
-  /** Folder for scratch files; each run makes and removes its own folder inside. */
+  /** Folder for scratch files; each image makes and removes its own folder inside. */
   readonly scratch: string;
+  /** Folder where `explainImage` keeps parts of images for whoever goes on after a crash; default: `scratch`. */
+  readonly parts?: string;
   /** How fast the process has been so far. */
   readonly speeds?: SpeedMeter;
   readonly limits?: ImageLimits;

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { link, mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { SlidelightError } from "../../errors/slidelight-error.ts";
 import { checkShardFile } from "../../format/output/shard-file.ts";
@@ -85,6 +85,9 @@ export function openShardFolder(root: string): ShardStore {
       try {
         await mkdir(dirname(pathOf(name)), { recursive: true });
         await rename(from, pathOf(name));
+        // Folders are removed by their age.
+        const now = new Date();
+        await utimes(root, now, now);
       } catch (error) {
         throw unwritable(root, error);
       }
