@@ -1,6 +1,6 @@
 import type { Outcome, StatisticTable } from "../explain/explanation.ts";
 import type { Scale } from "../format/output/assemble-map.ts";
-import type { StoredTile } from "../format/output/shard-file.ts";
+import type { StoredPart, StoredTile } from "../format/output/shard-file.ts";
 import { drawThumbnail } from "../format/output/thumbnail.ts";
 import type { Thumbnail, ThumbnailPart } from "../format/output/thumbnail.ts";
 import type { Abortable } from "../io/byte-source.ts";
@@ -8,7 +8,7 @@ import { thumbnailOf } from "./image-sweep.ts";
 import type { ImageWork } from "./image-work.ts";
 import { jointOf } from "./plan-runs.ts";
 import type { PlannedRun, TilePlan } from "./plan-runs.ts";
-import { collectSweep, fetchTiles } from "./shards/collect-shards.ts";
+import { collectSweep, distinctParts, fetchTiles } from "./shards/collect-shards.ts";
 import type { CollectedSweep } from "./shards/collect-shards.ts";
 import { computeShards } from "./shards/compute-shards.ts";
 import type { ComputeShards } from "./shards/compute-shards.ts";
@@ -29,6 +29,8 @@ export interface ComputedRuns {
   readonly runs: readonly ComputedRun[];
   /** The image, small, for previews. */
   readonly thumbnail: Thumbnail;
+  /** Parts of the image that could not be read, and were taken as white. */
+  readonly unreadable: readonly StoredPart[];
 }
 
 export interface ComputeOptions extends Abortable {
@@ -57,6 +59,7 @@ export async function computeRuns(
 ): Promise<ComputedRuns | undefined> {
   const joint = jointOf(tiles.runs);
   const thumbnail: ThumbnailPart[] = [];
+  const unreadable: StoredPart[] = [];
   const maps = new Map<string, readonly StoredTile[]>();
   const ranges = new Map<string, Scale>();
   let known: StatisticTable = new Map();
@@ -69,11 +72,13 @@ export async function computeRuns(
     const collected: CollectedSweep = await collectSweep({ store, plan, sweep, known, signal });
     known = collected.statistics;
     thumbnail.push(...collected.thumbnail);
+    unreadable.push(...collected.unreadable);
     if (requested.length === 0) continue;
     for (const [map, range] of collected.ranges) ranges.set(map, range);
     for (const [map, list] of await fetchTiles(collected, { store, plan, sweep, folder, signal })) maps.set(map, list);
   }
   return {
+    unreadable: distinctParts(unreadable),
     thumbnail: drawThumbnail(thumbnailOf(work, tiles.grid).scale, thumbnail),
     runs: tiles.runs.map((run, index): ComputedRun => {
       const outcome = joint.outcome(index, known);

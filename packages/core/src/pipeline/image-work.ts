@@ -1,6 +1,6 @@
 import type { Engine } from "../engine/engine.ts";
 import type { Finisher } from "../format/output/finish.ts";
-import type { ImageLevel, ImageLimits, SlideImage } from "../format/image.ts";
+import type { ImageLevel, ImageLimits, SlideImage, UnreadablePart } from "../format/image.ts";
 import type { Abortable, ByteSource } from "../io/byte-source.ts";
 import type { ObjectStore } from "../io/object-store.ts";
 import type { Model } from "../model/model.ts";
@@ -51,6 +51,8 @@ export interface ImageWork {
   readonly mean: Triple;
   readonly std: Triple;
   readonly programs: ProgramCache;
+  /** Parts of the level that could not be read so far, and were taken as white; empty unless that is asked for. */
+  readonly unreadable: readonly UnreadablePart[];
   /** What is computed, for `speeds`. */
   readonly speedKey: string;
   readonly observe: Observe;

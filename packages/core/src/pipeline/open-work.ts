@@ -1,5 +1,5 @@
 import { SlidelightError } from "../errors/slidelight-error.ts";
-import type { ImageLevel, SlideImage } from "../format/image.ts";
+import type { ImageLevel, SlideImage, UnreadablePart } from "../format/image.ts";
 import { levelForResolution } from "../format/images/choose-level.ts";
 import { openImage } from "../format/images/open-image.ts";
 import type { Abortable } from "../io/byte-source.ts";
@@ -25,17 +25,24 @@ export async function openWork(
   image: ImageReference,
   { settings, resources, observe, signal }: OpenWorkOptions,
 ): Promise<ImageWork & AsyncDisposable> {
+  const unreadable: UnreadablePart[] = [];
+  let level: ImageLevel | undefined;
+  const tolerate = (part: UnreadablePart): void => {
+    observe({ kind: "warning", message: `${part.message} It is taken as white.` });
+    if (part.level === level?.index) unreadable.push(part);
+  };
   const slide = await stopwatch(observe)("open", async () => {
     const source = observed(await image.open({ signal }), (bytes) => observe({ kind: "bytes-read", bytes }));
     return openImage(image.uri, source, {
       scratch: resources.scratch,
       signal,
       ...(resources.limits === undefined ? {} : { limits: resources.limits }),
+      ...(settings.tolerateBadTiles === true ? { tolerate } : {}),
     });
   });
   try {
     const { model, engine } = resources;
-    const level = chooseLevel(slide, settings);
+    level = chooseLevel(slide, settings);
     const mean = settings.mean ?? model.mean ?? ([0, 0, 0] as const);
     const std = settings.std ?? model.std ?? ([1, 1, 1] as const);
     const network = networkFor(model, level, { samples: slide.samples, mean, std });
@@ -48,8 +55,8 @@ export async function openWork(
       await ownPrograms?.[Symbol.asyncDispose]();
       await slide[Symbol.asyncDispose]();
     };
-    const shared = { image, settings, resources, slide, level, network, mean, std, programs, speedKey, observe };
-    return { ...shared, [Symbol.asyncDispose]: close };
+    const opened = { image, settings, resources, slide, level, network, mean, std, programs };
+    return { ...opened, unreadable, speedKey, observe, [Symbol.asyncDispose]: close };
   } catch (error) {
     await slide[Symbol.asyncDispose]();
     throw error;

@@ -43,7 +43,7 @@ async function ramp(samples: "uint16" | "float32", name: string): Promise<readon
   await writer.finish();
   await writer[Symbol.asyncDispose]();
   await using source = await openFileSource(path);
-  const tiles = await readShardIndex(source);
+  const { tiles } = await readShardIndex(source);
   return tiles.flatMap(({ core, maps }) => [...maps.values()].map((place) => ({ ...place, path, core })));
 }
 

@@ -55,7 +55,7 @@ const statisticsSchema = z.array(
     z.object({ id: z.string(), kind: z.literal("log-sum-exp"), max: base64, scaled: base64 }),
   ]),
 );
-const indexSchema = z.array(
+const tileSchema = z.array(
   z.object({
     tile: z.number().int(),
     core: rectangle,
@@ -75,22 +75,34 @@ const indexSchema = z.array(
   }),
 );
 
-type Index = z.output<typeof indexSchema>;
+const indexSchema = z.object({
+  tiles: tileSchema,
+  /** Parts of the image that could not be read while these tiles were computed, and were taken as white. */
+  unreadable: z.array(z.object({ level: z.number(), rectangle, code: z.string(), message: z.string() })),
+});
+
+type StoredTiles = z.output<typeof tileSchema>;
+export type StoredPart = z.output<typeof indexSchema>["unreadable"][number];
 type StoredStatistic = z.output<typeof statisticsSchema>[number];
+
+export interface ShardIndex {
+  readonly tiles: readonly ShardTile[];
+  readonly unreadable: readonly StoredPart[];
+}
 
 export interface ShardWriter extends AsyncDisposable {
   /** Tiles that were added, in order. */
   readonly tiles: readonly number[];
   add(result: TileResult): Promise<void>;
-  /** Makes the file whole. What is disposed of before is none. */
-  finish(): Promise<void>;
+  /** Makes the file whole, with the unreadable parts of the image that are known by now. What is disposed of before is none. */
+  finish(unreadable?: readonly StoredPart[]): Promise<void>;
 }
 
 /** Begins a shard's file. @throws {SlidelightError} `output-unwritable`, now and while tiles are added. */
 export async function createShardFile(path: string): Promise<ShardWriter> {
   const file = await writing(path, () => open(path, "w"));
   const hash = createHash("sha256");
-  const index: Index = [];
+  const index: StoredTiles = [];
   let position = 0;
   const append = async (bytes: Uint8Array): Promise<void> => {
     hash.update(bytes);
@@ -104,7 +116,7 @@ export async function createShardFile(path: string): Promise<ShardWriter> {
       return index.map(({ tile }) => tile);
     },
     add: async ({ tile, core, statistics, maps, thumbnail }) => {
-      const stored: Index[number]["maps"] = [];
+      const stored: StoredTiles[number]["maps"] = [];
       for (const [id, { low, high, samples, data }] of maps) {
         // Samples of four bytes are read where they lie.
         const padding = (4 - (position % 4)) % 4;
@@ -120,8 +132,8 @@ export async function createShardFile(path: string): Promise<ShardWriter> {
         ...(thumbnail === undefined ? {} : { thumbnail: { ...thumbnail, data: encodeBytes(thumbnail.data) } }),
       });
     },
-    finish: async () => {
-      const encoded = new TextEncoder().encode(JSON.stringify(index));
+    finish: async (unreadable = []) => {
+      const encoded = new TextEncoder().encode(JSON.stringify({ tiles: index, unreadable }));
       await append(encoded);
       const length = new Uint8Array(8);
       new DataView(length.buffer).setBigUint64(0, BigInt(encoded.length), true);
@@ -136,7 +148,7 @@ export async function createShardFile(path: string): Promise<ShardWriter> {
  * What a shard's file holds, without its samples: two small reads.
  * @throws {SlidelightError} `shard-invalid` when the file is not whole; what reading throws.
  */
-export async function readShardIndex(source: ByteSource, options: Abortable = {}): Promise<readonly ShardTile[]> {
+export async function readShardIndex(source: ByteSource, options: Abortable = {}): Promise<ShardIndex> {
   const least = mark.length + trailerBytes;
   if (source.size < least) throw invalid(source.uri, `at least ${least} bytes`, `${source.size}`);
   const trailer = await source.read({ offset: source.size - trailerBytes, length: trailerBytes }, options);
@@ -149,12 +161,13 @@ export async function readShardIndex(source: ByteSource, options: Abortable = {}
   }
   const parsed = indexSchema.safeParse(jsonOf(encoded));
   if (!parsed.success) throw invalid(source.uri, "an index of this release", "another form");
-  return parsed.data.map(({ statistics, maps, thumbnail, ...tile }) => ({
+  const tiles = parsed.data.tiles.map(({ statistics, maps, thumbnail, ...tile }) => ({
     ...tile,
     statistics: restoreStatistics(statistics),
     maps: new Map(maps.map(({ id, ...map }) => [id, map])),
     ...(thumbnail === undefined ? {} : { thumbnail: { ...thumbnail, data: decodeBytes(thumbnail.data) } }),
   }));
+  return { tiles, unreadable: parsed.data.unreadable };
 }
 
 /**

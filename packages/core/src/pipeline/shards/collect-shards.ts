@@ -1,5 +1,5 @@
 import { readShardIndex } from "../../format/output/shard-file.ts";
-import type { ShardTile, StoredTile } from "../../format/output/shard-file.ts";
+import type { ShardTile, StoredPart, StoredTile } from "../../format/output/shard-file.ts";
 import type { StatisticTable } from "../../explain/explanation.ts";
 import { mergeTables } from "../../explain/statistics.ts";
 import type { ThumbnailPart } from "../../format/output/thumbnail.ts";
@@ -19,6 +19,8 @@ export interface CollectedSweep {
   readonly thumbnail: readonly ThumbnailPart[];
   /** By shard. */
   readonly tiles: readonly (readonly ShardTile[])[];
+  /** Parts of the image that could not be read, row by row. */
+  readonly unreadable: readonly StoredPart[];
 }
 
 export interface CollectOptions extends Abortable {
@@ -42,7 +44,7 @@ export async function collectSweep({ store, plan, sweep, known, signal }: Collec
     await using source = await store.open(shardName(plan.precision, sweep, shard), { signal });
     return await readShardIndex(source, { signal });
   });
-  const byTile = new Map(indexes.flat().map((tile) => [tile.tile, tile] as const));
+  const byTile = new Map(indexes.flatMap(({ tiles }) => tiles).map((tile) => [tile.tile, tile] as const));
   let statistics = known;
   const ranges = new Map<string, Scale>();
   const thumbnail: ThumbnailPart[] = [];
@@ -56,7 +58,14 @@ export async function collectSweep({ store, plan, sweep, known, signal }: Collec
       ranges.set(map, { min: Math.min(range?.min ?? Infinity, low), max: Math.max(range?.max ?? -Infinity, high) });
     }
   }
-  return { statistics, ranges, thumbnail, tiles: indexes };
+  const unreadable = distinctParts(indexes.flatMap((index) => index.unreadable));
+  return { statistics, ranges, thumbnail, tiles: indexes.map(({ tiles }) => tiles), unreadable };
+}
+
+/** Shards that meet at an unreadable part each tell of it; which one does first depends on who computes. */
+export function distinctParts(parts: readonly StoredPart[]): readonly StoredPart[] {
+  const byPlace = new Map(parts.map((part) => [JSON.stringify(part.rectangle), part] as const));
+  return [...byPlace.values()].sort(({ rectangle: a }, { rectangle: b }) => a.y - b.y || a.x - b.x);
 }
 
 /** Copies of a few shards are under way at once: each is read as fast as the store gives it. */

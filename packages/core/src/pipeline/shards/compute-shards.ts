@@ -2,7 +2,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { StatisticTable, SweepPlan } from "../../explain/explanation.ts";
 import { createShardFile, readShardIndex, readStoredTile } from "../../format/output/shard-file.ts";
-import type { ShardWriter, TileResult } from "../../format/output/shard-file.ts";
+import type { ShardTile, ShardWriter } from "../../format/output/shard-file.ts";
 import { openFileSource } from "../../io/file-source.ts";
 import type { Abortable } from "../../io/byte-source.ts";
 import { imageSweep, programKeyOf, thumbnailOf } from "../image-sweep.ts";
@@ -39,11 +39,12 @@ const partMs = 10_000;
 export async function computeShards(work: ImageWork, request: ComputeShards): Promise<void> {
   const { plan, sweep, shards, store, folder, signal } = request;
   const startedMs = performance.now();
-  const parts = new Map<number, readonly TileResult[]>();
+  const parts = new Map<number, ShardPart>();
   const names = await store.names(`${plan.precision}/${sweep}/`, { signal });
   for (const shard of shards) {
     const part = partName(nameOf(shard));
-    if (names.has(part)) parts.set(shard, await readPart(part, request));
+    const found = names.has(part) ? await readPart(part, request) : undefined;
+    if (found !== undefined) parts.set(shard, found);
   }
   function nameOf(shard: number): string {
     return shardName(plan.precision, sweep, shard);
@@ -53,7 +54,7 @@ export async function computeShards(work: ImageWork, request: ComputeShards): Pr
     return plan.sweeps[sweep]?.tiles.slice(start, end) ?? [];
   };
   const open = shards.map((shard) => {
-    const done = new Set(parts.get(shard)?.map(({ tile }) => tile));
+    const done = new Set(parts.get(shard)?.tiles.map(({ tile }) => tile));
     return { shard, left: tilesOf(shard).filter((tile) => !done.has(tile)) };
   });
   const results = sweepTiles(tileSweep(work, { ...request, visit: open.flatMap(({ left }) => left) }), request.known);
@@ -64,7 +65,7 @@ export async function computeShards(work: ImageWork, request: ComputeShards): Pr
       const name = nameOf(shard);
       await using writer = await createShardFile(path);
       try {
-        for (const result of parts.get(shard) ?? []) await writer.add(result);
+        await copyPart(parts.get(shard), writer);
         for (let count = 0; count < left.length; count += 1) {
           const next = await results.next();
           if (next.done === true) throw new RangeError("The sweep ended before its last tile.");
@@ -72,10 +73,10 @@ export async function computeShards(work: ImageWork, request: ComputeShards): Pr
           await writer.add(next.value);
         }
       } catch (error) {
-        if (signal?.aborted === true) await savePart(writer, { path, name: partName(name), store });
+        if (signal?.aborted === true) await savePart(writer, { path, name: partName(name), store, work });
         throw error;
       }
-      await writer.finish();
+      await writer.finish(work.unreadable);
       await store.take(name, path, { signal });
       if (parts.has(shard)) await store.remove(partName(name));
       work.observe({ kind: "shard-done", sweep, tiles: tilesOf(shard).length });
@@ -86,19 +87,32 @@ export async function computeShards(work: ImageWork, request: ComputeShards): Pr
   }
 }
 
-async function readPart(name: string, { store, folder, signal }: ComputeShards): Promise<readonly TileResult[]> {
+/** The tiles that somebody saved of a shard, in a local file. */
+interface ShardPart {
+  readonly path: string;
+  readonly tiles: readonly ShardTile[];
+}
+
+async function readPart(name: string, { store, folder, signal }: ComputeShards): Promise<ShardPart | undefined> {
   try {
     const path = await store.fetch(name, folder, { signal });
     await using source = await openFileSource(path);
-    const tiles = await readShardIndex(source, { signal });
-    return tiles.map(({ maps, ...tile }) => ({
-      ...tile,
-      maps: new Map([...maps].map(([id, map]) => [id, readStoredTile({ ...map, path, core: tile.core })])),
-    }));
+    const { tiles } = await readShardIndex(source, { signal });
+    return { path, tiles };
   } catch {
     signal?.throwIfAborted();
     // It only saves work.
-    return [];
+    return undefined;
+  }
+}
+
+/** One tile after the other: a shard may be larger than memory. */
+async function copyPart(part: ShardPart | undefined, writer: ShardWriter): Promise<void> {
+  if (part === undefined) return;
+  const { path } = part;
+  for (const { maps, ...tile } of part.tiles) {
+    const values = [...maps].map(([id, map]) => [id, readStoredTile({ ...map, path, core: tile.core })] as const);
+    await writer.add({ ...tile, maps: new Map(values) });
   }
 }
 
@@ -106,13 +120,14 @@ interface SavePart {
   readonly path: string;
   readonly name: string;
   readonly store: ShardStore;
+  readonly work: ImageWork;
 }
 
 /** Saves what there is of a shard. What can't be saved is computed again. */
-async function savePart(writer: ShardWriter, { path, name, store }: SavePart): Promise<void> {
+async function savePart(writer: ShardWriter, { path, name, store, work }: SavePart): Promise<void> {
   if (writer.tiles.length === 0) return;
   try {
-    await writer.finish();
+    await writer.finish(work.unreadable);
     await store.take(name, path, { signal: AbortSignal.timeout(partMs) });
   } catch {
     await rm(path, { force: true }).catch(() => undefined);
