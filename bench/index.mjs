@@ -23,7 +23,7 @@ const defaults = {
   engines: { rounds: 3, bases: [16, 32, 64] },
   pytorch: { rounds: 3, side: 2048 },
   passes: { rounds: 5, side: 512 },
-  queue: { rounds: 3, keys: 100_000, million: 1_000_000 },
+  queue: { rounds: 3, keys: 100_000, many: 1_000_000 },
   work: {},
 };
 
@@ -53,8 +53,7 @@ for (const name of positionals.length === 0 ? Object.keys(benches) : positionals
   if (values.side !== undefined) options.side = Number(values.side);
   if (values.base !== undefined) options.bases = values.base.split(",").map(Number);
   if (values.engines !== undefined) options.engines = values.engines.split(",");
-  if (values.keys !== undefined)
-    Object.assign(options, { keys: Number(values.keys), million: 10 * Number(values.keys) });
+  if (values.keys !== undefined) Object.assign(options, { keys: Number(values.keys), many: 10 * Number(values.keys) });
   report[name] = await benches[name](options);
 }
 if (values.json === undefined) process.stdout.write(`\n${JSON.stringify(report)}\n`);

@@ -1,10 +1,10 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { Queue, UnrecoverableError, Worker } from "bullmq";
 import { failedReason, imageJobId, keptJobs, shardJobId, shardQueueName } from "../apps/contract/dist/index.js";
 import { addJobs } from "../apps/producer/dist/add-jobs.js";
 import { openQueue } from "../apps/producer/dist/open-queue.js";
-import { Queue, UnrecoverableError, Worker } from "bullmq";
 import { median, printTable, timed, withResource } from "./measure.mjs";
 import { imageJob, imageJobBatches } from "./queue-payloads.mjs";
 import { startRedis } from "./queue-server.mjs";
@@ -19,14 +19,14 @@ const shardsOfImage = 100;
 /**
  * The product's way into the queue beside a bare addBulk of the same payloads, and what a job weighs in Redis.
  * @param options.keys images enqueued in each round
- * @param options.million images enqueued by a process of its own, whose memory is looked at
+ * @param options.many images enqueued by a process of its own, whose memory is looked at
  */
-export async function benchQueue({ rounds, keys, million }) {
+export async function benchQueue({ rounds, keys, many }) {
   return withResource(await startRedis(), async (server) =>
     withResource(await openQueue({ redis: server.url }), async (open) => {
       const [, version] = /redis_version:(\S+)/.exec(await open.redis.info("server")) ?? [];
       const rate = await enqueueRate(open, { rounds, keys });
-      const large = await enqueueMany(open, { server, count: million });
+      const large = await enqueueMany(open, { server, count: many });
       const bytes = { waitingImage: large.bytesOfJob, ...(await weigh(open, server.connection)) };
       printTable("Redis memory, bytes a job", [bytes]);
       return { redis: version, rate, large, bytes };
