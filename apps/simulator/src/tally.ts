@@ -38,6 +38,8 @@ export interface Tally {
   stalled: number;
   retries: number;
   outputBytes: number;
+  /** When the last slide ended. */
+  lastEnd: number;
 }
 
 export function openTally(): Tally {
@@ -67,6 +69,7 @@ export function openTally(): Tally {
     stalled: 0,
     retries: 0,
     outputBytes: 0,
+    lastEnd: 0,
   };
 }
 
