@@ -36,6 +36,18 @@ export interface SlideImage extends AsyncDisposable {
   read(level: LevelIndex, rectangle: Rectangle, options?: Abortable): Promise<Pixels>;
 }
 
+/** Faults of a part of a file, as opposed to those of the store that it comes from. */
+export type UnreadableCode = "image-corrupt" | "image-truncated";
+
+/** A tile or strip that cannot be decoded, or whose bytes the file lacks. */
+export interface UnreadablePart {
+  readonly level: LevelIndex;
+  /** Pixels of its level that are white instead. */
+  readonly rectangle: Rectangle;
+  readonly code: UnreadableCode;
+  readonly message: string;
+}
+
 /** What an image may cost before it is refused (`image-too-large`). */
 export interface ImageLimits {
   /** Pixels of a file that must be decoded whole (PNG, JPEG, WebP, TIFF strips with odd layouts). */

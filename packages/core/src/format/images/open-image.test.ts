@@ -344,7 +344,7 @@ describe("a faulty image", () => {
     await using image = await openBytes(handMade({ entries: greyPage({ offset: 134, length: 64 }) }));
     await expect(whole(image)).rejects.toMatchObject({
       code: "image-truncated",
-      message: expect.stringMatching(/tile at column 0, row 0 of level 0 \(bytes 134 to 198\)/u),
+      message: expect.stringMatching(/tile at column 0, row 0 of level 0 \(8x8 pixels at 0, 0; bytes 134 to 198\)/u),
     });
   });
 
@@ -355,7 +355,7 @@ describe("a faulty image", () => {
     );
     await expect(whole(image)).rejects.toMatchObject({
       code: "image-corrupt",
-      message: expect.stringMatching(/tile at column 0, row 0 of level 0 \(bytes 134 to 198\)/u),
+      message: expect.stringMatching(/tile at column 0, row 0 of level 0 \(8x8 pixels at 0, 0; bytes 134 to 198\)/u),
     });
   });
 

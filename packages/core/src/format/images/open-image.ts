@@ -1,7 +1,7 @@
 import { SlidelightError } from "../../errors/slidelight-error.ts";
 import type { Abortable, ByteSource } from "../../io/byte-source.ts";
 import { defaultImageLimits } from "../image.ts";
-import type { ImageLimits, SlideImage } from "../image.ts";
+import type { ImageLimits, SlideImage, UnreadablePart } from "../image.ts";
 import { openTiffImage } from "./tiff-image.ts";
 import { openWholeImage } from "./whole-image.ts";
 
@@ -42,6 +42,17 @@ const signatures: readonly Signature[] = [
 
 const sniffedBytes = 132;
 
+export interface OpenImageOptions extends Abortable {
+  readonly limits?: ImageLimits;
+  /** Folder for the pixels of a large image that must be decoded whole; the system's when absent. */
+  readonly scratch?: string;
+  /**
+   * Told once of each tile or strip of a TIFF that is damaged or missing, in the order in which they are met; their pixels are
+   * white. Absent: reading them fails. Formats that are decoded whole fail either way.
+   */
+  readonly tolerate?: (bad: UnreadablePart) => void;
+}
+
 /**
  * Opens an image of any supported format: TIFF, BigTIFF and Aperio SVS by ranges; PNG, JPEG and WebP decoded once. The
  * image owns the source from here on, also when opening fails.
@@ -49,11 +60,7 @@ const sniffedBytes = 132;
  * @throws {SlidelightError} `image-not-an-image`, `image-truncated`, `image-corrupt`, `image-unsupported`,
  * `image-too-large`, `store-*`.
  */
-export async function openImage(
-  uri: string,
-  source: ByteSource,
-  options: Abortable & { readonly limits?: ImageLimits; readonly scratch?: string } = {},
-): Promise<SlideImage> {
+export async function openImage(uri: string, source: ByteSource, options: OpenImageOptions = {}): Promise<SlideImage> {
   try {
     return await openAs(uri, source, options);
   } catch (error) {
@@ -62,12 +69,8 @@ export async function openImage(
   }
 }
 
-async function openAs(
-  uri: string,
-  source: ByteSource,
-  options: Abortable & { readonly limits?: ImageLimits; readonly scratch?: string },
-): Promise<SlideImage> {
-  const { limits = defaultImageLimits, scratch, signal } = options;
+async function openAs(uri: string, source: ByteSource, options: OpenImageOptions): Promise<SlideImage> {
+  const { limits = defaultImageLimits, scratch, tolerate, signal } = options;
   if (source.size === 0) {
     throw new SlidelightError("image-not-an-image", `Opening ${uri} failed: the file is empty (0 bytes).`);
   }
@@ -80,7 +83,9 @@ async function openAs(
       `Opening ${uri} failed: it does not start like a TIFF, Aperio SVS, PNG, JPEG or WebP. Check that it is an image.`,
     );
   }
-  if (kind.read === "tiff") return openTiffImage(source, { uri, limits, signal });
+  if (kind.read === "tiff") {
+    return openTiffImage(source, { uri, limits, signal, ...(tolerate !== undefined && { tolerate }) });
+  }
   if (kind.read === "whole") {
     return openWholeImage(source, {
       uri,

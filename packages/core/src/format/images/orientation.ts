@@ -51,6 +51,19 @@ export function storedRectangle(
   };
 }
 
+/** The reverse: where a stored rectangle is displayed. */
+export function displayedRectangle(
+  { x, y, width, height }: Rectangle,
+  { orientation, stored }: { readonly orientation: number; readonly stored: Size },
+): Rectangle {
+  const { degrees, reverseX, reverseY } = turnOf(orientation);
+  const across = reverseX ? stored.width - x - width : x;
+  const down = reverseY ? stored.height - y - height : y;
+  return degrees % 180 === 0
+    ? { x: across, y: down, width, height }
+    : { x: down, y: across, width: height, height: width };
+}
+
 /** Turns stored pixels as they are displayed. */
 export async function orient(pixels: Pixels, orientation: number): Promise<Pixels> {
   const { mirror, degrees } = turnOf(orientation);

@@ -3,12 +3,13 @@ import { levelIndex } from "../../geometry/units.ts";
 import type { Abortable, ByteSource } from "../../io/byte-source.ts";
 import { cached } from "../../io/cached.ts";
 import { coalesced } from "../../io/coalesced.ts";
-import type { ImageLevel, ImageLimits, Pixels, SlideImage } from "../image.ts";
+import type { ImageLevel, ImageLimits, Pixels, SlideImage, UnreadablePart } from "../image.ts";
 import { readTiff } from "../tiff/directories.ts";
 import type { Page } from "../tiff/page.ts";
 import { readPyramid } from "../tiff/pyramid.ts";
 import { openSegmentReader } from "../tiff/segment-reader.ts";
 import type { SegmentReader } from "../tiff/segment-reader.ts";
+import { tolerantReader } from "../tiff/tolerant-reader.ts";
 import { emptyPixels } from "./blank-pixels.ts";
 import { checkRectangle } from "./check-rectangle.ts";
 import { orient, orientedSize, storedRectangle } from "./orientation.ts";
@@ -23,20 +24,25 @@ const batchBytes = 67_108_864;
 /** A TIFF-family image: its directories are read now, its pixels by ranges when they are asked for. */
 export async function openTiffImage(
   source: ByteSource,
-  options: Abortable & { readonly uri: string; readonly limits: ImageLimits },
+  options: Abortable & {
+    readonly uri: string;
+    readonly limits: ImageLimits;
+    readonly tolerate?: (bad: UnreadablePart) => void;
+  },
 ): Promise<SlideImage> {
-  const { uri, limits, signal } = options;
+  const { uri, limits, tolerate, signal } = options;
   const joined = coalesced(source);
   const file = await readTiff(cached(joined), { signal });
   const { pages, format, micronsPerPixel } = await readPyramid(file, { limits, signal });
   const [base] = pages;
   const { orientation } = base;
-  const reader = await openSegmentReader(file, {
+  const strict = await openSegmentReader(file, {
     pages,
     source: joined,
     cacheBytes: base.tiled ? tileCacheBytes : stripCacheBytes,
     signal,
   });
+  const reader = tolerate === undefined ? strict : tolerantReader(strict, { pages, tolerate });
   const samples = base.bitsPerSample[0] === 16 ? "uint16" : "uint8";
   const levelOf = (page: Page, index: number): ImageLevel => ({
     index: levelIndex(index),

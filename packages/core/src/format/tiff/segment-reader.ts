@@ -1,5 +1,5 @@
 import { SlidelightError } from "../../errors/slidelight-error.ts";
-import type { Abortable, ByteRange, ByteSource } from "../../io/byte-source.ts";
+import type { Abortable, ByteSource } from "../../io/byte-source.ts";
 import { messageOf } from "../../io/io-error.ts";
 import { shareWork } from "../../io/shared-work.ts";
 import type { SharedWork } from "../../io/shared-work.ts";
@@ -10,17 +10,22 @@ import type { TiffFile } from "./directories.ts";
 import type { Page } from "./page.ts";
 import { segmentFile } from "./segment-file.ts";
 import type { SegmentTags } from "./segment-file.ts";
+import { placeDetail, segmentPlace } from "./segment-place.ts";
 import { tags } from "./tags.ts";
 
 /** Gives decoded tiles and strips, keeping those that were used last. */
 export interface SegmentReader {
-  /** Segment `index` of a level as RGB, `undefined` when it is blank. */
+  /**
+   * Segment `index` of a level as RGB, `undefined` when it is blank.
+   * @throws {SlidelightError} `image-corrupt`/`image-truncated` with its place in message and detail, `store-*`.
+   */
   read(at: { readonly level: number; readonly index: number }, options: Abortable): Promise<RgbBlock | undefined>;
 }
 
 interface Level {
   readonly page: Page;
   readonly copied: SegmentTags;
+  readonly orientation: number;
 }
 
 /**
@@ -29,11 +34,16 @@ interface Level {
  */
 export async function openSegmentReader(
   file: TiffFile,
-  options: Abortable & { readonly pages: readonly Page[]; readonly source: ByteSource; readonly cacheBytes: number },
+  options: Abortable & {
+    readonly pages: readonly [Page, ...Page[]];
+    readonly source: ByteSource;
+    readonly cacheBytes: number;
+  },
 ): Promise<SegmentReader> {
   const { pages, source, cacheBytes, signal } = options;
+  const [{ orientation }] = pages;
   const levels: Level[] = [];
-  for (const page of pages) levels.push({ page, copied: await segmentTags(file, { page, signal }) });
+  for (const page of pages) levels.push({ page, orientation, copied: await segmentTags(file, { page, signal }) });
 
   const kept = new Map<string, RgbBlock>();
   const reading = new Map<string, SharedWork<RgbBlock | undefined>>();
@@ -105,16 +115,18 @@ async function readSegment(
   file: TiffFile,
   request: Abortable & Level & { readonly source: ByteSource; readonly level: number; readonly index: number },
 ): Promise<RgbBlock | undefined> {
-  const { page, copied, source, level, index, signal } = request;
+  const { page, copied, orientation, source, level, index, signal } = request;
   const ranges = page.ranges(index);
   if (ranges.some(({ length }) => length === 0)) return undefined;
-  const where = placeOf(page, { level, index, ranges });
+  const place = segmentPlace(page, { level, index, orientation });
+  const where = place.text;
+  const detail = { ...placeDetail(place), offset: ranges[0]?.offset, length: ranges[0]?.length };
   const past = ranges.find(({ offset, length }) => offset + length > source.size);
   if (past !== undefined) {
     throw new SlidelightError(
       "image-truncated",
       `Reading ${where} of ${source.uri} failed: the file has only ${source.size} bytes. Copy it again from its origin.`,
-      { detail: { level, index, offset: past.offset, length: past.length, size: source.size } },
+      { detail: { ...detail, offset: past.offset, length: past.length, size: source.size } },
     );
   }
   const planes = await Promise.all(ranges.map((range) => source.read(range, { signal })));
@@ -122,7 +134,7 @@ async function readSegment(
     throw new SlidelightError(
       "image-truncated",
       `Reading ${where} of ${source.uri} failed: its JPEG data end too early. The file is incomplete there: copy it again from its origin.`,
-      { detail: { level, index, offset: ranges[0]?.offset, length: ranges[0]?.length } },
+      { detail },
     );
   }
   const row = Math.floor(index / page.columns);
@@ -139,7 +151,7 @@ async function readSegment(
     throw new SlidelightError(
       "image-corrupt",
       `Decoding ${where} of ${source.uri} failed: ${messageOf(error)}. The file is damaged there: copy it again from its origin.`,
-      { cause: error, detail: { level, index, offset: ranges[0]?.offset, length: ranges[0]?.length } },
+      { cause: error, detail },
     );
   }
 }
@@ -156,14 +168,4 @@ const endOfImage = Buffer.from([0xff, 0xd9]);
 function endsEarly(stream: Uint8Array): boolean {
   const bytes = Buffer.from(stream.buffer, stream.byteOffset, stream.byteLength);
   return bytes.subarray(0, 2).equals(startOfImage) && bytes.lastIndexOf(endOfImage) <= bytes.lastIndexOf(startOfScan);
-}
-
-function placeOf(
-  page: Page,
-  at: { readonly level: number; readonly index: number; readonly ranges: readonly ByteRange[] },
-): string {
-  const column = at.index % page.columns;
-  const row = Math.floor(at.index / page.columns);
-  const bytes = at.ranges.map(({ offset, length }) => `${offset} to ${offset + length}`).join(", ");
-  return `the ${page.tiled ? "tile" : "strip"} at column ${column}, row ${row} of level ${at.level} (bytes ${bytes})`;
 }
