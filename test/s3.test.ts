@@ -158,6 +158,34 @@ describe("S3", () => {
     }
   });
 
+  it("repeats requests however many have been repeated before", async () => {
+    const tries = new Map<string, number>();
+    await using busy = await startHttp((request, response) => {
+      const path = request.url ?? "/";
+      tries.set(path, (tries.get(path) ?? 0) + 1);
+      request.resume().once("end", () => {
+        if ((tries.get(path) ?? 0) > 2) response.writeHead(200, { etag: '"1"' }).end();
+        else request.socket.destroy();
+      });
+    });
+    const store = openStore(`s3://${bucket}`, { s3: { ...s3, endpoint: busy.endpoint } });
+    const keys = Array.from({ length: 100 }, (_, index) => `k${index}`);
+    await Promise.all(keys.map((key) => store.put(key, Buffer.from("x"))));
+    expect([...tries.values()]).toEqual(keys.map(() => 3));
+  });
+
+  it("gives a request up after so many tries, and at once when it is no use", async () => {
+    const tries: string[] = [];
+    await using broken = await startHttp((request, response) => {
+      tries.push(request.method ?? "");
+      request.resume().once("end", () => response.writeHead(request.method === "PUT" ? 503 : 403).end());
+    });
+    const store = openStore(`s3://${bucket}`, { s3: { ...s3, endpoint: broken.endpoint, attempts: 3 } });
+    await expect(store.put("k", Buffer.from("x"))).rejects.toMatchObject({ code: "store-unavailable" });
+    await expect(store.head("k")).rejects.toMatchObject({ code: "store-denied" });
+    expect(tries).toEqual(["PUT", "PUT", "PUT", "HEAD"]);
+  });
+
   it("refuses a whole object in place of a range", async () => {
     await using rude = await startHttp((request, response) => {
       response.writeHead(200, { "content-length": "100", etag: '"1"' });

@@ -2,6 +2,7 @@ import { S3Client, S3ServiceException } from "@aws-sdk/client-s3";
 import type { ErrorCode } from "../errors/codes.ts";
 import { SlidelightError } from "../errors/slidelight-error.ts";
 import { messageOf } from "./io-error.ts";
+import { repeating } from "./s3-retry.ts";
 
 /** How to reach S3 or a compatible server; what is absent is the SDK's default. */
 export interface S3Settings {
@@ -18,12 +19,14 @@ export interface S3Settings {
   readonly pathStyle?: boolean;
   /** `WHEN_REQUIRED` for servers that reject the checksums which the SDK adds since 3.729. */
   readonly checksums?: "WHEN_SUPPORTED" | "WHEN_REQUIRED";
-  /** Tries of one request (4). */
+  /** Tries of one request (6: within three seconds, or sixteen when the server asks for less). */
   readonly attempts?: number;
   /** Silence of the server, while it connects or answers, after which a request is given up and tried again (120,000). */
   readonly silenceMs?: number;
 }
 
+/** A server that is replaced, or a broken connection, must not cost an image one of its tries. */
+const defaultAttempts = 6;
 /** Long enough for a server that joins the parts of a large upload before it answers. */
 const defaultSilenceMs = 120_000;
 
@@ -36,7 +39,7 @@ export function s3Client(settings: S3Settings): S3Client {
   const { endpoint, region, credentials, checksums, silenceMs = defaultSilenceMs } = settings;
   const client = new S3Client({
     forcePathStyle: settings.pathStyle ?? endpoint !== undefined,
-    maxAttempts: settings.attempts ?? 4,
+    retryStrategy: repeating(settings.attempts ?? defaultAttempts),
     // The SDK itself waits for ever: a connection that died without a word would stop a worker.
     requestHandler: { connectionTimeout: silenceMs, socketTimeout: silenceMs },
     ...(endpoint !== undefined && { endpoint }),
