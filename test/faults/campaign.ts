@@ -34,6 +34,8 @@ export interface Campaign extends AsyncDisposable {
   enqueue(): Promise<void>;
   /** Starts the worker of a folder, and waits until it takes jobs. */
   startWorker(slot?: string): Promise<CampaignWorker>;
+  /** Whether every image is done or has failed. */
+  isIdle(): Promise<boolean>;
   /** Waits until every image is done or has failed. @throws {Error} saying what the queues hold when that takes too long. */
   untilIdle(): Promise<void>;
   /** Workers that were started in these folders, one after the other. */
@@ -96,6 +98,10 @@ export async function openCampaign(options: CampaignOptions): Promise<Campaign> 
     return { folder: own, env: { ...env, TMPDIR: join(own, "tmp") } };
   };
   const job = (out: string): readonly string[] => [...archive.job, "--out", `s3://${archive.bucket}/${out}`];
+  const look = async () => {
+    const [image, shard] = await Promise.all([countsOf(images), countsOf(shards)]);
+    return { image, shard, idle: image.open + shard.open === 0 && image.ended >= expected };
+  };
   const expected = outs.length * (archive.sound.length + Object.keys(archive.poisoned).length);
 
   return {
@@ -128,11 +134,12 @@ export async function openCampaign(options: CampaignOptions): Promise<Campaign> 
       await worker.line("worker ready");
       return worker;
     },
+    isIdle: async () => (await look()).idle,
     untilIdle: async () => {
       const started = Date.now();
       for (;;) {
-        const [image, shard] = await Promise.all([countsOf(images), countsOf(shards)]);
-        if (image.open + shard.open === 0 && image.ended >= expected) return;
+        const { idle, image, shard } = await look();
+        if (idle) return;
         if (Date.now() - started > patienceMs) {
           const said = [...slots.values()].flat().flatMap((worker) => worker.errors().slice(-8));
           throw new Error(

@@ -9,6 +9,8 @@ export type Trouble =
   | { readonly kind: "answer"; readonly status: number; readonly code: string }
   /** The server does what was asked, and the client never learns of it. */
   | { readonly kind: "lose-answer" }
+  /** The request waits before the server has it, or its answer before the client has it, until `release`. */
+  | { readonly kind: "hold"; readonly what: "request" | "answer" }
   /** The answer's body ends after so many bytes, and the connection with it. */
   | { readonly kind: "truncate"; readonly bytes: number }
   /** The answer's body comes in pieces, with a pause before each. */
@@ -28,6 +30,8 @@ export interface TroubleRule {
 /** How often a rule has been applied. */
 export interface Troubled {
   readonly count: number;
+  /** Lets go what is held. */
+  release(): void;
 }
 
 /** A proxy before an S3 server; headers pass as they are, so that signatures hold. */
@@ -43,12 +47,13 @@ export interface HttpProxy extends AsyncDisposable {
 interface ActiveRule extends TroubleRule {
   count: number;
   readonly counts: Map<string, number>;
+  readonly released: Promise<void>;
 }
 
 export async function openHttpProxy(target: { readonly host: string; readonly port: number }): Promise<HttpProxy> {
   const requests: string[] = [];
   let rules: ActiveRule[] = [];
-  const troubleOf = ({ method = "", url = "" }: IncomingMessage): Trouble | undefined => {
+  const ruleFor = ({ method = "", url = "" }: IncomingMessage): ActiveRule | undefined => {
     const name = `${method} ${url}`;
     const rule = rules.find(
       (each) =>
@@ -60,13 +65,20 @@ export async function openHttpProxy(target: { readonly host: string; readonly po
     if (rule === undefined) return undefined;
     rule.count += 1;
     rule.counts.set(name, (rule.counts.get(name) ?? 0) + 1);
-    return rule.trouble;
+    return rule;
   };
   const server = createServer((request, response) => {
     requests.push(`${request.method} ${request.url}`);
-    const trouble = troubleOf(request);
-    if (trouble?.kind === "answer") refuse(request, response, trouble);
-    else pass(request, response, { target, trouble });
+    const rule = ruleFor(request);
+    if (rule?.trouble.kind === "answer") {
+      refuse(request, response, rule.trouble);
+    } else if (rule?.trouble.kind === "hold" && rule.trouble.what === "request") {
+      void rule.released.then(() => {
+        if (!response.destroyed) pass(request, response, { target, rule });
+      });
+    } else {
+      pass(request, response, { target, rule });
+    }
   });
   // A client decides how long it waits.
   server.requestTimeout = 0;
@@ -80,7 +92,11 @@ export async function openHttpProxy(target: { readonly host: string; readonly po
     port,
     requests,
     add: (rule) => {
-      const active = { ...rule, count: 0, counts: new Map<string, number>() };
+      let release = (): void => undefined;
+      const released = new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      const active = { ...rule, count: 0, counts: new Map<string, number>(), released, release };
       rules.push(active);
       return active;
     },
@@ -111,8 +127,9 @@ function refuse(
 function pass(
   request: IncomingMessage,
   response: ServerResponse,
-  { target, trouble }: { readonly target: { host: string; port: number }; readonly trouble: Trouble | undefined },
+  { target, rule }: { readonly target: { host: string; port: number }; readonly rule: ActiveRule | undefined },
 ): void {
+  const trouble = rule?.trouble;
   const upstream = httpRequest({
     ...target,
     agent: false,
@@ -128,16 +145,24 @@ function pass(
   upstream.on("error", give);
   request.on("error", give);
   response.on("close", () => upstream.destroy());
+  const deliver = (answer: IncomingMessage): void => {
+    if (response.destroyed) return;
+    response.writeHead(answer.statusCode ?? 502, answer.statusMessage, withoutConnection(answer.rawHeaders));
+    if (trouble?.kind === "truncate") void truncated(answer, response, trouble.bytes).catch(give);
+    else if (trouble?.kind === "slow") void slowly(answer, response, trouble).catch(give);
+    else answer.pipe(response);
+  };
   upstream.on("response", (answer) => {
     answer.on("error", give);
     if (trouble?.kind === "lose-answer") {
       answer.resume().once("end", () => response.destroy());
       return;
     }
-    response.writeHead(answer.statusCode ?? 502, answer.statusMessage, withoutConnection(answer.rawHeaders));
-    if (trouble?.kind === "truncate") void truncated(answer, response, trouble.bytes).catch(give);
-    else if (trouble?.kind === "slow") void slowly(answer, response, trouble).catch(give);
-    else answer.pipe(response);
+    if (trouble?.kind === "hold" && trouble.what === "answer") {
+      void rule?.released.then(() => deliver(answer));
+      return;
+    }
+    deliver(answer);
   });
   request.pipe(upstream);
 }

@@ -168,6 +168,26 @@ describe.skipIf(missing !== undefined)("a proxy before S3", () => {
     expect(puts).toHaveLength(2);
   });
 
+  test("holds a request or an answer until it is let go", async () => {
+    await using proxied = await openProxied();
+    for (const what of ["request", "answer"] as const) {
+      const held = proxied.proxy.add({
+        method: "PUT",
+        path: new RegExp(what, "u"),
+        times: 1,
+        trouble: { kind: "hold", what },
+      });
+      const put = proxied.store.put(what, body);
+      await expect.poll(() => held.count).toBe(1);
+      // The server alone knows what it has.
+      const there = async () => (await proxied.store.head(what)) !== undefined;
+      if (what === "answer") await expect.poll(there).toBe(true);
+      else expect(await there()).toBe(false);
+      held.release();
+      expect(await put).toBe("written");
+    }
+  });
+
   test.each([
     { kind: "truncate", bytes: 1_000 },
     { kind: "slow", pieceBytes: 10_000, pauseMs: 5 },

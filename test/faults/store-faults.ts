@@ -13,8 +13,8 @@ const scenarios: readonly (readonly [string, { readonly name: string; readonly r
     { name: "lost-commits", rule: { method: "PUT", path: manifest, timesEach: 1, trouble: { kind: "lose-answer" } } },
   ],
   [
-    "loses the answers to everything that it wrote",
-    { name: "lost-answers", rule: { method: "PUT", timesEach: 2, trouble: { kind: "lose-answer" } } },
+    "loses its answers, to everything that is asked",
+    { name: "lost-answers", rule: { timesEach: 2, trouble: { kind: "lose-answer" } } },
   ],
   [
     "gives the beginning of what was asked for and no more",

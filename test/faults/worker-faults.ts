@@ -6,6 +6,11 @@ import { readResults } from "./results.ts";
 
 const kills = 20;
 
+/** Where a worker that dies leaves most behind: before and after what it writes is there. */
+const crashes = ["map.tif", "preview.jpg", "manifest.json", ".slidelight/work/"].flatMap((name) =>
+  (["request", "answer"] as const).map((what) => ({ name, what })),
+);
+
 /** Workers that die, freeze, are asked to stop, or are more than one at the same image. */
 export function workerFaults(ground: () => Ground): void {
   describe("although workers", () => {
@@ -28,6 +33,24 @@ export function workerFaults(ground: () => Ground): void {
       const last = await Promise.all(slots.map((slot) => campaign.startWorker(slot)));
       await campaign.untilIdle();
       for (const worker of last) await worker.stop();
+      expect(await faultsAfter(campaign, calm)).toEqual([]);
+    });
+
+    test("die just before and just after each kind of thing that they write is there", async () => {
+      const { calm } = ground();
+      await using campaign = await ground().open("crashed");
+      await campaign.enqueue();
+      for (const { name, what } of crashes) {
+        const path = new RegExp(name.replaceAll(".", "\\."), "u");
+        const held = campaign.network.requests.add({ method: "PUT", path, times: 1, trouble: { kind: "hold", what } });
+        const worker = await campaign.startWorker("crashed");
+        while (held.count === 0 && !(await campaign.isIdle())) await setTimeout(20);
+        await worker.crash();
+        campaign.network.requests.clear();
+      }
+      const last = await campaign.startWorker("last");
+      await campaign.untilIdle();
+      await last.stop();
       expect(await faultsAfter(campaign, calm)).toEqual([]);
     });
 
@@ -92,9 +115,19 @@ export function workerFaults(ground: () => Ground): void {
       await using campaign = await ground().open("together");
       const [out = ""] = campaign.outs;
       const args = ["explain", ...campaign.job(out), "--engine", "onnxruntime", "--threads", "1", "--json"];
-      const both = await Promise.all([campaign.run(...args), campaign.run(...args)]);
+      // One is held where it would commit its first image, until the other has committed all.
+      const held = campaign.network.requests.add({
+        method: "PUT",
+        path: /manifest\.json/u,
+        times: 1,
+        trouble: { kind: "hold", what: "request" },
+      });
+      await using first = await campaign.start(...args);
+      await expect.poll(() => held.count, { timeout: 60_000 }).toBe(1);
+      const second = await campaign.run(...args);
+      held.release();
       // The poisoned images fail in both.
-      expect(both.map(({ status }) => status)).toEqual([1, 1]);
+      expect([(await first.outcome).status, second.status]).toEqual([1, 1]);
       // Only a queue records failures.
       const results = await readResults(archive, out);
       expect(compare(results, { calm: { ...calm, records: new Map() }, out, archive })).toEqual([]);
