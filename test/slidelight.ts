@@ -30,8 +30,10 @@ export function slidelight(args: readonly string[], options: RunOptions): Promis
 export interface RunningCommand extends AsyncDisposable {
   readonly outcome: Promise<Outcome>;
   kill(signal: NodeJS.Signals): void;
-  /** The first line of standard error with this text. */
-  line(text: string): Promise<string>;
+  /** The first line of standard error with this text, said already or yet to come. */
+  line(text: string | RegExp): Promise<string>;
+  /** What standard error has so far. */
+  errors(): readonly string[];
 }
 
 export function start(args: readonly string[], { folder, env = {}, input = "" }: RunOptions): RunningCommand {
@@ -43,12 +45,12 @@ export function start(args: readonly string[], { folder, env = {}, input = "" }:
   let stderr = "";
   child.stdout.on("data", (text) => (stdout += String(text)));
   const seen: string[] = [];
-  const waiting = new Set<{ text: string; resolve: (line: string) => void; reject: (error: Error) => void }>();
+  const waiting = new Set<{ text: string | RegExp; resolve: (line: string) => void; reject: (error: Error) => void }>();
   createInterface({ input: child.stderr }).on("line", (line) => {
     stderr += `${line}\n`;
     seen.push(line);
     for (const waiter of waiting) {
-      if (!line.includes(waiter.text)) continue;
+      if (!has(line, waiter.text)) continue;
       waiting.delete(waiter);
       waiter.resolve(line);
     }
@@ -64,15 +66,20 @@ export function start(args: readonly string[], { folder, env = {}, input = "" }:
     outcome,
     kill: (signal) => void child.kill(signal),
     line: (text) => {
-      const known = seen.find((line) => line.includes(text));
+      const known = seen.find((line) => has(line, text));
       if (known !== undefined) return Promise.resolve(known);
       return new Promise((resolve, reject) => waiting.add({ text, resolve, reject }));
     },
+    errors: () => seen,
     [Symbol.asyncDispose]: async () => {
       child.kill("SIGKILL");
       await outcome;
     },
   };
+}
+
+function has(line: string, text: string | RegExp): boolean {
+  return typeof text === "string" ? line.includes(text) : text.test(line);
 }
 
 const tiny: UNetSettings = {
@@ -85,6 +92,13 @@ const tiny: UNetSettings = {
   seed: 3,
 };
 
+/** A small U-Net of two classes, as ONNX. */
+export function smallModel(): Uint8Array {
+  const graph = unetGraph(tiny, unetParameters(tiny), { width: 32, height: 32 });
+  const metadata = { "slidelight.classes": JSON.stringify(["plain", "odd"]) };
+  return encodeOnnx(graph, { dynamicAxes: true, metadata });
+}
+
 export interface Workplace extends AsyncDisposable {
   readonly folder: string;
 }
@@ -92,9 +106,7 @@ export interface Workplace extends AsyncDisposable {
 /** A folder with `model.onnx`, a small U-Net, and the images `a.png` and `b.png` in `images`. */
 export async function openWorkplace(): Promise<Workplace> {
   const folder = await mkdtemp(join(tmpdir(), "slidelight-work-"));
-  const graph = unetGraph(tiny, unetParameters(tiny), { width: 32, height: 32 });
-  const metadata = { "slidelight.classes": JSON.stringify(["plain", "odd"]) };
-  await writeFile(join(folder, "model.onnx"), encodeOnnx(graph, { dynamicAxes: true, metadata }));
+  await writeFile(join(folder, "model.onnx"), smallModel());
   await writeImage(join(folder, "images", "a.png"), { side: 48, seed: 1 });
   await writeImage(join(folder, "images", "b.png"), { side: 57, seed: 2 });
   return { folder, [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) };

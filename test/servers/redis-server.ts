@@ -9,6 +9,8 @@ export interface RedisServer extends AsyncDisposable {
   readonly url: string;
   /** Of a local process: to freeze it, or to kill it. */
   readonly pid?: number;
+  /** Of a local process: kills it without warning, and starts it again at the same address with what it kept. */
+  restart?(): Promise<void>;
 }
 
 /** Why no Redis can be had here; `undefined` when one can. */
@@ -19,8 +21,15 @@ export function redisMissing(): string | undefined {
   return "no redis-server (apt-get install redis-server), no container engine and no SLIDELIGHT_TEST_REDIS_URL";
 }
 
-/** A Redis of the caller's own: a local process, else a container; or the one that the environment names. */
-export async function startRedisServer(): Promise<RedisServer> {
+/**
+ * A Redis of the caller's own: a local process, else a container; or the one that the environment names.
+ * @param options.appendOnly keep what was written in a file, as a queue's Redis should
+ */
+export async function startRedisServer({
+  appendOnly = false,
+}: {
+  readonly appendOnly?: boolean;
+} = {}): Promise<RedisServer> {
   const named = process.env["SLIDELIGHT_TEST_REDIS_URL"];
   if (named !== undefined) return { url: named, [Symbol.asyncDispose]: async () => undefined };
   const binary = findBinary("redis-server");
@@ -28,10 +37,17 @@ export async function startRedisServer(): Promise<RedisServer> {
     const folder = await mkdtemp(join(tmpdir(), "slidelight-redis-"));
     const port = await freePort();
     const args = ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--maxmemory-policy", "noeviction"];
-    const server = await startChild(binary, args, { port, folder });
+    if (appendOnly) args.push("--appendonly", "yes");
+    let server = await startChild(binary, args, { port, folder });
     return {
       url: `redis://127.0.0.1:${port}`,
-      pid: server.pid,
+      get pid() {
+        return server.pid;
+      },
+      restart: async () => {
+        await server[Symbol.asyncDispose]();
+        server = await startChild(binary, args, { port, folder });
+      },
       [Symbol.asyncDispose]: async () => {
         await server[Symbol.asyncDispose]();
         await rm(folder, { recursive: true, force: true });

@@ -1,0 +1,111 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openStore } from "@slidelight/core";
+import type { ObjectStore, StoreSettings } from "@slidelight/core";
+import { renderTissue } from "@slidelight/synthesis";
+import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
+import sharp from "sharp";
+import type { S3Server } from "../servers/s3-server.ts";
+import { smallModel } from "../slidelight.ts";
+
+/** Images in a bucket: small ones, two that are several shards, and two that cannot be explained. */
+export interface Archive {
+  readonly bucket: string;
+  /** What `enqueue` is given, without where the results go. */
+  readonly job: readonly string[];
+  /** Keys of the images that can be explained. */
+  readonly sound: readonly string[];
+  /** What the others fail with, by their keys. */
+  readonly poisoned: Readonly<Record<string, string>>;
+  /** Not through any proxy: to look at what became of it. */
+  readonly store: ObjectStore;
+  readonly settings: StoreSettings;
+  readonly client: S3Client;
+}
+
+const smallImages = 10;
+/** The network's stride divides it; small enough that a few hundred pixels are several tiles. */
+const tile = "128";
+const large = [
+  { name: "large/one.tif", width: 900, height: 760 },
+  { name: "large/two.tif", width: 1000, height: 600 },
+] as const;
+const damaged = "poisoned/damaged.tif";
+const text = "poisoned/text.png";
+
+export async function makeArchive(server: S3Server): Promise<Archive> {
+  const { endpoint, region, accessKeyId, secretAccessKey } = server;
+  const credentials = { accessKeyId, secretAccessKey };
+  const client = new S3Client({ endpoint, region, credentials, forcePathStyle: true });
+  const bucket = `slidelight-faults-${process.pid}`;
+  await client.send(new CreateBucketCommand({ Bucket: bucket }));
+  const settings = { s3: { endpoint, region, credentials } };
+  const store = openStore(`s3://${bucket}`, settings);
+  await store.put("model/unet.onnx", smallModel());
+  const sound: string[] = [];
+  for (let index = 0; index < smallImages; index += 1) {
+    const key = `slides/case ${index % 3}/${index}.${index % 2 === 0 ? "png" : "tif"}`;
+    const size = { width: 160 + 20 * index, height: 160 + ((index * 70) % 200) };
+    await store.put(key, await tissue({ ...size, seed: index, tiled: index % 2 === 1 }));
+    sound.push(key);
+  }
+  for (const [index, { name, width, height }] of large.entries()) {
+    await store.put(`slides/${name}`, await tissue({ width, height, seed: 100 + index, tiled: true }));
+    sound.push(`slides/${name}`);
+  }
+  await store.put(
+    `slides/${damaged}`,
+    withoutItsLastTile(await tissue({ width: 640, height: 500, seed: 7, tiled: true })),
+  );
+  await store.put(`slides/${text}`, Buffer.from("Dear all, attached is the slide."));
+  return {
+    bucket,
+    job: [`s3://${bucket}/slides/`, "--model", `s3://${bucket}/model/unet.onnx`, "--tile", tile].concat([
+      "--method",
+      "grad-cam,saliency",
+      "--tissue",
+      "off",
+    ]),
+    sound: sound.sort(),
+    poisoned: { [`slides/${damaged}`]: "image-corrupt", [`slides/${text}`]: "image-not-an-image" },
+    store,
+    settings,
+    client,
+  };
+}
+
+interface Picture {
+  readonly width: number;
+  readonly height: number;
+  readonly seed: number;
+  readonly tiled: boolean;
+}
+
+async function tissue({ width, height, seed, tiled }: Picture): Promise<Uint8Array> {
+  const { rgb } = renderTissue({ x: 0, y: 0, width, height }, { seed, atypical: 0.5 });
+  const image = sharp(rgb, { raw: { width, height, channels: 3 } });
+  if (!tiled) return image.png().toBuffer();
+  // sharp writes TIFF from the end of the file, so that it needs a file.
+  const folder = await mkdtemp(join(tmpdir(), "slidelight-picture-"));
+  try {
+    const path = join(folder, "picture.tif");
+    await image.tiff({ tile: true, tileWidth: 64, tileHeight: 64, compression: "deflate" }).toFile(path);
+    return await readFile(path);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Noise in the place of the compressed data that lie last in the file: what is met only after much has been computed. */
+function withoutItsLastTile(tiff: Uint8Array): Uint8Array {
+  const bytes = Buffer.from(tiff);
+  const directory = bytes.readUInt32LE(4);
+  const entry = (tag: number): number => {
+    for (let at = directory + 2; ; at += 12) if (bytes.readUInt16LE(at) === tag) return at;
+  };
+  const last = bytes.readUInt32LE(entry(324) + 4) - 1;
+  const offset = bytes.readUInt32LE(bytes.readUInt32LE(entry(324) + 8) + last * 4);
+  const length = bytes.readUInt32LE(bytes.readUInt32LE(entry(325) + 8) + last * 4);
+  return bytes.fill(0x5a, offset, offset + length);
+}
