@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { RequestListener } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { CreateBucketCommand, ListMultipartUploadsCommand } from "@aws-sdk/client-s3";
+import { CreateBucketCommand, CreateMultipartUploadCommand, ListMultipartUploadsCommand } from "@aws-sdk/client-s3";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openImage } from "../packages/core/src/format/images/open-image.ts";
@@ -71,6 +71,24 @@ describe("S3", () => {
     const found: string[] = [];
     for await (const { key } of store.list("k/")) found.push(key);
     expect(found).toEqual(keys);
+  });
+
+  it("gives up uploads that nobody completed below a prefix, and nothing else", async () => {
+    const uri = newPrefix();
+    const prefix = `${uri.slice(`s3://${bucket}/`.length)}/`;
+    const client = s3Client(s3);
+    for (const key of ["run/map.tif", "run/other.tif", "elsewhere/map.tif"]) {
+      await client.send(new CreateMultipartUploadCommand({ Bucket: bucket, Key: prefix + key }));
+    }
+    const open = async (): Promise<readonly (string | undefined)[]> => {
+      const { Uploads = [] } = await client.send(new ListMultipartUploadsCommand({ Bucket: bucket, Prefix: prefix }));
+      return Uploads.map(({ Key }) => Key?.slice(prefix.length));
+    };
+    expect(await open()).toHaveLength(3);
+    await openStore(uri, settings).giveUpWrites("run/");
+    expect(await open()).toEqual(["elsewhere/map.tif"]);
+    await openStore(uri, settings).giveUpWrites("");
+    expect(await open()).toEqual([]);
   });
 
   it("meets an object that was replaced as changed", async () => {

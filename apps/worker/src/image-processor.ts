@@ -23,7 +23,7 @@ export interface ImageQueues {
   readonly images: Queue;
   readonly shards: Queue;
   /** Whether shards wait that nobody computes; slides should finish before new ones are begun. */
-  shardsWait(): Promise<boolean>;
+  shardsComeFirst(): Promise<boolean>;
 }
 
 /** Jobs added in one round trip. */
@@ -54,7 +54,9 @@ async function explainJob(
   const startedMs = performance.now();
   const payload = parseImageJob(job.data);
   const begun = job.attemptsStarted > 1;
-  if (!begun && (await queues.shardsWait())) throw new NotNow("shards of other images come first");
+  if (workOf(job) === undefined && (await queues.shardsComeFirst())) {
+    throw new NotNow("shards of other images come first");
+  }
   if (begun) await throwChildFailure(held, queues);
   log.info({ image: payload.image.uri }, "image started");
   const { image, settings, resources: own } = await explanationOf(payload, held, resources);
@@ -170,9 +172,14 @@ export async function imageFailed(
   };
   await store.put(failureKey(record), encodeFailureRecord(record), { contentType: "application/json" });
   // Nobody goes on with its parts.
-  const work = imageJobProgressSchema.safeParse(job.progress).data?.work;
+  const work = workOf(job);
   if (work !== undefined) await forgetWork(store, work);
   log.debug({ key: failureKey(record) }, "failure written down");
+}
+
+/** Names the image's parts, once somebody has begun it. */
+function workOf({ progress }: Job): string | undefined {
+  return imageJobProgressSchema.safeParse(progress).data?.work;
 }
 
 /** What BullMQ itself fails, an image whose workers were all lost, no attempt of this worker tells of. */

@@ -1,24 +1,33 @@
-import type { Worker } from "bullmq";
+import type { Queue, Worker } from "bullmq";
 import type { Logger } from "pino";
 import type { Pressure } from "./pressure.ts";
+
+/** Which jobs are taken, decided from moment to moment. */
+export interface JobTaking extends Disposable {
+  /** Whether a new image must wait, because shards do: no images are taken then until there are none. */
+  shardsComeFirst(): Promise<boolean>;
+}
 
 const pollMs = 500;
 
 export interface JobTakingOptions {
   readonly images: Worker;
   readonly shards: Worker;
+  readonly shardQueue: Queue;
   readonly pressure: Pressure;
-  readonly shardsWait: () => Promise<boolean>;
   readonly log: Logger;
 }
 
 /**
- * Decides from moment to moment which jobs are taken: none while the scratch disk is nearly full; no images while shards wait.
- * Two queues have no order between them, so that a worker which is given a new image while shards wait hands it back (it costs
- * no attempt), and takes no images until there are none.
+ * No jobs are taken while the scratch disk is nearly full, and no images while shards wait, so that slides finish. Two queues
+ * have no order between them: a worker that is given a new image while shards wait hands it back, which costs no attempt.
  */
-export function openJobTaking({ images, shards, pressure, shardsWait, log }: JobTakingOptions): Disposable {
+export function openJobTaking({ images, shards, shardQueue, pressure, log }: JobTakingOptions): JobTaking {
   let busy = false;
+  const shardsWait = async (): Promise<boolean> => {
+    const { wait = 0, prioritized = 0 } = await shardQueue.getJobCounts("wait", "prioritized");
+    return wait + prioritized > 0;
+  };
   const turn = async (worker: Worker, on: boolean): Promise<void> => {
     if (on === !worker.isPaused()) return;
     // Jobs that it holds go on.
@@ -39,5 +48,12 @@ export function openJobTaking({ images, shards, pressure, shardsWait, log }: Job
     }
   };
   const timer = setInterval(() => void decide(), pollMs);
-  return { [Symbol.dispose]: () => clearInterval(timer) };
+  return {
+    shardsComeFirst: async () => {
+      const first = await shardsWait();
+      if (first) await turn(images, false);
+      return first;
+    },
+    [Symbol.dispose]: () => clearInterval(timer),
+  };
 }

@@ -89,10 +89,7 @@ export async function runWorker(
     redis: redis.client,
     images: images.queue,
     shards: shards.queue,
-    shardsWait: async () => {
-      const { wait = 0, prioritized = 0 } = await shards.queue.getJobCounts("wait", "prioritized");
-      return wait + prioritized > 0;
-    },
+    shardsComeFirst: () => taking.shardsComeFirst(),
   };
   const lockMs = config.lockSeconds * 1000;
   const options = {
@@ -135,8 +132,8 @@ export async function runWorker(
       return (await within(answerMs, redis.client.ping())) === undefined ? "Redis does not answer" : undefined;
     },
   });
+  using taking = openJobTaking({ ...workers, shardQueue: shards.queue, pressure, log });
   const running = [workers.shards.run(), workers.images.run()];
-  const taking = openJobTaking({ ...workers, pressure, shardsWait: queues.shardsWait, log });
   log.info(
     {
       port: health.port,

@@ -32,6 +32,29 @@ describe("a folder as a store", () => {
     expect(keys).toEqual(["a/b"]);
   });
 
+  it("gives up what a crash left half written below a prefix, and nothing else", async () => {
+    const root = join(folder, "given-up");
+    const store = openFileStore(root);
+    for (const key of ["run/map.tif", "other/map.tif"]) await store.put(key, Buffer.from("x"));
+    for (const name of ["run", "other"]) await writeFile(join(root, name, ".slidelight-tmp-crashed"), "half");
+    await store.giveUpWrites("run/");
+    await store.giveUpWrites("nothing/");
+    expect(await readdir(join(root, "run"))).toEqual(["map.tif"]);
+    expect(await readdir(join(root, "other"))).toHaveLength(2);
+  });
+
+  it("keeps no folder that holds nothing any more", async () => {
+    const root = join(folder, "emptied");
+    const store = openFileStore(root);
+    for (const key of ["a/b/one", "a/b/two", "a/c/three"]) await store.put(key, Buffer.from("x"));
+    await store.delete("a/b/one");
+    expect(await readdir(join(root, "a"))).toEqual(["b", "c"]);
+    await store.delete("a/b/two");
+    expect(await readdir(join(root, "a"))).toEqual(["c"]);
+    await store.delete("a/c/three");
+    expect(await readdir(root)).toEqual([]);
+  });
+
   it("says that a key can't be written below a file or over a folder", async () => {
     const store = openFileStore(join(folder, "clash"));
     await store.put("file", Buffer.from("x"));

@@ -1,7 +1,8 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, statfs, utimes, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
+import { SlidelightError } from "../errors/slidelight-error.ts";
 import { fileError } from "./io-error.ts";
 
 /** Files in progress of one process, in a folder that others may share. */
@@ -48,6 +49,21 @@ export async function openScratch(root: string): Promise<Scratch> {
   } catch (error) {
     throw fileError(error, { operation: "Opening the scratch folder", path: root, otherwise: "output-unwritable" });
   }
+}
+
+/**
+ * Looks whether there is room before it is needed: a full disk stops others too.
+ * @throws {SlidelightError} `output-unwritable` when there is not.
+ */
+export async function requireSpace(folder: string, bytes: number): Promise<void> {
+  const { bavail, bsize } = await statfs(folder);
+  const free = bavail * bsize;
+  if (free >= bytes) return;
+  throw new SlidelightError(
+    "output-unwritable",
+    `Working in the scratch folder "${folder}": expected ${bytes} bytes of free space, got ${free} (no space left). Choose another folder with --scratch, or free some space.`,
+    { detail: { bytes, free } },
+  );
 }
 
 function thisProcess(): z.output<typeof ownerSchema> {

@@ -104,7 +104,8 @@ async function workOn(image: ImageReference, options: WorkOnOptions): Promise<Im
       const runOf = (run: string): PlannedRun => plannedRun(asked.get(run));
       const computed = await computeGroups(work, { place, runs: [first, ...rest], runOf, folder, signal });
       if (computed.kind === "left") return { kind: "divided", work: id, shards: computed.shards };
-      const made = await writeGroups(work, computed.groups, { folder, startedAt, seconds, signal });
+      const { begun } = place;
+      const made = await writeGroups(work, computed.groups, { begun, folder, startedAt, seconds, signal });
       for (const [run, result] of made) results.set(run, result);
     }
     // What failed may be tried again, and goes on from the parts; else nothing needs them any more.
@@ -159,6 +160,8 @@ function placeOf({ resources }: ImageWork, { id, folder, shared }: PlaceOptions)
 }
 
 interface WriteOptions extends Abortable {
+  /** Whether somebody may have been killed while the same results were written. */
+  readonly begun: boolean;
   readonly folder: string;
   readonly startedAt: Date;
   /** Time of each stage so far. */
@@ -169,7 +172,7 @@ interface WriteOptions extends Abortable {
 async function writeGroups(
   work: ImageWork,
   groups: readonly ComputedGroup[],
-  { folder, startedAt, seconds, signal }: WriteOptions,
+  { begun, folder, startedAt, seconds, signal }: WriteOptions,
 ): Promise<ReadonlyMap<string, ExplanationResult>> {
   const { resources } = work;
   const timed = stopwatch(work.observe);
@@ -193,6 +196,7 @@ async function writeGroups(
           startedAt,
           seconds: { ...seconds, total: (Date.now() - startedAt.getTime()) / 1000 },
         });
+        if (begun) await resources.output.giveUpWrites(`${key}/`, { signal });
         await timed("commit", () => commitRun({ store: resources.output, key, folder: written, manifest, signal }));
         for (const { bytes } of manifest.outputs) work.observe({ kind: "bytes-written", bytes });
         results.set(id, { status: "done", runId: id, method, target: outcome.target.label, output });

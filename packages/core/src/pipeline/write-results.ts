@@ -8,6 +8,7 @@ import type { WritePreview } from "../format/output/preview.ts";
 import type { StoredPart, StoredTile } from "../format/output/shard-file.ts";
 import type { TileGrid } from "../geometry/tile-grid.ts";
 import type { Abortable } from "../io/byte-source.ts";
+import { requireSpace } from "../io/scratch.ts";
 import type { ImageWork } from "./image-work.ts";
 import type { PlannedRun } from "./plan-runs.ts";
 import type { PrecisionChoice } from "./probe-precision.ts";
@@ -30,12 +31,16 @@ export interface ResultParts {
   readonly thumbnail: WritePreview["thumbnail"];
 }
 
+/** Of the map's bytes and its TIFF; of the raw values' plane and chunks, too. */
+const bytesPerPixel = { plain: 2, raw: 10 } as const;
+
 /** Writes `map.tif`, `map.zarr` when it is asked for, and `preview.jpg` into a folder. */
 export async function writeResults(run: FinishedRun, parts: ResultParts, { signal }: Abortable): Promise<void> {
   const { settings, level, slide, scale } = run;
   const { folder, finisher, tiles, thumbnail } = parts;
   const size = { width: level.width, height: level.height };
   await mkdir(folder);
+  await requireSpace(folder, level.width * level.height * bytesPerPixel[settings.raw === undefined ? "plain" : "raw"]);
   const mapPath = join(folder, "map.tif");
   await finisher.run({ kind: "map", size, tiles, scale, path: mapPath }, { signal });
   if (settings.raw !== undefined) {

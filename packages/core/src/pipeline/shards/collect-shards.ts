@@ -6,6 +6,7 @@ import type { ThumbnailPart } from "../../format/output/thumbnail.ts";
 import type { Scale } from "../../format/output/assemble-map.ts";
 import { SlidelightError } from "../../errors/slidelight-error.ts";
 import type { Abortable } from "../../io/byte-source.ts";
+import { inParallel } from "./in-parallel.ts";
 import type { ShardStore } from "./shard-store.ts";
 import { shardName } from "./work-plan.ts";
 import type { WorkPlan } from "./work-plan.ts";
@@ -92,21 +93,6 @@ export async function fetchTiles(
     }
   }
   return maps;
-}
-
-/** Results in the order of the items, of up to `width` at a time; after the first failure nothing more is begun. */
-async function inParallel<T, R>(
-  items: readonly T[],
-  width: number,
-  work: (item: T, index: number) => Promise<R>,
-): Promise<readonly R[]> {
-  const results: R[] = [];
-  for (let start = 0; start < items.length; start += width) {
-    const batch = items.slice(start, start + width).map((item, offset) => work(item, start + offset));
-    await Promise.allSettled(batch);
-    results.push(...(await Promise.all(batch)));
-  }
-  return results;
 }
 
 function divided(plan: WorkPlan, sweep: number): WorkPlan["sweeps"][number] {

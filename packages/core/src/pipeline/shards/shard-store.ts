@@ -7,7 +7,9 @@ import type { Abortable, ByteSource } from "../../io/byte-source.ts";
 import { openFileSource } from "../../io/file-source.ts";
 import type { ObjectStore } from "../../io/object-store.ts";
 import { retried } from "../../io/retried.ts";
+import { requireSpace } from "../../io/scratch.ts";
 import { download } from "./download.ts";
+import { inParallel } from "./in-parallel.ts";
 
 /** Where an image's plan and shards rest until its results are committed. Names are `/`-separated. */
 export interface ShardStore {
@@ -104,6 +106,9 @@ export function openShardFolder(root: string): ShardStore {
   };
 }
 
+/** Requests to a store under way at once. */
+const requests = 16;
+
 /** A prefix of an object store, which the workers of an image share. */
 export function openShardObjects(store: ObjectStore, prefix: string): ShardStore {
   const keyOf = (name: string): string => `${prefix}/${name}`;
@@ -130,6 +135,7 @@ export function openShardObjects(store: ObjectStore, prefix: string): ShardStore
     fetch: async (name, folder, options = {}) => {
       const path = join(folder, name.replaceAll("/", "-"));
       await using source = await open(name, options);
+      await requireSpace(folder, source.size);
       await download(source, path, options);
       await checkedOrRemoved(path, async () => {
         await rm(path, { force: true });
@@ -139,7 +145,9 @@ export function openShardObjects(store: ObjectStore, prefix: string): ShardStore
     },
     remove: (name) => store.delete(keyOf(name)),
     clear: async () => {
-      for await (const { key } of store.list(`${prefix}/`)) await store.delete(key);
+      const keys: string[] = [];
+      for await (const { key } of store.list(`${prefix}/`)) keys.push(key);
+      await inParallel(keys, requests, (key) => store.delete(key));
       await store.giveUpWrites(`${prefix}/`);
     },
   };
