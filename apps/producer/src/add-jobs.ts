@@ -1,67 +1,130 @@
-import { imageJobId, keptJobs, parseFailedReason, retryPolicy } from "@slidelight/contract";
-import type { ImageJob } from "@slidelight/contract";
-import type { Queue } from "bullmq";
+import {
+  cancellationKey,
+  imageJobId,
+  keptJobs,
+  parseFailedReason,
+  priorities,
+  retryPolicy,
+} from "@slidelight/contract";
+import type { ImageJob, PriorityName } from "@slidelight/contract";
 import type { OpenQueue } from "./open-queue.ts";
 
 /** What became of jobs that were to be added. */
 export interface Added {
   readonly added: number;
-  /** Failed before for a reason that may have passed, and wait again. */
+  /** Failed before for a reason that may have passed, or were cancelled, and wait again. */
   readonly retried: number;
   /** Wait, run or are done already. */
   readonly present: number;
   /** Failed before, and would again. */
   readonly failed: number;
+  /** Were cancelled, and stay so. */
+  readonly cancelled: number;
+}
+
+export interface AddOptions {
+  readonly attempts: number;
+  readonly priority: PriorityName;
+  /** `again`: who enqueues now wishes what somebody else cancelled before. `leave`: the wish is older, as a schedule's. */
+  readonly cancelled: "again" | "leave";
+  /** The results of these jobs are known to be missing: one that the queue holds as done is done again. */
+  readonly missing: boolean;
 }
 
 /**
  * Adds jobs that are not there yet, by their ids. Not atomic: run it again after a failure, what is there stays.
  * @throws {SlidelightError} `queue-unavailable`.
  */
-export function addJobs(
-  { queue, redis, name, ask }: OpenQueue,
-  jobs: readonly ImageJob[],
-  options: { readonly attempts: number },
-): Promise<Added> {
+export function addJobs(opened: OpenQueue, jobs: readonly ImageJob[], options: AddOptions): Promise<Added> {
+  const { queue, redis, name, ask } = opened;
   const byId = new Map(jobs.map((job) => [imageJobId(job), job]));
   return ask(`Adding ${jobs.length} jobs to ${name}`, async () => {
-    const known = await statesOf([...byId.keys()], { queue, redis });
-    const absent = [...byId].filter(([id]) => known.get(id) === undefined);
-    if (absent.length > 0) await queue.addBulk(absent.map(([jobId, data]) => jobOf(jobId, data, options)));
-    const retryable = [...known].filter(([, state]) => state === "may pass").map(([id]) => id);
-    for (const id of retryable) await retry(id, queue);
-    const failed = [...known.values()].filter((state) => state === "would fail again").length;
-    const added = absent.length;
-    return { added, retried: retryable.length, failed, present: jobs.length - added - retryable.length - failed };
+    const known = await statesOf([...byId.keys()], opened);
+    const having = (...states: readonly KnownState[]): readonly string[] =>
+      [...byId.keys()].filter((id) => states.includes(known.get(id) ?? "absent"));
+    const again = options.cancelled === "again";
+    if (again && byId.size > 0) await redis.unlink([...byId.keys()].map(cancellationKey));
+    const absent = new Set(having("absent", ...(again ? (["absent, cancelled"] as const) : [])));
+    if (absent.size > 0) {
+      await queue.addBulk([...byId].filter(([id]) => absent.has(id)).map(([id, job]) => jobOf(id, job, options)));
+    }
+    const retried = having("may pass", ...(again ? (["cancelled"] as const) : []));
+    await putBack(retried, "failed", opened);
+    const redone = options.missing ? having("done") : [];
+    await putBack(redone, "completed", opened);
+    const failed = having("would fail again").length;
+    const cancelled = again ? 0 : having("cancelled", "absent, cancelled").length;
+    const changed = absent.size + retried.length + redone.length + failed + cancelled;
+    return {
+      added: absent.size + redone.length,
+      retried: retried.length,
+      failed,
+      cancelled,
+      present: jobs.length - changed,
+    };
   });
 }
 
-type KnownState = "there" | "may pass" | "would fail again";
+/** Lets finished jobs wait again, with all their attempts. One that is finished no longer is left alone. */
+export async function putBack(
+  ids: readonly string[],
+  state: "failed" | "completed",
+  { queue }: Pick<OpenQueue, "queue">,
+): Promise<void> {
+  await Promise.all(
+    ids.map(async (id) => {
+      const job = await queue.getJob(id);
+      if (job === undefined) return;
+      try {
+        await job.retry(state, { resetAttemptsMade: true, resetAttemptsStarted: true });
+      } catch (error) {
+        // Somebody else was faster.
+        if (await queue.getJobState(id).then((now) => now === state)) throw error;
+      }
+    }),
+  );
+}
 
-/** The jobs that there are, in one round trip. */
+type KnownState = "absent" | "absent, cancelled" | "there" | "done" | "may pass" | "cancelled" | "would fail again";
+
+/** The jobs as the queue knows them, in one round trip. */
 async function statesOf(
   ids: readonly string[],
   { queue, redis }: Pick<OpenQueue, "queue" | "redis">,
 ): Promise<ReadonlyMap<string, KnownState>> {
   const lookups = redis.pipeline();
-  for (const id of ids)
-    lookups.exists(queue.toKey(id)).hget(queue.toKey(id), "failedReason").zscore(queue.toKey("failed"), id);
+  for (const id of ids) {
+    const key = queue.toKey(id);
+    lookups
+      .exists(key)
+      .hget(key, "failedReason")
+      .zscore(queue.toKey("failed"), id)
+      .zscore(queue.toKey("completed"), id)
+      .exists(cancellationKey(id));
+  }
   const answers = (await lookups.exec()) ?? [];
-  const known = new Map<string, KnownState>();
-  ids.forEach((id, index) => {
-    const [exists, reason, failedAt] = answers.slice(3 * index, 3 * index + 3).map(([error, value]) => {
-      if (error !== null) throw error;
-      return value;
-    });
-    if (exists !== 1) return;
-    const failed = typeof failedAt === "string";
-    const mayPass = typeof reason === "string" && parseFailedReason(reason).retryable;
-    known.set(id, failed ? (mayPass ? "may pass" : "would fail again") : "there");
-  });
-  return known;
+  const width = 5;
+  return new Map(
+    ids.map((id, index) => {
+      const values = answers.slice(width * index, width * (index + 1)).map(([error, value]) => {
+        if (error !== null) throw error;
+        return value;
+      });
+      return [id, stateOf(values)];
+    }),
+  );
 }
 
-function jobOf(jobId: string, data: ImageJob, { attempts }: { readonly attempts: number }) {
+function stateOf([exists, reason, failedAt, completedAt, flagged]: readonly unknown[]): KnownState {
+  if (exists !== 1) return flagged === 1 ? "absent, cancelled" : "absent";
+  if (typeof completedAt === "string") return "done";
+  if (typeof failedAt !== "string") return "there";
+  const { code, retryable } = parseFailedReason(typeof reason === "string" ? reason : "");
+  if (code === "cancelled") return "cancelled";
+  return retryable ? "may pass" : "would fail again";
+}
+
+function jobOf(jobId: string, data: ImageJob, { attempts, priority }: AddOptions) {
   return {
     name: "image",
     data,
@@ -71,11 +134,7 @@ function jobOf(jobId: string, data: ImageJob, { attempts }: { readonly attempts:
       backoff: retryPolicy.backoff,
       removeOnComplete: keptJobs.done,
       removeOnFail: keptJobs.failed,
+      ...priorities[priority],
     },
   };
-}
-
-async function retry(id: string, queue: Queue): Promise<void> {
-  const job = await queue.getJob(id);
-  await job?.retry("failed", { resetAttemptsMade: true, resetAttemptsStarted: true });
 }

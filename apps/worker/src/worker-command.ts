@@ -1,4 +1,4 @@
-import { addOptions, imageQueueName, redactedUrl, storageSettings } from "@slidelight/contract";
+import { addOptions, imageQueueName, openHealthServer, redactedUrl, storageSettings } from "@slidelight/contract";
 import type { CommandContext } from "@slidelight/contract";
 import { openFinisher, openProgramCache, SlidelightError } from "@slidelight/core";
 import { Queue, Worker } from "bullmq";
@@ -12,7 +12,6 @@ import type { Logger } from "pino";
 import { loadWorkerConfig, workerOptions } from "./config.ts";
 import type { WorkerConfig } from "./config.ts";
 import { imageLimits, openEngineOf } from "./engine-options.ts";
-import { openHealthServer } from "./health-server.ts";
 import { imageProcessor } from "./image-processor.ts";
 import { openMetrics } from "./metrics.ts";
 

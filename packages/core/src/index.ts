@@ -19,6 +19,7 @@ export type { ImageLevel, ImageLimits, Pixels, SlideImage } from "./format/image
 export { openImage } from "./format/images/open-image.ts";
 export { encodeOnnx } from "./format/onnx/encode.ts";
 export { readOnnx } from "./format/onnx/read-onnx.ts";
+export { manifestName } from "./format/output/commit.ts";
 export { openFinisher } from "./format/output/finish.ts";
 export type { Finisher } from "./format/output/finish.ts";
 export { manifestSchema, parseManifest } from "./format/output/manifest.ts";
@@ -44,4 +45,6 @@ export { checkpointLimits, planShards, secondsOf, shardLimits } from "./pipeline
 export type { ShardLimits, SweepCost } from "./pipeline/plan-shards.ts";
 export { openProgramCache } from "./pipeline/program-cache.ts";
 export type { ProgramCache } from "./pipeline/program-cache.ts";
+export { runId } from "./pipeline/run-id.ts";
+export { defaultMaxError } from "./pipeline/settings.ts";
 export type { ExplanationResult, ExplanationSettings } from "./pipeline/settings.ts";
