@@ -1,5 +1,6 @@
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { CreateBucketCommand } from "@aws-sdk/client-s3";
 import { cancellationKey, encodeFailureRecord, failureKey, imageQueueName, shardQueueName } from "@slidelight/contract";
 import type { FailureRecord } from "@slidelight/contract";
 import { openStore } from "@slidelight/core";
@@ -8,8 +9,10 @@ import type { Job } from "bullmq";
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { z } from "zod";
+import { s3Client } from "../packages/core/src/io/s3-client.ts";
 import { redisMissing, startRedisServer } from "./servers/redis-server.ts";
 import type { RedisServer } from "./servers/redis-server.ts";
+import { s3Missing, startS3Server } from "./servers/s3-server.ts";
 import { openWorkplace, slidelight, start, writeImage } from "./slidelight.ts";
 import type { Workplace } from "./slidelight.ts";
 
@@ -390,5 +393,35 @@ describe.skipIf(missing !== undefined)("an archive's queue", () => {
     const helps = await Promise.all(commands.map((command) => run(command, "--help")));
     for (const help of helps)
       expect(help).toMatchObject({ status: 0, stdout: expect.stringContaining("--redis <url>") });
+  });
+});
+
+describe.skipIf(missing !== undefined || s3Missing() !== undefined)("an archive in S3", () => {
+  test("is added without what has its results, and reported from its results", async () => {
+    await using redis = await startRedisServer();
+    await using server = await startS3Server();
+    await using work = await openWorkplace();
+    const { endpoint, region, accessKeyId, secretAccessKey } = server;
+    const s3 = { endpoint, region, credentials: { accessKeyId, secretAccessKey } };
+    await s3Client(s3).send(new CreateBucketCommand({ Bucket: "archive" }));
+    const store = openStore("s3://archive", { s3 });
+    await store.putFile("slides/a.png", join(work.folder, "images", "a.png"));
+    await store.putFile("slides/Fall 7/größe.png", join(work.folder, "images", "b.png"));
+    // Where the store keeps work in progress nothing is looked for.
+    await store.put(`maps/.slidelight/plans/${"0".repeat(32)}/manifest.json`, new Uint8Array());
+    const aws = { AWS_ENDPOINT_URL_S3: endpoint, AWS_REGION: region };
+    const credentials = { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey };
+    const options = { folder: work.folder, env: { REDIS_URL: redis.url, ...aws, ...credentials } };
+    const job = ["--model", "model.onnx", "--out", "s3://archive/maps/"];
+    const explained = await slidelight(["explain", "s3://archive/slides/a.png", ...job], options);
+    expect(explained.status, explained.stderr).toBe(0);
+    const added = await slidelight(["enqueue", "s3://archive/slides/", ...job, "--new-only", "--json"], options);
+    expect(JSON.parse(added.stdout), added.stderr).toMatchObject({ added: 1, done: 1 });
+    const told = await slidelight(["report", "--out", "s3://archive/maps/", "--csv"], options);
+    const [, line = "", ...rest] = told.stdout.split("\r\n");
+    expect(line).toMatch(
+      /^s3:\/\/archive\/slides\/a\.png,slides\/a\.png,done,[0-9a-f]{32},grad-cam,\w+,s3:\/\/archive\/maps\/slides/u,
+    );
+    expect(rest).toEqual([""]);
   });
 });

@@ -43,12 +43,14 @@ async function report(config: ReportConfig, context: CommandContext): Promise<vo
     source: store === undefined ? `what the queue ${queue?.name ?? ""} remembers` : `results in ${store.uri}`,
     queue: state === undefined ? undefined : `${state.queue}: ${describeCounts(state)}`,
   });
-  if (config.html === undefined) {
-    await pipeline(Readable.from(texts), context.stdout, { end: false, signal });
-    return;
+  try {
+    if (config.html === undefined) await pipeline(Readable.from(texts), context.stdout, { end: false, signal });
+    else await writeFile(texts, { path: resolve(folder, config.html), signal });
+  } catch (error) {
+    if (signal.aborted) throw signal.reason;
+    throw error;
   }
-  await writeFile(texts, { path: resolve(folder, config.html), signal });
-  context.stderr.write(`✓ ${config.html}\n`);
+  if (config.html !== undefined) context.stderr.write(`✓ ${config.html}\n`);
 }
 
 /** A store is told of without its queue too. */
@@ -92,8 +94,7 @@ async function writeFile(
   try {
     await pipeline(Readable.from(texts), createWriteStream(path), { signal });
   } catch (error) {
-    if (signal.aborted) throw signal.reason;
-    if (error instanceof SlidelightError) throw error;
+    if (signal.aborted || error instanceof SlidelightError) throw error;
     throw new SlidelightError(
       "output-unwritable",
       `Writing the report ${path} failed: ${error instanceof Error ? error.message : String(error)}. Give --html a file in a folder that is there and can be written to.`,

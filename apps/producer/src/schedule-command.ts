@@ -51,7 +51,7 @@ async function schedule(
   await checkedModel(images, { storage: storageSettings(config.storage), signal });
   const plan: PlanJob = planJobSchema.parse({ version: 1, schedule: name, images });
   const { cron, tz } = config;
-  const times = futureTimes(config);
+  const times = nextTimes(config, { count: shownTimes, after: new Date() });
   await using plans = await openPlans(config.queue.redis);
   const changed = await plans.ask(`Scheduling ${name}`, async () => {
     const before = await plans.plans.getJobScheduler(name);
@@ -129,15 +129,4 @@ function checkedSource(source: string, folder: string): string {
   if (kind === "s3") return source;
   // A slash at the end says that it is a folder.
   return source.endsWith("/") ? `${absolute(source, folder)}/` : absolute(source, folder);
-}
-
-/** @throws {SlidelightError} `usage` for fields that fit no day, such as 30 February. */
-function futureTimes({ cron, tz }: ScheduleConfig): readonly Date[] {
-  try {
-    return nextTimes({ cron, tz }, { count: shownTimes, after: new Date() });
-  } catch (error) {
-    throw new SlidelightError("usage", `The times "${cron}" never come: check the day and the month.`, {
-      cause: error,
-    });
-  }
 }
