@@ -201,6 +201,19 @@ describe.skipIf(missing !== undefined)("a schedule", () => {
     expect(await running.outcome).toMatchObject({ status: 0, stderr: expect.stringContaining("stopped") });
   });
 
+  test("leaves alone what was cancelled after it was made, until somebody enqueues it", async () => {
+    await schedule("nightly", "images/");
+    await using running = planner();
+    await due("nightly");
+    await running.line("plan done");
+    expect(await run("cancel", "images/a.png")).toMatchObject({ status: 0 });
+    await due("nightly");
+    await expect.poll(outcome).toMatchObject({ counts: { added: 0, present: 1, cancelled: 1 } });
+    expect(await added()).toEqual({ waiting: 1 });
+    await run("enqueue", "images/a.png", "--model", "model.onnx", "--out", `maps-${tests}`);
+    expect(await added()).toEqual({ waiting: 2 });
+  });
+
   test("tells a source that cannot be listed as a failed run, and adds the images of the others", async () => {
     await schedule("nightly", "images/", "gone.txt");
     await using running = planner();

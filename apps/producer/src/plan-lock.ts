@@ -26,10 +26,10 @@ export async function takePlanLock(
 ): Promise<PlanLock> {
   const key = `slidelight:plan:${schedule}:lock`;
   const owner = `${token} ${jobId}`;
-  const taken = await redis.set(key, owner, "PX", lockMs, "NX");
-  if (taken === null) {
-    const holder = (await redis.get(key)) ?? "";
-    return { kind: "busy", jobId: holder.slice(holder.indexOf(" ") + 1) };
+  while ((await redis.set(key, owner, "PX", lockMs, "NX")) === null) {
+    const holder = await redis.get(key);
+    // Else it has expired just now.
+    if (holder !== null) return { kind: "busy", jobId: holder.slice(holder.indexOf(" ") + 1) };
   }
   const lost = new AbortController();
   const done = new AbortController();
