@@ -225,6 +225,29 @@ describe.skipIf(missing !== undefined)("a schedule", () => {
     expect((await run("schedules")).stdout).toContain("[image-not-found]");
   });
 
+  test("is handed back by a planner that stops, and another one does it", async () => {
+    const pipe = join(work.folder, `list-${tests}`);
+    expect(spawnSync("mkfifo", [pipe]).status).toBe(0);
+    await schedule("nightly", pipe);
+    await using first = planner();
+    await first.line("planner ready");
+    await due("nightly");
+    await first.line("plan started");
+    const unfinished = await open(pipe, "w");
+    await unfinished.write("images/a.png\n");
+    first.kill("SIGTERM");
+    await first.line("plan handed back");
+    await unfinished.close();
+    expect(await first.outcome).toMatchObject({ status: 0 });
+    await using second = planner();
+    await second.line("plan started");
+    const list = await open(pipe, "w");
+    await list.write("images/a.png\nimages/b.png\n");
+    await list.close();
+    await second.line("plan done");
+    expect(await outcome()).toMatchObject({ status: "done", counts: { added: 2 } });
+  });
+
   test("does not run on top of itself with two planners, and goes on when the one that ran it is killed", async () => {
     // A list that ends only when the test says so.
     const pipe = join(work.folder, `list-${tests}`);
