@@ -67,8 +67,14 @@ describe.skipIf(missing !== undefined)("an archive's queue", () => {
 
   /** Stands in for a worker, of jobs that a real one would take too long for. */
   function standIn(queue: Queue, does: (job: Job, token: string) => Promise<unknown>): Worker {
-    const worker = new Worker(queue.name, (each, token) => does(each, token ?? ""), { connection: client.duplicate() });
-    opened.push({ [Symbol.asyncDispose]: () => worker.close(true) });
+    const connection = client.duplicate();
+    const worker = new Worker(queue.name, (each, token) => does(each, token ?? ""), { connection });
+    opened.push({
+      [Symbol.asyncDispose]: async () => {
+        await worker.close(true);
+        connection.disconnect();
+      },
+    });
     return worker;
   }
 
