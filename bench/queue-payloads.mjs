@@ -24,3 +24,6 @@ export function* imageJobBatches(count, { size, start = 0 }) {
     yield Array.from({ length }, (_, index) => imageJob(start + first + index));
   }
 }
+
+/** How the product adds jobs when nothing is said. */
+export const adding = { attempts: 5, priority: "normal", cancelled: "again", missing: false };

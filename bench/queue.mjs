@@ -6,7 +6,7 @@ import { failedReason, imageJobId, keptJobs, shardJobId, shardQueueName } from "
 import { addJobs } from "../apps/producer/dist/add-jobs.js";
 import { openQueue } from "../apps/producer/dist/open-queue.js";
 import { median, printTable, timed, withResource } from "./measure.mjs";
-import { imageJob, imageJobBatches } from "./queue-payloads.mjs";
+import { adding, imageJob, imageJobBatches } from "./queue-payloads.mjs";
 import { startRedis } from "./queue-server.mjs";
 
 /** As the product's command has it. */
@@ -37,7 +37,7 @@ export async function benchQueue({ rounds, keys, many }) {
 async function enqueueRate(open, { rounds, keys }) {
   const ways = {
     product: async () => {
-      for (const batch of imageJobBatches(keys, { size: batchSize })) await addJobs(open, batch, { attempts });
+      for (const batch of imageJobBatches(keys, { size: batchSize })) await addJobs(open, batch, adding);
     },
     bare: async () => {
       for (const batch of imageJobBatches(keys, { size: batchSize })) {
@@ -109,7 +109,7 @@ async function weigh(open, connection) {
 }
 
 async function enqueue(open, count) {
-  for (const batch of imageJobBatches(count, { size: batchSize })) await addJobs(open, batch, { attempts });
+  for (const batch of imageJobBatches(count, { size: batchSize })) await addJobs(open, batch, adding);
 }
 
 /** As the worker does it: progress, and pointers to the results. */

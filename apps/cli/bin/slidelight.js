@@ -13,20 +13,37 @@ const apps = {
   status: "@slidelight/producer",
   watch: "@slidelight/producer",
   simulate: "@slidelight/simulator",
+  cancel: "@slidelight/producer",
+  retry: "@slidelight/producer",
+  report: "@slidelight/producer",
+  schedule: "@slidelight/producer",
+  schedules: "@slidelight/producer",
+  unschedule: "@slidelight/producer",
+  planner: "@slidelight/producer",
 };
 
 const help = `Usage: slidelight <command> [options]
 
 Exact, full-resolution explanation maps of images of any size.
 
-  explain <image…>    explain images here, without a queue
-  inspect <file>      tell what an image or a model is, and whether it can be tiled
-  engines             tell which engines compute here, and how fast
-  enqueue <source…>   add one job for each image of a prefix or a list
-  worker              explain the queue's images
-  status              tell what waits, runs, is done and has failed
-  watch               follow the queue
-  simulate            tell how long an archive would take, and what it would cost
+  explain <image…>            explain images here, without a queue
+  inspect <file>              tell what an image or a model is, and whether it can be tiled
+  engines                     tell which engines compute here, and how fast
+
+  enqueue <source…>           add one job for each image of a prefix or a list
+  worker                      explain the queue's images
+  status                      tell what waits, runs, is done and has failed
+  watch                       follow the queue
+  cancel <run|key|job…>       stop what runs, remove what waits
+  retry --failed              put what has failed back
+  report                      tell what was done, skipped and failed, and why
+
+  schedule <name> <source…>   add what is new or changed at certain times, such as every night
+  schedules                   list the schedules, what their last run did, and when the next one is
+  unschedule <name>           end a schedule
+  planner                     do what the schedules say
+
+  simulate                    tell how long an archive would take, and what it would cost
 
 slidelight <command> --help tells a command's options.
 Exit status: 0 all done, 1 something failed, 2 wrong usage.

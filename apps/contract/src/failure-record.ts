@@ -25,7 +25,13 @@ const failureRecordSchema = z.object({
 export type FailureRecord = z.output<typeof failureRecordSchema>;
 
 /** One for each job: an image that changed and failed again has another. */
-export function failureKey({ image, jobId }: Pick<FailureRecord, "image" | "jobId">): string {
+export function failureKey({
+  image,
+  jobId,
+}: {
+  readonly image: { readonly key: string };
+  readonly jobId: string;
+}): string {
   return `${failurePrefix}${image.key}/${jobId}.json`;
 }
 

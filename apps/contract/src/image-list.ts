@@ -66,12 +66,15 @@ export async function* listImages(argument: string, options: ImageListOptions): 
 }
 
 async function* listedImages(input: Readable, options: ImageListOptions): AsyncGenerator<ImageEntry> {
-  for await (const line of createInterface({ input, crlfDelay: Infinity })) {
+  const { signal } = options;
+  // An interruption ends the lines: whoever writes them may be waiting too.
+  for await (const line of createInterface({ input, crlfDelay: Infinity, ...(signal && { signal }) })) {
     const text = line.trim();
     if (text === "" || text.startsWith("#")) continue;
     // A list names images and prefixes, not further lists.
     yield* listImages(text, { ...options, files: "images" });
   }
+  signal?.throwIfAborted();
 }
 
 async function* folderImages(argument: string, path: string, options: ImageListOptions): AsyncGenerator<ImageEntry> {

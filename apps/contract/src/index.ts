@@ -11,14 +11,26 @@ export {
   workPrefix,
 } from "./failure-record.ts";
 export type { FailureRecord } from "./failure-record.ts";
+export { openHealthServer } from "./health-server.ts";
 export { imageExtensions, listImages } from "./image-list.ts";
 export type { ImageEntry } from "./image-list.ts";
-export { failedReason, imageJobId, imageJobProgressSchema, parseFailedReason, parseImageJob } from "./image-job.ts";
+export {
+  failedReason,
+  imageJobId,
+  imageJobProgressSchema,
+  imageJobSchema,
+  parseFailedReason,
+  parseImageJob,
+} from "./image-job.ts";
 export type { ImageJob, ImageJobProgress } from "./image-job.ts";
 export { readModel } from "./model.ts";
 export type { LoadedModel } from "./model.ts";
 export { addOptions, gatherOptions, parseOptions } from "./options.ts";
 export type { Environment, OptionRow, OptionTable } from "./options.ts";
+export { parsePlanJob, planJobSchema } from "./plan-job.ts";
+export type { ImageRequest, PlanJob } from "./plan-job.ts";
+export { priorities, priorityNames } from "./priority.ts";
+export type { PriorityName } from "./priority.ts";
 export { openProgress } from "./progress.ts";
 export type { Progress } from "./progress.ts";
 export { imageQueueName, planQueueName, shardQueueName } from "./queue-names.ts";
@@ -28,3 +40,6 @@ export { explanationOptions, settingsKeys, settingsSchema } from "./settings.ts"
 export { parseShardJob, shardJobId } from "./shard-job.ts";
 export type { ShardJob } from "./shard-job.ts";
 export { storageKeys, storageOptions, storageSchema, storageSettings } from "./storage.ts";
+export { aborted, within } from "./patience.ts";
+export { asking, connect, openLastingRedis } from "./open-redis.ts";
+export type { Ask } from "./open-redis.ts";

@@ -30,6 +30,10 @@ export const explanationOptions = {
     flag: "--max-error <x>",
     text: "error as a share of the map's range above which float32 is used instead (0.01)",
   },
+  tolerateBadTiles: {
+    flag: "--tolerate-bad-tiles",
+    text: "take what cannot be read of a tiled image as white, and say so in the manifest",
+  },
   mean: { flag: "--mean <r,g,b>", text: "subtracted from RGB in 0..1 (the model's)" },
   std: { flag: "--std <r,g,b>", text: "then divided by (the model's)" },
 } as const satisfies OptionTable;
@@ -45,6 +49,7 @@ export const settingsKeys = [
   "raw",
   "precision",
   "maxError",
+  "tolerateBadTiles",
   "mean",
   "std",
 ] as const;
@@ -83,6 +88,7 @@ export const settingsSchema = z
     raw: z.enum(["float16", "float32"], "expected float16 or float32").exactOptional(),
     precision: z.enum(["float32", "bfloat16", "float16"], "expected float32, bfloat16 or float16").exactOptional(),
     maxError: z.coerce.number(share).positive(share).exactOptional(),
+    tolerateBadTiles: z.stringbool({ error: "expected true or false" }).or(z.boolean()).default(false),
     mean: z.preprocess(numbers, triple("expected three numbers, such as 0.485,0.456,0.406")).exactOptional(),
     std: z
       .preprocess(
@@ -95,6 +101,13 @@ export const settingsSchema = z
     message: "give either a level or --mpp, not both",
     path: ["level"],
   })
-  .transform(({ method, target, mpp, ...settings }): ExplanationSettings => {
-    return { ...settings, methods: method, targets: target, ...(mpp === undefined ? {} : { micronsPerPixel: mpp }) };
+  .transform(({ method, target, mpp, tolerateBadTiles, ...settings }): ExplanationSettings => {
+    return {
+      ...settings,
+      methods: method,
+      targets: target,
+      ...(mpp === undefined ? {} : { micronsPerPixel: mpp }),
+      // Said only when wanted: jobs that do not ask for it keep the id that they had.
+      ...(tolerateBadTiles ? { tolerateBadTiles } : {}),
+    };
   });

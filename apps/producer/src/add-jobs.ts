@@ -1,27 +1,35 @@
-import { imageJobId, keptJobs, parseFailedReason, retryPolicy } from "@slidelight/contract";
-import type { ImageJob } from "@slidelight/contract";
-import type { Queue } from "bullmq";
-import type { ChainableCommander } from "ioredis";
+import {
+  cancellationKey,
+  imageJobId,
+  keptJobs,
+  parseFailedReason,
+  priorities,
+  retryPolicy,
+} from "@slidelight/contract";
+import type { ImageJob, PriorityName } from "@slidelight/contract";
 import type { OpenQueue } from "./open-queue.ts";
 
 /** What became of jobs that were to be added. */
 export interface Added {
   readonly added: number;
-  /** Failed before for a reason that may have passed, and wait again. */
+  /** Failed before for a reason that may have passed, or were cancelled, and wait again. */
   readonly retried: number;
   /** Wait, run or are done already. */
   readonly present: number;
   /** Failed before, and would again. */
   readonly failed: number;
+  /** Were cancelled, and stay so. */
+  readonly cancelled: number;
 }
 
 export interface AddOptions {
   readonly attempts: number;
-  /** From 1, the first, to 2,097,151; jobs without one come before all that have one. */
-  readonly priority?: number;
+  readonly priority: PriorityName;
+  /** `again`: who enqueues now wishes what somebody else cancelled before. `leave`: the wish is older, as a schedule's. */
+  readonly cancelled: "again" | "leave";
+  /** The results of these jobs are known to be missing: one that the queue holds as done is done again. */
+  readonly missing: boolean;
 }
-
-type QueueAccess = Pick<OpenQueue, "queue" | "redis">;
 
 /** Jobs that are added together: Redis takes them while the next ones are made, which is a third faster. */
 const partSize = 250;
@@ -30,79 +38,114 @@ const partSize = 250;
  * Adds jobs that are not there yet, by their ids. Not atomic: run it again after a failure, what is there stays.
  * @throws {SlidelightError} `queue-unavailable`.
  */
-export function addJobs(
-  { queue, redis, name, ask }: OpenQueue,
-  jobs: readonly ImageJob[],
-  options: AddOptions,
-): Promise<Added> {
+export function addJobs(opened: OpenQueue, jobs: readonly ImageJob[], options: AddOptions): Promise<Added> {
   const byId = [...new Map(jobs.map((job) => [imageJobId(job), job]))];
   const parts = Array.from({ length: Math.ceil(byId.length / partSize) }, (_, index) =>
     byId.slice(index * partSize, (index + 1) * partSize),
   );
-  return ask(`Adding ${jobs.length} jobs to ${name}`, async () => {
-    const states = await Promise.all(parts.map((part) => addPart({ queue, redis }, part, options)));
+  return opened.ask(`Adding ${jobs.length} jobs to ${opened.name}`, async () => {
+    const states = await Promise.all(parts.map((part) => addPart(opened, part, options)));
     const known = new Map(states.flatMap((part) => [...part]));
-    const retryable = [...known].filter(([, state]) => state === "may pass").map(([id]) => id);
-    for (const id of retryable) await retry(id, queue);
-    const failed = [...known.values()].filter((state) => state === "would fail again").length;
-    const added = byId.length - known.size;
-    return { added, retried: retryable.length, failed, present: jobs.length - added - retryable.length - failed };
+    const having = (...wanted: readonly KnownState[]): readonly string[] =>
+      byId.map(([id]) => id).filter((id) => wanted.includes(known.get(id) ?? "absent"));
+    const again = options.cancelled === "again";
+    const retried = having("may pass", ...(again ? (["cancelled"] as const) : []));
+    await putBack(retried, "failed", opened);
+    const redone = options.missing ? having("done") : [];
+    await putBack(redone, "completed", opened);
+    const absent = having("absent", ...(again ? (["absent, cancelled"] as const) : [])).length;
+    const failed = having("would fail again").length;
+    const cancelled = again ? 0 : having("cancelled", "absent, cancelled").length;
+    const changed = absent + retried.length + redone.length + failed + cancelled;
+    return {
+      added: absent + redone.length,
+      retried: retried.length,
+      failed,
+      cancelled,
+      present: jobs.length - changed,
+    };
   });
 }
 
-/** Adds those that are absent; gives the states of the others. */
+/** Adds those that are absent; gives what was known of them all. */
 async function addPart(
-  access: QueueAccess,
+  opened: OpenQueue,
   part: readonly (readonly [string, ImageJob])[],
   options: AddOptions,
 ): Promise<ReadonlyMap<string, KnownState>> {
+  const { queue, redis } = opened;
   const known = await statesOf(
     part.map(([id]) => id),
-    access,
+    opened,
   );
-  const absent = part.filter(([id]) => !known.has(id));
-  if (absent.length > 0) await access.queue.addBulk(absent.map(([jobId, data]) => jobOf(jobId, data, options)));
+  const again = options.cancelled === "again";
+  if (again && known.size > 0) await redis.unlink([...known.keys()].map(cancellationKey));
+  const absent = part.filter(([id]) => {
+    const state = known.get(id) ?? "absent";
+    return state === "absent" || (again && state === "absent, cancelled");
+  });
+  if (absent.length > 0) await queue.addBulk(absent.map(([id, job]) => jobOf(id, job, options)));
   return known;
 }
 
-type KnownState = "there" | "may pass" | "would fail again";
+/** Lets finished jobs wait again, with all their attempts. One that is finished no longer is left alone. */
+export async function putBack(
+  ids: readonly string[],
+  state: "failed" | "completed",
+  { queue }: Pick<OpenQueue, "queue">,
+): Promise<void> {
+  await Promise.all(
+    ids.map(async (id) => {
+      const job = await queue.getJob(id);
+      if (job === undefined) return;
+      try {
+        await job.retry(state, { resetAttemptsMade: true, resetAttemptsStarted: true });
+      } catch (error) {
+        // Somebody else was faster.
+        if (await queue.getJobState(id).then((now) => now === state)) throw error;
+      }
+    }),
+  );
+}
 
-/** The jobs that there are. Most batches are all new or all known, and one command tells that. */
+type KnownState = "absent" | "absent, cancelled" | "there" | "done" | "may pass" | "cancelled" | "would fail again";
+
+/** The jobs as the queue knows them; none when it knows of none, as of most, which one command tells. */
 async function statesOf(
   ids: readonly string[],
-  { queue, redis }: QueueAccess,
+  { queue, redis }: Pick<OpenQueue, "queue" | "redis">,
 ): Promise<ReadonlyMap<string, KnownState>> {
-  const there = await existing(ids, { queue, redis });
-  if (there.length === 0) return new Map();
-  const failedAt = await redis.zmscore(queue.toKey("failed"), ...there);
-  const failed = there.filter((_, index) => typeof failedAt[index] === "string");
-  const reasons = await answersOf(
-    failed.reduce((asked, id) => asked.hget(queue.toKey(id), "failedReason"), redis.pipeline()),
+  if ((await redis.exists(ids.flatMap((id) => [queue.toKey(id), cancellationKey(id)]))) === 0) return new Map();
+  const lookups = redis.pipeline();
+  for (const id of ids) {
+    const key = queue.toKey(id);
+    lookups
+      .exists(key)
+      .hget(key, "failedReason")
+      .zscore(queue.toKey("failed"), id)
+      .zscore(queue.toKey("completed"), id)
+      .exists(cancellationKey(id));
+  }
+  const answers = (await lookups.exec()) ?? [];
+  const width = 5;
+  return new Map(
+    ids.map((id, index) => {
+      const values = answers.slice(width * index, width * (index + 1)).map(([error, value]) => {
+        if (error !== null) throw error;
+        return value;
+      });
+      return [id, stateOf(values)];
+    }),
   );
-  const states = new Map<string, KnownState>(there.map((id) => [id, "there"]));
-  failed.forEach((id, index) => {
-    const reason = reasons[index];
-    const mayPass = typeof reason === "string" && parseFailedReason(reason).retryable;
-    states.set(id, mayPass ? "may pass" : "would fail again");
-  });
-  return states;
 }
 
-async function existing(ids: readonly string[], { queue, redis }: QueueAccess): Promise<readonly string[]> {
-  const keys = ids.map((id) => queue.toKey(id));
-  const count = await redis.exists(keys);
-  if (count === 0) return [];
-  if (count === ids.length) return ids;
-  const answers = await answersOf(keys.reduce((asked, key) => asked.exists(key), redis.pipeline()));
-  return ids.filter((_, index) => answers[index] === 1);
-}
-
-async function answersOf(commands: ChainableCommander): Promise<readonly unknown[]> {
-  const answers = (await commands.exec()) ?? [];
-  return answers.map(([error, value]) => {
-    if (error !== null) throw error;
-    return value;
-  });
+function stateOf([exists, reason, failedAt, completedAt, flagged]: readonly unknown[]): KnownState {
+  if (exists !== 1) return flagged === 1 ? "absent, cancelled" : "absent";
+  if (typeof completedAt === "string") return "done";
+  if (typeof failedAt !== "string") return "there";
+  const { code, retryable } = parseFailedReason(typeof reason === "string" ? reason : "");
+  if (code === "cancelled") return "cancelled";
+  return retryable ? "may pass" : "would fail again";
 }
 
 function jobOf(jobId: string, data: ImageJob, { attempts, priority }: AddOptions) {
@@ -115,12 +158,7 @@ function jobOf(jobId: string, data: ImageJob, { attempts, priority }: AddOptions
       backoff: retryPolicy.backoff,
       removeOnComplete: keptJobs.done,
       removeOnFail: keptJobs.failed,
-      ...(priority === undefined ? {} : { priority }),
+      ...priorities[priority],
     },
   };
-}
-
-async function retry(id: string, queue: Queue): Promise<void> {
-  const job = await queue.getJob(id);
-  await job?.retry("failed", { resetAttemptsMade: true, resetAttemptsStarted: true });
 }

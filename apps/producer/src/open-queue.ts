@@ -1,67 +1,78 @@
-import { imageQueueName, redactedUrl } from "@slidelight/contract";
-import { SlidelightError } from "@slidelight/core";
+import { asking, connect, imageQueueName, planQueueName, shardQueueName } from "@slidelight/contract";
+import type { Ask } from "@slidelight/contract";
 import { Queue } from "bullmq";
-import { Redis } from "ioredis";
+import type { Redis } from "ioredis";
+
+export interface QueueAddress {
+  readonly redis: string;
+  /** Of a class of workers. */
+  readonly queue?: string;
+}
 
 export interface OpenQueue extends AsyncDisposable {
   readonly name: string;
+  /** One job an image. */
   readonly queue: Queue;
+  /** One job a part of a large image. */
+  readonly shards: Queue;
   readonly redis: Redis;
-  /** Does something with the queue. @throws {SlidelightError} `queue-unavailable`: `<doing> failed`, and why. */
-  ask<T>(doing: string, work: () => Promise<T>): Promise<T>;
+  readonly ask: Ask;
 }
 
 /** The queue as seen from outside; unlike a worker's, its connection fails fast. @throws {SlidelightError} `queue-unavailable`. */
-export async function openQueue({
-  redis: address,
-  queue: suffix,
-}: {
-  readonly redis: string;
-  readonly queue?: string;
-}): Promise<OpenQueue> {
-  const redis = new Redis(address, {
-    lazyConnect: true,
-    maxRetriesPerRequest: 1,
-    connectTimeout: 5000,
-    retryStrategy: () => null,
-  });
-  let last: unknown;
-  redis.on("error", (error: Error) => {
-    last = error;
-  });
-  try {
-    await redis.connect();
-  } catch (error) {
-    redis.disconnect();
-    throw unavailable(`Connecting to Redis at ${redactedUrl(address)}`, last ?? error);
-  }
-  const name = imageQueueName(suffix);
-  const queue = new Queue(name, { connection: redis });
-  queue.on("error", (error) => {
-    last = error;
-  });
+export async function openQueue(address: QueueAddress): Promise<OpenQueue> {
+  const redis = await connect(address.redis);
+  const queue = queueOn(redis, address);
   return {
-    name,
-    queue,
-    redis,
-    ask: async (doing, work) => {
-      try {
-        return await work();
-      } catch (error) {
-        throw unavailable(`${doing} in Redis at ${redactedUrl(address)}`, error);
-      }
-    },
+    ...queue,
     [Symbol.asyncDispose]: async () => {
-      await queue.close().catch(() => undefined);
+      await queue[Symbol.asyncDispose]();
       redis.disconnect();
     },
   };
 }
 
-function unavailable(doing: string, cause: unknown): SlidelightError {
-  return new SlidelightError(
-    "queue-unavailable",
-    `${doing} failed: ${cause instanceof Error ? cause.message : String(cause)}. Start it (redis-server), or name another with --redis or REDIS_URL, and run the command again: what was done stays.`,
-    { cause },
-  );
+/** The same on a connection that others use too: it stays open. */
+export function queueOn(redis: Redis, { redis: address, queue: suffix }: QueueAddress): OpenQueue {
+  const name = imageQueueName(suffix);
+  const queue = quiet(new Queue(name, { connection: redis }));
+  const shards = quiet(new Queue(shardQueueName(suffix), { connection: redis }));
+  return {
+    name,
+    queue,
+    shards,
+    redis,
+    ask: asking(address),
+    [Symbol.asyncDispose]: async () => {
+      await Promise.allSettled([queue.close(), shards.close()]);
+    },
+  };
+}
+
+export interface Plans extends Pick<OpenQueue, "redis" | "ask"> {
+  /** Holds the schedules, and a job for each time that one is due. */
+  readonly plans: Queue;
+}
+
+export type OpenPlans = Plans & AsyncDisposable;
+
+/** The schedules as seen from outside. @throws {SlidelightError} `queue-unavailable`. */
+export async function openPlans(address: string): Promise<OpenPlans> {
+  const redis = await connect(address);
+  const plans = quiet(new Queue(planQueueName, { connection: redis }));
+  return {
+    plans,
+    redis,
+    ask: asking(address),
+    [Symbol.asyncDispose]: async () => {
+      await plans.close().catch(() => undefined);
+      redis.disconnect();
+    },
+  };
+}
+
+/** What goes wrong is told by whoever asked. */
+function quiet(queue: Queue): Queue {
+  queue.on("error", () => undefined);
+  return queue;
 }

@@ -6,11 +6,19 @@ import type { OpenQueue } from "./open-queue.ts";
 export interface QueueState {
   readonly queue: string;
   readonly waiting: number;
+  /** Images that a worker holds, and large ones whose parts are worked on. */
   readonly active: number;
   /** Waiting for their next attempt. */
   readonly delayed: number;
   readonly completed: number;
   readonly failed: number;
+  /** Parts of large images. */
+  readonly shards: {
+    readonly waiting: number;
+    readonly active: number;
+    readonly delayed: number;
+    readonly failed: number;
+  };
   readonly running: readonly { readonly image: string; readonly done: number; readonly tiles: number }[];
   /** The last ones. */
   readonly failures: readonly {
@@ -29,22 +37,31 @@ const payload = z.object({ image: z.object({ uri: z.string() }) });
 const progress = z.object({ done: z.number(), tiles: z.number() });
 
 /** @throws {SlidelightError} `queue-unavailable`. */
-export function readQueueState({ name, queue, ask }: OpenQueue): Promise<QueueState> {
+export function readQueueState({ name, queue, shards, ask }: OpenQueue): Promise<QueueState> {
   return ask(`Asking for the state of ${name}`, async () => {
-    const [counts, active, failed] = await Promise.all([
-      queue.getJobCounts("wait", "prioritized", "active", "delayed", "completed", "failed"),
+    const [counts, parts, active, split, failed] = await Promise.all([
+      queue.getJobCounts("wait", "prioritized", "active", "waiting-children", "delayed", "completed", "failed"),
+      shards.getJobCounts("wait", "prioritized", "active", "delayed", "failed"),
       queue.getJobs(["active"], 0, shownRunning - 1),
+      queue.getJobs(["waiting-children"], 0, shownRunning - 1),
       queue.getJobs(["failed"], 0, shownFailures - 1),
     ]);
-    const count = (state: string): number => counts[state] ?? 0;
+    const countIn = (of: Readonly<Record<string, number>>, ...states: readonly string[]): number =>
+      states.reduce((sum, state) => sum + (of[state] ?? 0), 0);
     return {
       queue: name,
-      waiting: count("wait") + count("prioritized"),
-      active: count("active"),
-      delayed: count("delayed"),
-      completed: count("completed"),
-      failed: count("failed"),
-      running: active.map((job) => ({
+      waiting: countIn(counts, "wait", "prioritized"),
+      active: countIn(counts, "active", "waiting-children"),
+      delayed: countIn(counts, "delayed"),
+      completed: countIn(counts, "completed"),
+      failed: countIn(counts, "failed"),
+      shards: {
+        waiting: countIn(parts, "wait", "prioritized"),
+        active: countIn(parts, "active"),
+        delayed: countIn(parts, "delayed"),
+        failed: countIn(parts, "failed"),
+      },
+      running: [...active, ...split].slice(0, shownRunning).map((job) => ({
         image: imageOf(job.data),
         ...(progress.safeParse(job.progress).data ?? { done: 0, tiles: 0 }),
       })),
@@ -65,6 +82,8 @@ export function isIdle({ waiting, active, delayed }: QueueState): boolean {
   return waiting + active + delayed === 0;
 }
 
-export function describeCounts({ waiting, active, delayed, completed, failed }: QueueState): string {
-  return `${waiting} waiting, ${active} running, ${delayed} to be tried again, ${completed} done, ${failed} failed`;
+export function describeCounts({ waiting, active, delayed, completed, failed, shards }: QueueState): string {
+  const images = `${waiting} waiting, ${active} running, ${delayed} to be tried again, ${completed} done, ${failed} failed`;
+  const { waiting: w, active: a, delayed: d } = shards;
+  return w + a + d === 0 ? images : `${images}; shards: ${w + d} waiting, ${a} running`;
 }

@@ -53,8 +53,10 @@ async function explainJob(
   const { job, log, signal } = held;
   const startedMs = performance.now();
   const payload = parseImageJob(job.data);
-  const begun = job.attemptsStarted > 1;
-  if (workOf(job) === undefined && (await queues.shardsComeFirst())) {
+  const known = workOf(job) !== undefined;
+  // One that was put back after it had failed counts its attempts anew.
+  const begun = known || job.attemptsStarted > 1;
+  if (!known && (await queues.shardsComeFirst())) {
     throw new NotNow("shards of other images come first");
   }
   if (begun) await throwChildFailure(held, queues);
@@ -94,7 +96,7 @@ async function leaveToShards({ job, token, log }: HeldJob, { payload, progress, 
   const shards = progress.shards.map(({ precision, sweep, shard }): ShardJob => {
     return { version: 1, imageJobId, image: payload, plan: `${progress.work}/${precision}`, sweep, shard };
   });
-  const { attempts, backoff, priority } = job.opts;
+  const { attempts, backoff, lifo, priority } = job.opts;
   for (let start = 0; start < shards.length; start += batch) {
     await queues.shards.addBulk(
       shards.slice(start, start + batch).map((data) => ({
@@ -105,6 +107,7 @@ async function leaveToShards({ job, token, log }: HeldJob, { payload, progress, 
           parent: { id: imageJobId, queue: job.queueQualifiedName },
           ...(attempts === undefined ? {} : { attempts }),
           ...(backoff === undefined ? {} : { backoff }),
+          ...(lifo === undefined ? {} : { lifo }),
           ...(priority === undefined ? {} : { priority }),
           // Its file in the store says that a shard is done, its image's job that it failed.
           removeOnComplete: true,

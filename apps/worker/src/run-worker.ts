@@ -1,23 +1,29 @@
-import { imageQueueName, redactedUrl, shardQueueName, storageSettings } from "@slidelight/contract";
+import {
+  aborted,
+  imageQueueName,
+  openHealthServer,
+  openLastingRedis,
+  redactedUrl,
+  shardQueueName,
+  storageSettings,
+  within,
+} from "@slidelight/contract";
 import type { CommandContext } from "@slidelight/contract";
 import { openFinisher, openProgramCache, openScratch, openSpeedMeter, shardLimits } from "@slidelight/core";
 import type { Engine } from "@slidelight/core";
 import { Queue, Worker } from "bullmq";
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
-import { setTimeout as setTimeoutPromise } from "node:timers/promises";
 import { pino } from "pino";
 import { openCancellations } from "./cancellations.ts";
 import type { WorkerConfig } from "./config.ts";
 import { imageLimits } from "./engine-options.ts";
-import { openHealthServer } from "./health-server.ts";
 import { imageFailed, imageProcessor, isLostForGood } from "./image-processor.ts";
 import type { ImageQueues } from "./image-processor.ts";
 import { openJobTaking } from "./job-taking.ts";
 import { openMetrics } from "./metrics.ts";
 import { openModelCache } from "./model-cache.ts";
 import { openPressure } from "./pressure.ts";
-import { openRedis } from "./redis-connection.ts";
 import { shardProcessor } from "./shard-processor.ts";
 import type { WorkerResources } from "./worker-resources.ts";
 
@@ -50,7 +56,9 @@ export async function runWorker(
   const names = { images: imageQueueName(config.queue.queue), shards: shardQueueName(config.queue.queue) };
   const worker = `${hostname()}-${randomUUID().slice(0, 8)}`;
   const log = pino({ level: config.logLevel, base: { worker, queue: names.images } }, context.stderr);
-  await using redis = await openRedis(config.queue.redis, log);
+  await using redis = await openLastingRedis(config.queue.redis, (error) =>
+    log.warn({ err: error }, "Redis is out of reach"),
+  );
   await using scratch = await openScratch(config.engine.scratch);
   await using engine = await openEngine(config.engine, { signal: context.signal });
   await using programs = openProgramCache(engine);
@@ -163,23 +171,4 @@ export async function runWorker(
 
 function closing(queue: Queue): AsyncDisposable & { readonly queue: Queue } {
   return { queue, [Symbol.asyncDispose]: () => queue.close() };
-}
-/** What is asked for; `undefined` when it fails or takes too long. */
-async function within<T>(timeoutMs: number, asked: Promise<T>): Promise<T | undefined> {
-  const timer = new AbortController();
-  try {
-    return await Promise.race([
-      asked.catch(() => undefined),
-      setTimeoutPromise(timeoutMs, undefined, { signal: timer.signal }),
-    ]);
-  } finally {
-    timer.abort();
-  }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }

@@ -8,6 +8,7 @@ import { networkFor } from "../model/network.ts";
 import type { Observe } from "./events.ts";
 import type { ExplanationResources, ImageReference, ImageWork } from "./image-work.ts";
 import { openProgramCache } from "./program-cache.ts";
+import { normalisationOf } from "./run-id.ts";
 import type { ExplanationSettings } from "./settings.ts";
 import { stopwatch } from "./stopwatch.ts";
 
@@ -43,8 +44,7 @@ export async function openWork(
   try {
     const { model, engine } = resources;
     level = chooseLevel(slide, settings);
-    const mean = settings.mean ?? model.mean ?? ([0, 0, 0] as const);
-    const std = settings.std ?? model.std ?? ([1, 1, 1] as const);
+    const { mean, std } = normalisationOf(settings, model);
     const network = networkFor(model, level, { samples: slide.samples, mean, std });
     const ownPrograms = resources.programs === undefined ? openProgramCache(engine) : undefined;
     const programs = resources.programs ?? ownPrograms;

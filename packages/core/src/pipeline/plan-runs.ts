@@ -11,7 +11,6 @@ import { readManifest } from "../format/output/commit.ts";
 import type { TileGrid } from "../geometry/tile-grid.ts";
 import type { ImageWork } from "./image-work.ts";
 import { runId } from "./run-id.ts";
-import { defaultMaxError } from "./settings.ts";
 import type { ExplanationResult } from "./settings.ts";
 import type { TissueMask } from "./tissue.ts";
 
@@ -53,21 +52,7 @@ async function planRun(work: ImageWork, method: MethodName, text: string): Promi
     const classes = classNames(network.head.classes, resources.model.classes);
     const target = parseTarget(text, classes);
     const options = { method, target, classes, ...(settings.layer === undefined ? {} : { layer: settings.layer }) };
-    const id = runId({
-      image: slide,
-      model: resources.model.sha256,
-      method,
-      target: text,
-      layer: settings.layer,
-      level: level.index,
-      tissue: settings.tissue,
-      raw: settings.raw,
-      mean: work.mean,
-      std: work.std,
-      precision: settings.precision ?? "float32",
-      maxError: settings.maxError ?? defaultMaxError,
-      tolerateBadTiles: settings.tolerateBadTiles ?? false,
-    });
+    const id = runId({ image: slide, model: resources.model, settings, level: level.index, method, target: text });
     const key = `${work.image.key}/${id}`;
     const output = `${resources.output.uri}/${key}`;
     const known = await readManifest(resources.output, key);

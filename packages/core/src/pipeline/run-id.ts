@@ -1,35 +1,57 @@
 import { createHash } from "node:crypto";
-import type { Precision } from "../engine/engine.ts";
+import type { MethodName } from "../explain/methods/index.ts";
+import type { Model } from "../model/model.ts";
+import type { Triple } from "../model/network.ts";
+import { defaultMaxError } from "./settings.ts";
+import type { ExplanationSettings } from "./settings.ts";
 
 /** Raised whenever the same inputs give other bytes. */
 const formatVersion = 2;
 
+/** A model as far as it decides a result. */
+type ModelIdentity = Pick<Model, "sha256" | "mean" | "std">;
+
 /** Everything that determines a run's result. */
 export interface RunIdentity {
   readonly image: { readonly etag: string; readonly size: number };
-  readonly model: string;
-  readonly method: string;
-  readonly target: string;
-  readonly layer: string | undefined;
+  readonly model: ModelIdentity;
+  readonly settings: ExplanationSettings;
+  /** Index of the pyramid level that is explained. */
   readonly level: number;
-  readonly tissue: string;
-  readonly raw: string | undefined;
-  readonly mean: readonly number[];
-  readonly std: readonly number[];
-  readonly precision: Precision;
-  /** Above which a lower precision is not used; says nothing in float32. */
-  readonly maxError: number;
-  readonly tolerateBadTiles: boolean;
+  readonly method: MethodName;
+  /** As it was given. */
+  readonly target: string;
+}
+
+/** Pre-processing of RGB in 0..1: the settings', else the model's, else none. */
+export function normalisationOf(
+  { mean, std }: Pick<ExplanationSettings, "mean" | "std">,
+  model: Pick<Model, "mean" | "std">,
+): { readonly mean: Triple; readonly std: Triple } {
+  return { mean: mean ?? model.mean ?? [0, 0, 0], std: std ?? model.std ?? [1, 1, 1] };
 }
 
 /** 32 hexadecimal digits: the same result has the same id, whoever makes it, wherever the image lies. */
-export function runId(identity: RunIdentity): string {
-  const { image, model, method, target, layer, level, tissue, raw, mean, std } = identity;
-  const precision = identity.precision === "float32" ? [] : [identity.precision, identity.maxError];
-  const parts = [formatVersion, image.etag, image.size, model, method, target, layer ?? "", level, tissue, raw ?? ""];
-  const tolerant = identity.tolerateBadTiles ? ["tolerate-bad-tiles"] : [];
+export function runId({ image, model, settings, level, method, target }: RunIdentity): string {
+  const { layer, tissue, raw, precision = "float32", maxError = defaultMaxError, tolerateBadTiles } = settings;
+  const { mean, std } = normalisationOf(settings, model);
+  const parts = [
+    formatVersion,
+    image.etag,
+    image.size,
+    model.sha256,
+    method,
+    target,
+    layer ?? "",
+    level,
+    tissue,
+    raw ?? "",
+  ];
+  // What says nothing by default leaves the ids as they were before it could be asked for.
+  const narrow = precision === "float32" ? [] : [precision, maxError];
+  const tolerant = tolerateBadTiles === true ? ["tolerate-bad-tiles"] : [];
   return createHash("sha256")
-    .update(JSON.stringify([...parts, mean, std, ...precision, ...tolerant]))
+    .update(JSON.stringify([...parts, mean, std, ...narrow, ...tolerant]))
     .digest("hex")
     .slice(0, 32);
 }

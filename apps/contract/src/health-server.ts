@@ -1,6 +1,5 @@
 import { createServer } from "node:http";
 import { SlidelightError } from "@slidelight/core";
-import type { Metrics } from "./metrics.ts";
 
 export interface HealthServer extends AsyncDisposable {
   readonly port: number;
@@ -9,7 +8,7 @@ export interface HealthServer extends AsyncDisposable {
 export interface HealthOptions {
   /** 0 for a free one. */
   readonly port: number;
-  readonly metrics: Metrics;
+  readonly metrics: { readonly contentType: string; text(): Promise<string> };
   /** Why no job can be taken now; `undefined` when one can. */
   readonly notReady: () => Promise<string | undefined>;
 }

@@ -1,0 +1,79 @@
+import { SlidelightError } from "@slidelight/core";
+import { Redis } from "ioredis";
+import { redactedUrl } from "./queue-options.ts";
+
+/** Does something with Redis. @throws {SlidelightError} `queue-unavailable`: `<doing> failed`, and why. */
+export type Ask = <T>(doing: string, work: () => Promise<T>) => Promise<T>;
+
+/** A connection that fails fast, for a command that somebody waits for. @throws {SlidelightError} `queue-unavailable`. */
+export async function connect(address: string): Promise<Redis> {
+  const redis = new Redis(address, {
+    lazyConnect: true,
+    maxRetriesPerRequest: 1,
+    connectTimeout: 5000,
+    retryStrategy: () => null,
+  });
+  let last: unknown;
+  redis.on("error", (error: Error) => {
+    last = error;
+  });
+  try {
+    await redis.connect();
+    return redis;
+  } catch (error) {
+    redis.disconnect();
+    throw unavailable(`Connecting to Redis at ${redactedUrl(address)}`, last ?? error);
+  }
+}
+
+export interface LastingRedis extends AsyncDisposable {
+  readonly client: Redis;
+}
+
+/** A connection that, once it stood, is made again for ever. @throws {SlidelightError} `queue-unavailable`. */
+export async function openLastingRedis(address: string, trouble: (error: Error) => void): Promise<LastingRedis> {
+  let stood = false;
+  const client = new Redis(address, {
+    maxRetriesPerRequest: null,
+    lazyConnect: true,
+    retryStrategy: (tries) => (stood ? Math.min(5000, 100 * 2 ** Math.min(tries, 6)) : null),
+  });
+  let last: unknown;
+  client.on("error", (error: Error) => {
+    last = error;
+    if (stood) trouble(error);
+  });
+  try {
+    await client.connect();
+  } catch (error) {
+    client.disconnect();
+    throw unavailable(`Connecting to Redis at ${redactedUrl(address)}`, last ?? error);
+  }
+  stood = true;
+  return {
+    client,
+    [Symbol.asyncDispose]: async () => {
+      client.disconnect();
+    },
+  };
+}
+
+/** The `ask` of a Redis: failures as `queue-unavailable`. */
+export function asking(address: string): Ask {
+  return async (doing, work) => {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof SlidelightError) throw error;
+      throw unavailable(`${doing} in Redis at ${redactedUrl(address)}`, error);
+    }
+  };
+}
+
+function unavailable(doing: string, cause: unknown): SlidelightError {
+  return new SlidelightError(
+    "queue-unavailable",
+    `${doing} failed: ${cause instanceof Error ? cause.message : String(cause)}. Start it (redis-server), or name another with --redis or REDIS_URL, and run the command again: what was done stays.`,
+    { cause },
+  );
+}

@@ -1,0 +1,139 @@
+import { failedReason, failureOf, parsePlanJob } from "@slidelight/contract";
+import type { Failure, PlanJob } from "@slidelight/contract";
+import { isRetryable, SlidelightError } from "@slidelight/core";
+import type { StoreSettings } from "@slidelight/core";
+import { DelayedError, UnrecoverableError, WaitingError } from "bullmq";
+import type { Job } from "bullmq";
+import type { Redis } from "ioredis";
+import type { Logger } from "pino";
+import { addImages, noImages, refuseNone } from "./add-images.ts";
+import type { ImageCounts } from "./add-images.ts";
+import { queueOn } from "./open-queue.ts";
+import { takePlanLock } from "./plan-lock.ts";
+import { recordOutcome } from "./plan-outcome.ts";
+import type { PlanOutcome } from "./plan-outcome.ts";
+import type { PlannerMetrics } from "./planner-metrics.ts";
+
+export interface PlanResources {
+  readonly redis: Redis;
+  /** Where that is, to print. */
+  readonly address: string;
+  readonly storage: StoreSettings;
+  readonly metrics: PlannerMetrics;
+  readonly log: Logger;
+  /** Aborted when the planner stops: a running plan is handed back. */
+  readonly stopping: AbortSignal;
+}
+
+/** What is kept in the queue of a plan: the counts, or that an earlier run of the schedule was still at it. */
+type PlanResult = ImageCounts | { readonly skipped: string };
+
+/** How long a run waits for the lock that a lost planner left of itself. */
+const againMs = 5000;
+
+/** Does one plan: lists its images and adds those that are new or changed. */
+export function planProcessor(resources: PlanResources) {
+  return async (job: Job, token = ""): Promise<PlanResult> => {
+    const { redis, stopping } = resources;
+    const jobId = job.id ?? "";
+    const plan = payloadOf(job, resources.log);
+    const { schedule } = plan;
+    const log = resources.log.child({ schedule, jobId, attempt: job.attemptsMade + 1 });
+    const lock = await takePlanLock(redis, { schedule, jobId, token });
+    if (lock.kind === "busy") {
+      if (lock.jobId === jobId) {
+        // This very run, by a planner that was lost a moment ago: its lock expires soon.
+        await job.moveToDelayed(Date.now() + againMs, token);
+        throw new DelayedError();
+      }
+      log.warn({ running: lock.jobId }, "plan skipped: an earlier run of the schedule is still at it");
+      resources.metrics.plan(schedule, "skipped");
+      return { skipped: `${lock.jobId} still ran` };
+    }
+    await using held = lock;
+    const startedAt = new Date();
+    const signal = AbortSignal.any([stopping, held.lost]);
+    log.info("plan started");
+    const record = (result: Pick<PlanOutcome, "status" | "counts" | "error">): Promise<void> =>
+      recordOutcome(redis, {
+        schedule,
+        outcome: { startedAt: startedAt.toISOString(), finishedAt: new Date().toISOString(), ...result },
+      });
+    let counts = noImages;
+    try {
+      counts = await run(plan, { resources, signal, log, progress: (now) => (counts = now) });
+      await record({ status: "done", counts });
+      resources.metrics.plan(schedule, "done", counts);
+      log.info({ ...counts, seconds: (Date.now() - startedAt.getTime()) / 1000 }, "plan done");
+      return counts;
+    } catch (error) {
+      if (stopping.aborted) {
+        // Costs no attempt: another planner takes it first, and finds what was added.
+        await job.moveToWait(token);
+        log.info("plan handed back");
+        throw new WaitingError();
+      }
+      // Whoever holds the lock now tells how it went.
+      if (held.lost.aborted) throw new Error(failedReason(failureOf(error)), { cause: error });
+      const failure = failureOf(error);
+      resources.metrics.plan(schedule, "failed", counts);
+      log.error({ ...failure, ...(failure.code === "unexpected" ? { err: error } : {}) }, "plan failed");
+      await record({ status: "failed", counts, error: failure });
+      throw failing(error, failure);
+    }
+  };
+}
+
+async function run(
+  { images }: PlanJob,
+  {
+    resources,
+    signal,
+    log,
+    progress,
+  }: {
+    readonly resources: PlanResources;
+    readonly signal: AbortSignal;
+    readonly log: Logger;
+    readonly progress: (counts: ImageCounts) => void;
+  },
+): Promise<ImageCounts> {
+  const { redis, address, storage } = resources;
+  const suffix = images.queue === undefined ? {} : { queue: images.queue };
+  const faults: unknown[] = [];
+  await using queue = queueOn(redis, { redis: address, ...suffix });
+  const counts = await addImages(images, {
+    queue,
+    storage,
+    signal,
+    newOnly: true,
+    // A schedule is an older wish than a cancel that came after it.
+    cancelled: "leave",
+    unreadable: (image, error) => log.warn({ image, ...failureOf(error) }, "image left out"),
+    unlisted: (source, error) => {
+      log.warn({ source, ...failureOf(error) }, "source not listed");
+      faults.push(error);
+    },
+    progress,
+  });
+  // The other sources were done. A night in which one was out of reach is no good night.
+  if (faults.length > 0) throw faults[0];
+  refuseNone(counts, images);
+  return counts;
+}
+
+function payloadOf(job: Job, log: Logger): PlanJob {
+  try {
+    return parsePlanJob(job.data);
+  } catch (error) {
+    const failure = failureOf(error);
+    log.error({ jobId: job.id, ...failure }, "plan failed");
+    throw new UnrecoverableError(failedReason(failure));
+  }
+}
+
+function failing(error: unknown, failure: Failure): Error {
+  const final = error instanceof SlidelightError && !isRetryable(error.code);
+  const reason = failedReason(failure);
+  return final ? new UnrecoverableError(reason) : new Error(reason, { cause: error });
+}
