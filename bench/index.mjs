@@ -1,4 +1,5 @@
-// npm run bench -- [explain|work|passes|engines|pytorch …] [--rounds n] [--side px] [--base 16,32] [--engines a,b] [--json file]
+// npm run bench -- [explain|work|passes|engines|pytorch|queue …] [--rounds n] [--side px] [--base 16,32] [--engines a,b]
+//   [--keys n] [--json file]
 import { writeFile } from "node:fs/promises";
 import { availableParallelism, cpus } from "node:os";
 import { parseArgs } from "node:util";
@@ -6,6 +7,7 @@ import { benchEngines } from "./engines.mjs";
 import { benchExplain } from "./explain.mjs";
 import { benchPasses } from "./passes.mjs";
 import { benchPytorch } from "./pytorch.mjs";
+import { benchQueue } from "./queue.mjs";
 import { benchWork } from "./work.mjs";
 
 const benches = {
@@ -14,12 +16,14 @@ const benches = {
   engines: benchEngines,
   explain: benchExplain,
   pytorch: benchPytorch,
+  queue: benchQueue,
 };
 const defaults = {
   explain: { rounds: 3, side: 4096 },
   engines: { rounds: 3, bases: [16, 32, 64] },
   pytorch: { rounds: 3, side: 2048 },
   passes: { rounds: 5, side: 512 },
+  queue: { rounds: 3, keys: 100_000, many: 1_000_000 },
   work: {},
 };
 
@@ -30,6 +34,7 @@ const { values, positionals } = parseArgs({
     side: { type: "string" },
     base: { type: "string" },
     engines: { type: "string" },
+    keys: { type: "string" },
     json: { type: "string" },
   },
 });
@@ -48,6 +53,7 @@ for (const name of positionals.length === 0 ? Object.keys(benches) : positionals
   if (values.side !== undefined) options.side = Number(values.side);
   if (values.base !== undefined) options.bases = values.base.split(",").map(Number);
   if (values.engines !== undefined) options.engines = values.engines.split(",");
+  if (values.keys !== undefined) Object.assign(options, { keys: Number(values.keys), many: 10 * Number(values.keys) });
   report[name] = await benches[name](options);
 }
 if (values.json === undefined) process.stdout.write(`\n${JSON.stringify(report)}\n`);

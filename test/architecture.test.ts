@@ -87,7 +87,7 @@ test("packages ask neither the environment nor the console", () => {
 });
 
 test("an application imports another one through the contract only", () => {
-  const crossing = ["contract", "worker", "producer"].flatMap((app) =>
+  const crossing = ["contract", "worker", "producer", "simulator"].flatMap((app) =>
     sources(join(root, "apps", app, "src"))
       .flatMap(importsOf)
       .filter(({ specifier }) => specifier.startsWith("@slidelight/"))

@@ -187,7 +187,7 @@ describe.skipIf(missing !== undefined)("the queue", () => {
           ?.slice(name.length + 1),
       );
     expect(value('slidelight_images_total{status="done"}')).toBe(2);
-    expect(value('slidelight_queue_jobs{state="completed"}')).toBe(2);
+    expect(value('slidelight_queue_jobs{queue="images",state="completed"}')).toBe(2);
     // One tile an image, one sweep: the pixels of both.
     expect(value("slidelight_tiles_total")).toBe(2);
     expect(value("slidelight_pixels_total")).toBe(48 * 48 + 57 * 57);
@@ -219,7 +219,7 @@ describe.skipIf(missing !== undefined)("the queue", () => {
       expect((await fetch(`${address}/healthz`)).status).toBe(200);
       const text = await (await fetch(`${address}/metrics`)).text();
       expect(text).toContain("slidelight_tiles_total 0");
-      expect(text).not.toContain('slidelight_queue_jobs{state="wait"}');
+      expect(text).not.toContain('slidelight_queue_jobs{queue="images",state="wait"}');
     } finally {
       process.kill(own.pid, "SIGCONT");
     }

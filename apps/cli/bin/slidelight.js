@@ -12,6 +12,7 @@ const apps = {
   enqueue: "@slidelight/producer",
   status: "@slidelight/producer",
   watch: "@slidelight/producer",
+  simulate: "@slidelight/simulator",
 };
 
 const help = `Usage: slidelight <command> [options]
@@ -25,6 +26,7 @@ Exact, full-resolution explanation maps of images of any size.
   worker              explain the queue's images
   status              tell what waits, runs, is done and has failed
   watch               follow the queue
+  simulate            tell how long an archive would take, and what it would cost
 
 slidelight <command> --help tells a command's options.
 Exit status: 0 all done, 1 something failed, 2 wrong usage.

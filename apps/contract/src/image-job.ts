@@ -19,7 +19,7 @@ export const imageJobSchema = z.strictObject({
     layer: z.string().exactOptional(),
     level: z.number().exactOptional(),
     micronsPerPixel: z.number().exactOptional(),
-    tile: z.number().exactOptional(),
+    tile: z.union([z.number(), z.literal("fastest")]).exactOptional(),
     tissue: z.enum(["auto", "off"]),
     raw: z.enum(["float16", "float32"]).exactOptional(),
     precision: z.enum(["float32", "bfloat16", "float16"]).exactOptional(),
@@ -32,11 +32,17 @@ export const imageJobSchema = z.strictObject({
 
 export type ImageJob = z.output<typeof imageJobSchema>;
 
-/** How far a running job is, in tiles of all its sweeps. */
-export interface ImageJobProgress {
-  readonly done: number;
-  readonly tiles: number;
-}
+/** How far a running job is. */
+export const imageJobProgressSchema = z.object({
+  /** Tiles of all its sweeps. */
+  done: z.number(),
+  tiles: z.number(),
+  /** Names the image's parts in the store. */
+  work: z.string().exactOptional(),
+  runIds: z.array(z.string()).readonly().exactOptional(),
+});
+
+export type ImageJobProgress = z.output<typeof imageJobProgressSchema>;
 
 /** @throws {SlidelightError} `job-invalid` naming what does not fit. */
 export function parseImageJob(data: unknown): ImageJob {

@@ -13,7 +13,7 @@ export {
 export type { FailureRecord } from "./failure-record.ts";
 export { imageExtensions, listImages } from "./image-list.ts";
 export type { ImageEntry } from "./image-list.ts";
-export { failedReason, imageJobId, parseFailedReason, parseImageJob } from "./image-job.ts";
+export { failedReason, imageJobId, imageJobProgressSchema, parseFailedReason, parseImageJob } from "./image-job.ts";
 export type { ImageJob, ImageJobProgress } from "./image-job.ts";
 export { readModel } from "./model.ts";
 export type { LoadedModel } from "./model.ts";

@@ -16,7 +16,10 @@ export const explanationOptions = {
   layer: { flag: "--layer <name>", text: "the layer that is explained (the pooled one)" },
   level: { flag: "--level <n>", text: "pyramid level, 0 = full resolution (0)" },
   mpp: { flag: "--mpp <x>", text: "the level nearest to so many micrometres per pixel" },
-  tile: { flag: "--tile <px>", text: "side of a tile's core (from --memory)" },
+  tile: {
+    flag: "--tile <px>",
+    text: "side of a tile's core; fastest tries some on the image (estimated, from --memory)",
+  },
   tissue: { flag: "--tissue <auto|off>", text: "leave out tiles of glass on slides (auto)" },
   raw: { flag: "--raw <float16|float32>", text: "also write the unscaled values as map.zarr" },
   precision: {
@@ -72,7 +75,10 @@ export const settingsSchema = z
     layer: z.string().min(1).exactOptional(),
     level: count(0, "expected a level: an integer from 0").exactOptional(),
     mpp: z.coerce.number(micronsPerPixel).positive(micronsPerPixel).exactOptional(),
-    tile: count(1, "expected a number of pixels: an integer from 1").exactOptional(),
+    tile: z
+      .literal("fastest")
+      .or(count(1, "expected fastest, or a number of pixels: an integer from 1"))
+      .exactOptional(),
     tissue: z.enum(["auto", "off"], "expected auto or off").default("auto"),
     raw: z.enum(["float16", "float32"], "expected float16 or float32").exactOptional(),
     precision: z.enum(["float32", "bfloat16", "float16"], "expected float32, bfloat16 or float16").exactOptional(),

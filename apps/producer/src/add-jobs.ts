@@ -1,6 +1,7 @@
 import { imageJobId, keptJobs, parseFailedReason, retryPolicy } from "@slidelight/contract";
 import type { ImageJob } from "@slidelight/contract";
 import type { Queue } from "bullmq";
+import type { ChainableCommander } from "ioredis";
 import type { OpenQueue } from "./open-queue.ts";
 
 /** What became of jobs that were to be added. */
@@ -14,6 +15,17 @@ export interface Added {
   readonly failed: number;
 }
 
+export interface AddOptions {
+  readonly attempts: number;
+  /** From 1, the first, to 2,097,151; jobs without one come before all that have one. */
+  readonly priority?: number;
+}
+
+type QueueAccess = Pick<OpenQueue, "queue" | "redis">;
+
+/** Jobs that are added together: Redis takes them while the next ones are made, which is a third faster. */
+const partSize = 250;
+
 /**
  * Adds jobs that are not there yet, by their ids. Not atomic: run it again after a failure, what is there stays.
  * @throws {SlidelightError} `queue-unavailable`.
@@ -21,47 +33,79 @@ export interface Added {
 export function addJobs(
   { queue, redis, name, ask }: OpenQueue,
   jobs: readonly ImageJob[],
-  options: { readonly attempts: number },
+  options: AddOptions,
 ): Promise<Added> {
-  const byId = new Map(jobs.map((job) => [imageJobId(job), job]));
+  const byId = [...new Map(jobs.map((job) => [imageJobId(job), job]))];
+  const parts = Array.from({ length: Math.ceil(byId.length / partSize) }, (_, index) =>
+    byId.slice(index * partSize, (index + 1) * partSize),
+  );
   return ask(`Adding ${jobs.length} jobs to ${name}`, async () => {
-    const known = await statesOf([...byId.keys()], { queue, redis });
-    const absent = [...byId].filter(([id]) => known.get(id) === undefined);
-    if (absent.length > 0) await queue.addBulk(absent.map(([jobId, data]) => jobOf(jobId, data, options)));
+    const states = await Promise.all(parts.map((part) => addPart({ queue, redis }, part, options)));
+    const known = new Map(states.flatMap((part) => [...part]));
     const retryable = [...known].filter(([, state]) => state === "may pass").map(([id]) => id);
     for (const id of retryable) await retry(id, queue);
     const failed = [...known.values()].filter((state) => state === "would fail again").length;
-    const added = absent.length;
+    const added = byId.length - known.size;
     return { added, retried: retryable.length, failed, present: jobs.length - added - retryable.length - failed };
   });
 }
 
-type KnownState = "there" | "may pass" | "would fail again";
-
-/** The jobs that there are, in one round trip. */
-async function statesOf(
-  ids: readonly string[],
-  { queue, redis }: Pick<OpenQueue, "queue" | "redis">,
+/** Adds those that are absent; gives the states of the others. */
+async function addPart(
+  access: QueueAccess,
+  part: readonly (readonly [string, ImageJob])[],
+  options: AddOptions,
 ): Promise<ReadonlyMap<string, KnownState>> {
-  const lookups = redis.pipeline();
-  for (const id of ids)
-    lookups.exists(queue.toKey(id)).hget(queue.toKey(id), "failedReason").zscore(queue.toKey("failed"), id);
-  const answers = (await lookups.exec()) ?? [];
-  const known = new Map<string, KnownState>();
-  ids.forEach((id, index) => {
-    const [exists, reason, failedAt] = answers.slice(3 * index, 3 * index + 3).map(([error, value]) => {
-      if (error !== null) throw error;
-      return value;
-    });
-    if (exists !== 1) return;
-    const failed = typeof failedAt === "string";
-    const mayPass = typeof reason === "string" && parseFailedReason(reason).retryable;
-    known.set(id, failed ? (mayPass ? "may pass" : "would fail again") : "there");
-  });
+  const known = await statesOf(
+    part.map(([id]) => id),
+    access,
+  );
+  const absent = part.filter(([id]) => !known.has(id));
+  if (absent.length > 0) await access.queue.addBulk(absent.map(([jobId, data]) => jobOf(jobId, data, options)));
   return known;
 }
 
-function jobOf(jobId: string, data: ImageJob, { attempts }: { readonly attempts: number }) {
+type KnownState = "there" | "may pass" | "would fail again";
+
+/** The jobs that there are. Most batches are all new or all known, and one command tells that. */
+async function statesOf(
+  ids: readonly string[],
+  { queue, redis }: QueueAccess,
+): Promise<ReadonlyMap<string, KnownState>> {
+  const there = await existing(ids, { queue, redis });
+  if (there.length === 0) return new Map();
+  const failedAt = await redis.zmscore(queue.toKey("failed"), ...there);
+  const failed = there.filter((_, index) => typeof failedAt[index] === "string");
+  const reasons = await answersOf(
+    failed.reduce((asked, id) => asked.hget(queue.toKey(id), "failedReason"), redis.pipeline()),
+  );
+  const states = new Map<string, KnownState>(there.map((id) => [id, "there"]));
+  failed.forEach((id, index) => {
+    const reason = reasons[index];
+    const mayPass = typeof reason === "string" && parseFailedReason(reason).retryable;
+    states.set(id, mayPass ? "may pass" : "would fail again");
+  });
+  return states;
+}
+
+async function existing(ids: readonly string[], { queue, redis }: QueueAccess): Promise<readonly string[]> {
+  const keys = ids.map((id) => queue.toKey(id));
+  const count = await redis.exists(keys);
+  if (count === 0) return [];
+  if (count === ids.length) return ids;
+  const answers = await answersOf(keys.reduce((asked, key) => asked.exists(key), redis.pipeline()));
+  return ids.filter((_, index) => answers[index] === 1);
+}
+
+async function answersOf(commands: ChainableCommander): Promise<readonly unknown[]> {
+  const answers = (await commands.exec()) ?? [];
+  return answers.map(([error, value]) => {
+    if (error !== null) throw error;
+    return value;
+  });
+}
+
+function jobOf(jobId: string, data: ImageJob, { attempts, priority }: AddOptions) {
   return {
     name: "image",
     data,
@@ -71,6 +115,7 @@ function jobOf(jobId: string, data: ImageJob, { attempts }: { readonly attempts:
       backoff: retryPolicy.backoff,
       removeOnComplete: keptJobs.done,
       removeOnFail: keptJobs.failed,
+      ...(priority === undefined ? {} : { priority }),
     },
   };
 }

@@ -12,7 +12,7 @@ import {
 } from "@slidelight/contract";
 import type { Environment, OptionTable } from "@slidelight/contract";
 import { z } from "zod";
-import { engineKeys, engineOptions, engineSchema } from "./engine-options.ts";
+import { byteCount, engineKeys, engineOptions, engineSchema } from "./engine-options.ts";
 
 const outputOptions = {
   json: { flag: "--json", text: "print one JSON document on standard output" },
@@ -27,6 +27,12 @@ const workerOnlyOptions = {
     flag: "--concurrency <n>",
     text: "images at a time: one computes while another is opened or written (2)",
   },
+  shardSeconds: { flag: "--shard-seconds <n>", text: "what one shard of a large image should take (120)" },
+  lockSeconds: {
+    flag: "--lock-seconds <n>",
+    text: "after which a worker that says nothing has lost its job to others (30)",
+  },
+  minFree: { flag: "--min-free <bytes>", text: "free space of the scratch disk below which no jobs are taken (1GiB)" },
   logLevel: { flag: "--log-level <level>", text: "debug, info, warn or error (info)" },
 } as const satisfies OptionTable;
 
@@ -45,6 +51,8 @@ export const inspectOptions = { json: outputOptions.json, ...storageOptions };
 const flag = z.stringbool().or(z.boolean()).default(false);
 const port = "expected a port: an integer from 0 to 65535";
 const concurrency = "expected an integer from 1 to 64";
+const shardSeconds = "expected a number of seconds above 0, at most 3600";
+const lockSeconds = "expected a number of seconds from 1 to 3600";
 
 const parts = {
   settings: settingsSchema,
@@ -73,6 +81,9 @@ const schema = {
     storage: parts.storage,
     port: z.coerce.number(port).int(port).min(0, port).max(65_535, port).default(9090),
     concurrency: z.coerce.number(concurrency).int(concurrency).min(1, concurrency).max(64, concurrency).default(2),
+    shardSeconds: z.coerce.number(shardSeconds).positive(shardSeconds).max(3600, shardSeconds).default(120),
+    lockSeconds: z.coerce.number(lockSeconds).min(1, lockSeconds).max(3600, lockSeconds).default(30),
+    minFree: byteCount.default(2 ** 30),
     logLevel: z.enum(["debug", "info", "warn", "error"], "expected debug, info, warn or error").default("info"),
   }),
   engines: engineSchema.pick({ threads: true, device: true, openvino: true }).extend({ json: flag, measure: flag }),

@@ -53,7 +53,8 @@ const units: Readonly<Record<string, number>> = {
 
 const size = "expected a size such as 2GB, 1.5GiB or a number of bytes";
 
-const bytes = z.string().transform((text, context): number => {
+/** `2GB`, `1.5GiB`, `1000`. */
+export const byteCount = z.string().transform((text, context): number => {
   const [, value = "", unit = ""] = /^(\d+(?:\.\d+)?)\s*([kmg]?i?)b?$/u.exec(text.trim().toLowerCase()) ?? [];
   const scale = units[unit];
   if (value !== "" && scale !== undefined && Number(value) * scale >= 1) return Math.floor(Number(value) * scale);
@@ -76,7 +77,7 @@ export const engineSchema = z.object({
   provider: z.enum(providerNames, `expected one of ${providerNames.join(", ")}`).exactOptional(),
   device: z.coerce.number(device).int(device).min(0, device).exactOptional(),
   threads: z.coerce.number(threads).int(threads).min(1, threads).exactOptional(),
-  memory: bytes.exactOptional(),
+  memory: byteCount.exactOptional(),
   openvino: z.string().exactOptional(),
   scratch: z.string().default(() => join(tmpdir(), "slidelight")),
   maxPixels: pixels(defaultImageLimits.wholeImagePixels),

@@ -14,6 +14,8 @@ import {
   explainImage,
   openFinisher,
   openProgramCache,
+  openScratch,
+  openSpeedMeter,
   openSource,
   openStore,
   parseTarget,
@@ -108,6 +110,7 @@ async function explainAll(images: readonly string[], report: Report, context: Co
   try {
     const { model } = await readModel(config.model, { ...storage, signal });
     checkTargets(model, config);
+    await using scratch = await openScratch(config.engine.scratch);
     await using engine = await openEngineOf(config.engine, { signal });
     await using programs = openProgramCache(engine);
     await using finisher = openFinisher();
@@ -117,7 +120,9 @@ async function explainAll(images: readonly string[], report: Report, context: Co
       finisher,
       model,
       output: openStore(config.out, storage),
-      scratch: config.engine.scratch,
+      speeds: openSpeedMeter(),
+      scratch: scratch.folder,
+      parts: config.engine.scratch,
       limits: imageLimits(config.engine),
       ...(config.engine.memory === undefined ? {} : { memoryBytes: config.engine.memory }),
     };

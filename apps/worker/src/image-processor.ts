@@ -1,159 +1,181 @@
-import { setMaxListeners } from "node:events";
-import { failedReason, failureOf, parseImageJob, readModel } from "@slidelight/contract";
-import type { ImageJob, ImageJobProgress, LoadedModel } from "@slidelight/contract";
-import { explainImage, isRetryable, openSource, openStore, SlidelightError } from "@slidelight/core";
-import type {
-  Engine,
-  ExplanationResult,
-  Finisher,
-  ImageLimits,
-  Observe,
-  PipelineEvent,
-  ProgramCache,
-  StoreSettings,
-} from "@slidelight/core";
-import { UnrecoverableError, WaitingError } from "bullmq";
-import type { Job } from "bullmq";
-import type { Logger } from "pino";
+import {
+  encodeFailureRecord,
+  failureKey,
+  imageJobProgressSchema,
+  parseFailedReason,
+  parseImageJob,
+  shardJobId,
+} from "@slidelight/contract";
+import type { Failure, FailureRecord, ImageJob, ShardJob } from "@slidelight/contract";
+import { advanceImage, forgetWork, openStore } from "@slidelight/core";
+import type { ExplanationResult, ImageProgress } from "@slidelight/core";
+import { WaitingChildrenError } from "bullmq";
+import type { Job, Queue } from "bullmq";
+import type { Redis } from "ioredis";
+import { explanationOf } from "./explanation-of-job.ts";
+import { jobProcessor, NotNow, ShardFailed } from "./held-job.ts";
+import type { HeldJob } from "./held-job.ts";
 import type { Metrics } from "./metrics.ts";
+import type { WorkerResources } from "./worker-resources.ts";
 
-export interface ProcessorResources {
-  readonly engine: Engine;
-  readonly programs: ProgramCache;
-  readonly finisher: Finisher;
-  readonly storage: StoreSettings;
-  readonly scratch: string;
-  readonly limits: ImageLimits;
-  readonly memoryBytes?: number;
-  readonly metrics: Metrics;
-  readonly log: Logger;
-  /** Aborted when the worker stops: the running job is handed back. */
-  readonly stopping: AbortSignal;
+export interface ImageQueues {
+  readonly redis: Redis;
+  readonly images: Queue;
+  readonly shards: Queue;
+  /** Whether shards wait that nobody computes; slides should finish before new ones are begun. */
+  shardsWait(): Promise<boolean>;
 }
 
-type ImageProcessor = (
-  job: Job,
-  token: string | undefined,
-  signal: AbortSignal | undefined,
-) => Promise<readonly ExplanationResult[]>;
+/** Jobs added in one round trip. */
+const batch = 200;
 
-const progressMs = 1000;
-const keptModels = 4;
+/**
+ * Does an image's job: explains it when it is small; else adds the shards that are missing as its children, waits for them
+ * in the queue (and not here), and once none is missing, assembles and commits. What is missing is asked of the store each
+ * time, so that the job may be taken up anywhere, after any crash.
+ * @returns Pointers to the results, small enough for Redis.
+ */
+export function imageProcessor(resources: WorkerResources, queues: ImageQueues) {
+  return jobProcessor<readonly ExplanationResult[]>(resources, {
+    noun: "image",
+    imageJobOf: ({ id = "" }) => id,
+    count: (metrics: Metrics, status) => metrics.image(status),
+    perform: (held) => explainJob(held, resources, queues),
+    failed: (held, failure) => imageFailed(held, failure, { resources, queues }),
+  });
+}
 
-/** Does one job: explains its image. What it returns are pointers to the results, small enough for Redis. */
-export function imageProcessor(resources: ProcessorResources): ImageProcessor {
-  const models = new Map<string, Promise<LoadedModel>>();
-  return async (job, token, signal) => {
-    const log = resources.log.child({ jobId: job.id, attempt: job.attemptsMade + 1 });
-    const given = signal === undefined ? [resources.stopping] : [resources.stopping, signal];
-    const stop = AbortSignal.any(given);
-    // Every request in flight listens to it.
-    setMaxListeners(0, stop);
-    const startedMs = performance.now();
-    try {
-      const payload = parseImageJob(job.data);
-      log.info({ image: payload.image.uri }, "image started");
-      const results = await explainJob(payload, { resources, models, stop, observe: observing(job, resources, log) });
-      const seconds = (performance.now() - startedMs) / 1000;
-      for (const result of results) {
-        if (result.status === "failed") continue;
-        const { status, runId, method, output } = result;
-        log.info({ runId, status, method, output, seconds }, "image explained");
-      }
-      // What was done is skipped when the job is tried again.
-      const failed = results.find((result) => result.status === "failed");
-      if (failed !== undefined) throw failed.error;
-      resources.metrics.image(results.every(({ status }) => status === "skipped") ? "skipped" : "done");
-      return results;
-    } catch (error) {
-      if (resources.stopping.aborted && token !== undefined) {
-        // Costs no attempt: the next worker takes it first.
-        await job.moveToWait(token);
-        resources.metrics.image("handed-back");
-        log.info("image handed back");
-        throw new WaitingError();
-      }
-      const failure = failureOf(error);
-      const final = error instanceof SlidelightError && !isRetryable(error.code);
-      const last = final || job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
-      resources.metrics.failure(failure.code);
-      if (last) resources.metrics.image("failed");
-      log[last ? "error" : "warn"](
-        { ...failure, ...(failure.code === "unexpected" ? { err: error } : {}) },
-        "image failed",
-      );
-      const reason = failedReason(failure);
-      throw final ? new UnrecoverableError(reason) : new Error(reason, { cause: error });
+async function explainJob(
+  held: HeldJob,
+  resources: WorkerResources,
+  queues: ImageQueues,
+): Promise<readonly ExplanationResult[]> {
+  const { job, log, signal } = held;
+  const startedMs = performance.now();
+  const payload = parseImageJob(job.data);
+  const begun = job.attemptsStarted > 1;
+  if (!begun && (await queues.shardsWait())) throw new NotNow("shards of other images come first");
+  if (begun) await throwChildFailure(held, queues);
+  log.info({ image: payload.image.uri }, "image started");
+  const { image, settings, resources: own } = await explanationOf(payload, held, resources);
+  for (;;) {
+    const shared = { limits: resources.shards, begun };
+    const progress = await advanceImage(image, settings, own, { shared, signal });
+    if (progress.kind === "divided") {
+      await leaveToShards(held, { payload, progress, queues });
+      continue;
     }
-  };
-}
-
-interface JobOptions {
-  readonly resources: ProcessorResources;
-  readonly models: Map<string, Promise<LoadedModel>>;
-  readonly stop: AbortSignal;
-  readonly observe: Observe;
-}
-
-async function explainJob(payload: ImageJob, options: JobOptions): Promise<readonly ExplanationResult[]> {
-  const { resources, stop, observe } = options;
-  const { image, settings, out } = payload;
-  const { model } = await modelOf(payload, options);
-  const { engine, programs, finisher, storage, scratch, limits, memoryBytes } = resources;
-  return explainImage(
-    { uri: image.uri, key: image.key, open: (abortable) => openSource(image.uri, { ...storage, ...abortable }) },
-    settings,
-    {
-      engine,
-      programs,
-      finisher,
-      model,
-      output: openStore(out, storage),
-      scratch,
-      limits,
-      observe,
-      ...(memoryBytes === undefined ? {} : { memoryBytes }),
-    },
-    { signal: stop },
-  );
-}
-
-/** The model, kept for the jobs that follow. @throws {SlidelightError} `job-invalid` when it has changed. */
-async function modelOf({ model }: ImageJob, { resources, models }: JobOptions): Promise<LoadedModel> {
-  const known = models.get(model.sha256);
-  const loading = known ?? readModel(model.uri, { ...resources.storage, signal: resources.stopping });
-  if (known === undefined) {
-    models.set(model.sha256, loading);
-    const [oldest] = models.keys();
-    if (models.size > keptModels && oldest !== undefined) models.delete(oldest);
+    const { results } = progress;
+    for (const result of results) {
+      if (result.status === "failed") continue;
+      const { status, runId, method, output } = result;
+      log.info({ runId, status, method, output, seconds: (performance.now() - startedMs) / 1000 }, "image explained");
+    }
+    // What was done is skipped when the job is tried again.
+    const failed = results.find((result) => result.status === "failed");
+    if (failed !== undefined) throw failed.error;
+    if (begun) await outlastShards(held);
+    resources.metrics.image(results.every(({ status }) => status === "skipped") ? "skipped" : "done");
+    return results;
   }
-  try {
-    const loaded = await loading;
-    if (loaded.model.sha256 === model.sha256) return loaded;
-    throw new SlidelightError(
-      "job-invalid",
-      `Loading the model ${model.uri}: expected the one that was there when the job was made (SHA-256 ${model.sha256}), got ${loaded.model.sha256}. Enqueue again.`,
+}
+
+interface DividedImage {
+  readonly payload: ImageJob;
+  readonly progress: Extract<ImageProgress, { readonly kind: "divided" }>;
+  readonly queues: ImageQueues;
+}
+
+/** Adds missing shards, unless they are there, and gives the job up until they are done. Returns when they are already. */
+async function leaveToShards({ job, token, log }: HeldJob, { payload, progress, queues }: DividedImage): Promise<void> {
+  const { id: imageJobId = "" } = job;
+  const shards = progress.shards.map(({ precision, sweep, shard }): ShardJob => {
+    return { version: 1, imageJobId, image: payload, plan: `${progress.work}/${precision}`, sweep, shard };
+  });
+  const { attempts, backoff, priority } = job.opts;
+  for (let start = 0; start < shards.length; start += batch) {
+    await queues.shards.addBulk(
+      shards.slice(start, start + batch).map((data) => ({
+        name: "shard",
+        data,
+        opts: {
+          jobId: shardJobId(data),
+          parent: { id: imageJobId, queue: job.queueQualifiedName },
+          ...(attempts === undefined ? {} : { attempts }),
+          ...(backoff === undefined ? {} : { backoff }),
+          ...(priority === undefined ? {} : { priority }),
+          // Its file in the store says that a shard is done, its image's job that it failed.
+          removeOnComplete: true,
+          removeOnFail: true,
+          continueParentOnFailure: true,
+        },
+      })),
     );
-  } catch (error) {
-    models.delete(model.sha256);
-    throw error;
   }
+  log.info({ shards: shards.length, work: progress.work }, "image divided");
+  if (await job.moveToWaitingChildren(token)) throw new WaitingChildrenError();
 }
 
-/** Events as metrics, and now and then as the job's progress. */
-function observing(job: Job, { metrics }: ProcessorResources, log: Logger): Observe {
-  let tiles = 0;
-  let done = 0;
-  let saidMs = Number.NEGATIVE_INFINITY;
-  return (event: PipelineEvent) => {
-    metrics.observe(event);
-    if (event.kind === "warning") log.warn(event.message);
-    if (event.kind === "image-planned") tiles += event.tiles * event.sweeps;
-    if (event.kind === "tile-done") done += 1;
-    if (event.kind !== "tile-done" || (performance.now() - saidMs < progressMs && done < tiles)) return;
-    saidMs = performance.now();
-    const progress: ImageJobProgress = { done, tiles };
-    // Progress that can't be told is no reason to stop.
-    job.updateProgress({ ...progress }).catch((error: unknown) => log.debug({ err: error }, "progress not told"));
+/** A shard that failed for good fails its image, with the shard's own code and message. */
+async function throwChildFailure({ job }: HeldJob, { images, redis }: ImageQueues): Promise<void> {
+  const [reason] = Object.values(await job.getIgnoredChildrenFailures());
+  if (reason === undefined) return;
+  // BullMQ keeps it for as long as the job: a later attempt would fail of it again.
+  await redis.del(images.toKey(`${job.id ?? ""}:failed`));
+  await job.removeUnprocessedChildren();
+  const { code, message } = parseFailedReason(reason);
+  throw new ShardFailed({ code, message });
+}
+
+/**
+ * A job can't be completed while children of it are in the queue: shards that another worker computed, but could not say so
+ * before it was lost. Those that wait are removed; those that are held end by themselves, soon.
+ */
+async function outlastShards({ job, token }: HeldJob): Promise<void> {
+  await job.removeUnprocessedChildren();
+  if (await job.moveToWaitingChildren(token)) throw new WaitingChildrenError();
+}
+
+interface FailedOptions {
+  readonly resources: WorkerResources;
+  readonly queues: ImageQueues;
+}
+
+/** Into the job's log; after the last attempt beside the results, where it outlasts the queue. */
+export async function imageFailed(
+  { job, log }: Pick<HeldJob, "job" | "log">,
+  { code, message, last }: Failure & { readonly last: boolean },
+  { resources, queues }: FailedOptions,
+): Promise<void> {
+  const attempts = job.attemptsMade + 1;
+  await job.log(`${new Date().toISOString()} attempt ${attempts}: [${code}] ${message}`);
+  if (!last) return;
+  await job.removeUnprocessedChildren();
+  const { image, model, out, settings } = parseImageJob(job.data);
+  const store = openStore(out, resources.storage);
+  const { id: jobId = "" } = job;
+  const record: FailureRecord = {
+    schemaVersion: 1,
+    image,
+    model,
+    jobId,
+    methods: [...settings.methods],
+    targets: [...settings.targets],
+    code,
+    message,
+    attempts,
+    failedAt: new Date().toISOString(),
+    worker: resources.worker,
+    log: (await queues.images.getJobLogs(jobId)).logs,
   };
+  await store.put(failureKey(record), encodeFailureRecord(record), { contentType: "application/json" });
+  // Nobody goes on with its parts.
+  const work = imageJobProgressSchema.safeParse(job.progress).data?.work;
+  if (work !== undefined) await forgetWork(store, work);
+  log.debug({ key: failureKey(record) }, "failure written down");
+}
+
+/** What BullMQ itself fails, an image whose workers were all lost, no attempt of this worker tells of. */
+export function isLostForGood(job: Job | undefined, error: Error): job is Job {
+  return job !== undefined && job.finishedOn !== undefined && parseFailedReason(error.message).code === "worker-lost";
 }

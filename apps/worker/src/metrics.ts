@@ -7,17 +7,22 @@ export interface Metrics {
   readonly contentType: string;
   readonly observe: Observe;
   image(status: "done" | "skipped" | "failed" | "handed-back"): void;
+  shard(status: "computed" | "known" | "failed" | "handed-back"): void;
   failure(code: Failure["code"]): void;
   text(): Promise<string>;
 }
 
 /**
  * @param engine What this worker computes with.
- * @param queueCounts Jobs by state, asked for whenever the metrics are; `undefined` when the queue does not answer.
+ * @param options.queueCounts Jobs by queue and state, asked for whenever the metrics are; a queue that does not answer is left out.
+ * @param options.freeBytes Of the scratch folder's disk, when it is known.
  */
 export function openMetrics(
   engine: Pick<Engine, "name" | "provider" | "version" | "device">,
-  queueCounts: () => Promise<Readonly<Record<string, number>> | undefined>,
+  options: {
+    readonly queueCounts: () => Promise<Readonly<Record<"images" | "shards", Readonly<Record<string, number>>>>>;
+    readonly freeBytes: () => number | undefined;
+  },
 ): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
@@ -40,6 +45,12 @@ export function openMetrics(
     labelNames: ["status"],
     registers,
   });
+  const shards = new Counter({
+    name: "slidelight_shards_total",
+    help: "Shards of large images finished, by outcome; known ones were computed before.",
+    labelNames: ["status"],
+    registers,
+  });
   const failures = new Counter({
     name: "slidelight_failures_total",
     help: "Failed attempts, by code.",
@@ -48,14 +59,25 @@ export function openMetrics(
   });
   const queue = new Gauge({
     name: "slidelight_queue_jobs",
-    help: "Jobs of the queue, by state; the same from every worker.",
-    labelNames: ["state"],
+    help: "Jobs of the queues, by state; the same from every worker.",
+    labelNames: ["queue", "state"],
     registers,
     collect: async () => {
-      const counts = await queueCounts();
+      const counts = await options.queueCounts();
       // Old counts would be taken for those of now.
       queue.reset();
-      for (const [state, count] of Object.entries(counts ?? {})) queue.set({ state }, count);
+      for (const [name, states] of Object.entries(counts)) {
+        for (const [state, count] of Object.entries(states)) queue.set({ queue: name, state }, count);
+      }
+    },
+  });
+  const free = new Gauge({
+    name: "slidelight_scratch_free_bytes",
+    help: "Free space of the scratch folder's disk.",
+    registers,
+    collect: () => {
+      const bytes = options.freeBytes();
+      if (bytes !== undefined) free.set(bytes);
     },
   });
   const { name, provider, version, device } = engine;
@@ -66,6 +88,7 @@ export function openMetrics(
     registers,
   }).set({ engine: name, provider, version, device }, 1);
   for (const status of ["done", "skipped", "failed", "handed-back"]) images.inc({ status }, 0);
+  for (const status of ["computed", "known", "failed", "handed-back"]) shards.inc({ status }, 0);
   return {
     contentType: registry.contentType,
     observe: (event) => {
@@ -73,11 +96,13 @@ export function openMetrics(
         tiles.inc();
         pixels.inc(event.pixels);
         busy.inc(event.busySeconds);
-      } else if (event.kind === "stage-done") stages.inc({ stage: event.stage }, event.seconds);
+      } else if (event.kind === "probe-done") busy.inc(event.busySeconds);
+      else if (event.kind === "stage-done") stages.inc({ stage: event.stage }, event.seconds);
       else if (event.kind === "bytes-read") read.inc(event.bytes);
       else if (event.kind === "bytes-written") written.inc(event.bytes);
     },
     image: (status) => images.inc({ status }),
+    shard: (status) => shards.inc({ status }),
     failure: (code) => failures.inc({ code }),
     text: () => registry.metrics(),
   };

@@ -31,6 +31,19 @@ export function mergeStatistics(a: Statistic, b: Statistic): Statistic {
   throw new TypeError(`Statistics of kinds ${a.kind} and ${b.kind} cannot be merged.`);
 }
 
+/** What is known so far and what one more tile tells: statistics of the same id as one, in this order. */
+export function mergeTables(
+  known: ReadonlyMap<string, Statistic>,
+  tile: ReadonlyMap<string, Statistic>,
+): ReadonlyMap<string, Statistic> {
+  const merged = new Map(known);
+  for (const [id, statistic] of tile) {
+    const before = merged.get(id);
+    merged.set(id, before === undefined ? statistic : mergeStatistics(before, statistic));
+  }
+  return merged;
+}
+
 function mergeMaxima(a: StatisticOf<"max">, b: StatisticOf<"max">): StatisticOf<"max"> {
   const fromB = a.max.map((value, k) => {
     const other = at(b.max, k);

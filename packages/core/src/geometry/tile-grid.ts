@@ -12,7 +12,7 @@ export interface TileGrid {
 /** A grid whose cores are `tile` pixels a side, rounded up to a multiple of the stride. */
 export function tileGrid(image: Size, options: { readonly tile: number; readonly stride: number }): TileGrid {
   const side = Math.ceil(options.tile / options.stride) * options.stride;
-  return gridOf(image, { width: side, height: side });
+  return gridOfCores(image, { width: side, height: side });
 }
 
 /**
@@ -25,10 +25,11 @@ export function balancedTileGrid(image: Size, options: { readonly core: Size; re
     return Math.ceil(extent / count / options.stride) * options.stride;
   };
   const { core } = options;
-  return gridOf(image, { width: side(image.width, core.width), height: side(image.height, core.height) });
+  return gridOfCores(image, { width: side(image.width, core.width), height: side(image.height, core.height) });
 }
 
-function gridOf(image: Size, core: Size): TileGrid {
+/** A grid of cores of just this size. */
+export function gridOfCores(image: Size, core: Size): TileGrid {
   return { image, core, columns: Math.ceil(image.width / core.width), rows: Math.ceil(image.height / core.height) };
 }
 

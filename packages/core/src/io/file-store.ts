@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
 import type { BigIntStats } from "node:fs";
-import { link, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { link, mkdir, open, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { SlidelightError } from "../errors/slidelight-error.ts";
@@ -46,9 +46,22 @@ export function openFileStore(root: string): ObjectStore {
     delete: async (key) => {
       try {
         await rm(pathOf(key));
+        await removeEmptyFolders(root, keySegments(key).slice(0, -1));
       } catch (error) {
         if (isAbsent(error)) return;
         throw fileError(error, { operation: "Deleting", path: nameOf(key), otherwise: "output-unwritable" });
+      }
+    },
+    giveUpWrites: async (prefix) => {
+      const folder = join(root, ...prefixFolder(prefix));
+      try {
+        for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+          if (!entry.name.startsWith(temporaryPrefix)) continue;
+          await rm(join(entry.parentPath, entry.name), { force: true });
+        }
+      } catch (error) {
+        if (isAbsent(error)) return;
+        throw fileError(error, { operation: "Cleaning", path: folder, otherwise: "output-unwritable" });
       }
     },
   };
@@ -69,6 +82,18 @@ async function headOf(key: string, path: string): Promise<ObjectInfo | undefined
   const found = await statOf(path);
   if (found === undefined || !found.isFile()) return undefined;
   return { key, size: Number(found.size), etag: fileEtag(found), modifiedMs: Number(found.mtimeMs) };
+}
+
+/** An object store has no folders: one that holds nothing any more is not there. */
+async function removeEmptyFolders(root: string, segments: readonly string[]): Promise<void> {
+  for (let depth = segments.length; depth > 0; depth -= 1) {
+    try {
+      await rmdir(join(root, ...segments.slice(0, depth)));
+    } catch {
+      // It holds something, or somebody else was faster.
+      return;
+    }
+  }
 }
 
 /**
@@ -101,7 +126,12 @@ async function putAtomically(
   const temporary = join(folder, `${temporaryPrefix}${randomUUID()}`);
   try {
     await makeFolder(folder);
-    await write(temporary);
+    await write(temporary).catch(async (error: unknown) => {
+      if (!isAbsent(error)) throw error;
+      // A delete found the folder empty meanwhile, and removed it.
+      await makeFolder(folder);
+      await write(temporary);
+    });
     signal?.throwIfAborted();
     // A hard link fails when its goal exists, which a rename does not.
     if (ifAbsent) await link(temporary, path);

@@ -33,4 +33,9 @@ export interface ObjectStore {
   list(prefix: string, options?: Abortable & { readonly after?: string }): AsyncGenerator<ObjectInfo>;
   /** Absent is no error. */
   delete(key: string, options?: Abortable): Promise<void>;
+  /**
+   * Removes what writes below a prefix left behind that were begun and never finished, because their process was killed:
+   * temporary files, parts of uploads. Whoever still writes there fails, and may try again.
+   */
+  giveUpWrites(prefix: string, options?: Abortable): Promise<void>;
 }

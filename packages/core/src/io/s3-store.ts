@@ -1,8 +1,20 @@
 import { randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
-import { DeleteObjectCommand, HeadObjectCommand, ListObjectsV2Command, PutObjectCommand } from "@aws-sdk/client-s3";
-import type { HeadObjectCommandOutput, PutObjectCommandInput, S3Client } from "@aws-sdk/client-s3";
+import {
+  AbortMultipartUploadCommand,
+  DeleteObjectCommand,
+  HeadObjectCommand,
+  ListMultipartUploadsCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+} from "@aws-sdk/client-s3";
+import type {
+  HeadObjectCommandOutput,
+  ListMultipartUploadsCommandOutput,
+  PutObjectCommandInput,
+  S3Client,
+} from "@aws-sdk/client-s3";
 import { Upload } from "@aws-sdk/lib-storage";
 import { SlidelightError } from "../errors/slidelight-error.ts";
 import type { Abortable } from "./byte-source.ts";
@@ -82,7 +94,48 @@ export function openS3Store(options: {
         throw s3Error(error, { operation: "Deleting", uri: s3Uri(address), signal });
       }
     },
+    giveUpWrites: (prefix, { signal } = {}) => {
+      prefixFolder(prefix);
+      return abortUploads(client, { bucket, prefix: base + prefix, uri: `${uri}/${prefix}`, signal });
+    },
   };
+}
+
+/** Parts of uploads that were never completed cost money, and nobody sees them. */
+async function abortUploads(
+  client: S3Client,
+  {
+    bucket,
+    prefix,
+    uri,
+    signal,
+  }: Abortable & { readonly bucket: string; readonly prefix: string; readonly uri: string },
+): Promise<void> {
+  let marker: { readonly KeyMarker?: string; readonly UploadIdMarker?: string } | undefined = {};
+  const options = { ...(signal && { abortSignal: signal }) };
+  try {
+    while (marker !== undefined) {
+      const page: ListMultipartUploadsCommandOutput = await client.send(
+        new ListMultipartUploadsCommand({ Bucket: bucket, Prefix: prefix, ...marker }),
+        options,
+      );
+      for (const { Key, UploadId } of page.Uploads ?? []) {
+        await client.send(new AbortMultipartUploadCommand({ Bucket: bucket, Key, UploadId }), options);
+      }
+      const { IsTruncated, NextKeyMarker, NextUploadIdMarker } = page;
+      marker =
+        IsTruncated === true && NextKeyMarker !== undefined
+          ? {
+              KeyMarker: NextKeyMarker,
+              ...(NextUploadIdMarker !== undefined && { UploadIdMarker: NextUploadIdMarker }),
+            }
+          : undefined;
+    }
+  } catch (error) {
+    // Its own owner was faster.
+    if (statusOf(error) === 404 && !(error instanceof Error && error.name === "NoSuchBucket")) return;
+    throw s3Error(error, { operation: "Giving up uploads below", uri, signal });
+  }
 }
 
 async function headOf(

@@ -82,8 +82,24 @@ function candidates(
   return [...new Map(kept.map((grid) => [`${grid.columns}x${grid.rows}`, grid] as const)).values()];
 }
 
+/** FLOP a second of the CPU that the costs were measured on. */
+const cpuFlops = 1.9e11;
+
+/** How many times as fast as that CPU in float32 an engine may be. */
+function speedOf({ engine, precision }: TileMemory): number {
+  return (engine.memoryBytes === undefined ? 1 : acceleratorSpeed) * (precision === "float32" ? 1 : 2);
+}
+
+/** Pixels of tile cores a second, of one sweep, before anything was measured; within a small factor. */
+export function estimatedSpeed(explanation: SweepPlan, options: TileMemory & { readonly grid: TileGrid }): number {
+  const { image } = options.grid;
+  const flops = totalOf(tileGrowth(explanation).flops, options.grid) / explanation.sweeps.length;
+  return (image.width * image.height * cpuFlops * speedOf(options)) / flops;
+}
+
 /** Of all sweeps of the image, in FLOP. */
-function costOf(grid: TileGrid, growth: TileGrowth, { engine, precision }: TileMemory): number {
+function costOf(grid: TileGrid, growth: TileGrowth, options: TileMemory): number {
+  const { engine } = options;
   const { core, columns, rows } = grid;
   const kinds = Math.min(3, columns) * Math.min(3, rows);
   const fresh = largestOf(growth.bytes, grid) * engine.overhead;
@@ -91,6 +107,5 @@ function costOf(grid: TileGrid, growth: TileGrowth, { engine, precision }: TileM
     kinds * (fresh * costs.freshByte + costs.program) +
     tileCount(grid) * costs.tile +
     core.width * core.height * costs.firstPixel;
-  const speed = (engine.memoryBytes === undefined ? 1 : acceleratorSpeed) * (precision === "float32" ? 1 : 2);
-  return totalOf(growth.flops, grid) + beside * speed;
+  return totalOf(growth.flops, grid) + beside * speedOf(options);
 }

@@ -1,14 +1,14 @@
 import { setMaxListeners } from "node:events";
-import { join } from "node:path";
 import type { Precision } from "../engine/engine.ts";
-import type { Abortable } from "../io/byte-source.ts";
-import { computeRuns } from "./compute-runs.ts";
-import type { ComputedRuns } from "./compute-runs.ts";
+import { computeRuns, computingHere } from "./compute-runs.ts";
+import type { ComputedRuns, OnMissing } from "./compute-runs.ts";
 import type { ImageWork } from "./image-work.ts";
-import { planTiles } from "./plan-runs.ts";
 import type { TilePlan } from "./plan-runs.ts";
 import { probePrecision, requestedPrecision } from "./probe-precision.ts";
 import type { PrecisionChoice } from "./probe-precision.ts";
+import { prepareWork } from "./shards/prepare-work.ts";
+import type { PreparedWork, PrepareOptions } from "./shards/prepare-work.ts";
+import { writeKnown } from "./shards/known-statistics.ts";
 
 /** Runs that were computed together, in one precision and on the same tiles. */
 export interface ComputedGroup extends Pick<TilePlan, "grid" | "tissue">, ComputedRuns {
@@ -16,61 +16,126 @@ export interface ComputedGroup extends Pick<TilePlan, "grid" | "tissue">, Comput
   readonly choices: ReadonlyMap<string, PrecisionChoice>;
 }
 
-export interface ComputeGroupsOptions extends Abortable {
-  /** Folder of the caller's for tiles. */
+/** One shard that is to be computed by others. */
+export interface ShardReference {
+  readonly precision: Precision;
+  readonly sweep: number;
+  readonly shard: number;
+}
+
+export type Computed =
+  | { readonly kind: "computed"; readonly groups: readonly ComputedGroup[] }
+  | { readonly kind: "left"; readonly shards: readonly ShardReference[] };
+
+export interface ComputeGroupsOptions extends Omit<PrepareOptions, "precision"> {
+  /** Folder of the caller's for files. */
   readonly folder: string;
 }
 
 type Runs = TilePlan["runs"];
 
-/**
- * Computes the runs in the precision that was asked for while its error is measured: the engine has work from the
- * start. Where the error turns out too large, these tiles are dropped, and the runs are computed anew, each in the
- * precision that suits it.
- */
-export async function computeGroups(
-  work: ImageWork,
-  runs: Runs,
-  { folder, signal }: ComputeGroupsOptions,
-): Promise<readonly ComputedGroup[]> {
+/** Computes the runs, each in the precision that suits it, or says which shards others should compute first. */
+export async function computeGroups(work: ImageWork, options: ComputeGroupsOptions): Promise<Computed> {
   const requested = requestedPrecision(work);
-  const plan = await planTiles(work, runs, { precision: requested, signal });
+  const prepared = await prepareWork(work, { ...options, precision: requested });
+  return prepared.distributed
+    ? computeElsewhere(work, prepared, { ...options, requested })
+    : computeHere(work, prepared, { ...options, requested });
+}
+
+interface GroupOptions extends ComputeGroupsOptions {
+  readonly requested: Precision;
+}
+
+/**
+ * Computes in the precision that was asked for while its error is measured: the engine has work from the start. Where the error
+ * turns out too large, these tiles are dropped, and the runs are computed anew, each in the precision that suits it.
+ */
+async function computeHere(work: ImageWork, prepared: PreparedWork, options: GroupOptions): Promise<Computed> {
+  const { requested, folder, signal } = options;
+  const { runs, grid, tissue } = prepared.tiles;
+  observePlan(work, prepared);
   const tooCoarse = new AbortController();
   const either = AbortSignal.any(signal === undefined ? [tooCoarse.signal] : [signal, tooCoarse.signal]);
   // Every read in flight listens to it.
   setMaxListeners(0, either);
   // The probe asks the engine first.
-  const choosing = probePrecision(work, plan, { requested, signal });
-  const computing = computeRuns(work, plan, { precision: requested, folder: join(folder, requested), signal: either });
+  const choosing = probePrecision(work, prepared.tiles, { requested, signal });
+  const computing = computeRuns(work, { ...prepared, folder, signal: either }, computingHere(work, { signal: either }));
   const ended = Promise.allSettled([computing]);
   try {
     const choices = await choosing;
     if (runs.every(({ id }) => choices.get(id)?.used === requested)) {
-      const { grid, tissue } = plan;
-      return [{ grid, tissue, choices, ...(await computing) }];
+      return { kind: "computed", groups: [{ grid, tissue, choices, ...complete(await computing) }] };
     }
     tooCoarse.abort();
     await ended;
     const groups: ComputedGroup[] = [];
-    for (const { used, members } of byPrecision(runs, choices)) {
-      const tiles = await planTiles(work, members, { precision: used, signal });
-      const { grid, tissue } = tiles;
-      const computed = await computeRuns(work, tiles, { precision: used, folder: join(folder, used), signal });
-      groups.push({ grid, tissue, choices, ...computed });
+    for (const group of await prepareGroups(work, { ...options, runs, choices })) {
+      observePlan(work, group);
+      const computed = await computeRuns(work, { ...group, folder, signal }, computingHere(work, { signal }));
+      const { grid, tissue } = group.tiles;
+      groups.push({ grid, tissue, choices, ...complete(computed) });
     }
-    return groups;
+    return { kind: "computed", groups };
   } finally {
     tooCoarse.abort();
     await ended;
   }
 }
 
-function byPrecision(
-  runs: Runs,
-  choices: ReadonlyMap<string, PrecisionChoice>,
-): readonly { readonly used: Precision; readonly members: Runs }[] {
-  return (["float32", "bfloat16", "float16"] as const).flatMap((used) => {
-    const [first, ...rest] = runs.filter(({ id }) => choices.get(id)?.used === used);
-    return first === undefined ? [] : [{ used, members: [first, ...rest] as const }];
+/** Says which shards are missing; once none is, what they tell together. */
+async function computeElsewhere(work: ImageWork, prepared: PreparedWork, options: GroupOptions): Promise<Computed> {
+  const { requested, folder, signal } = options;
+  const { runs } = prepared.tiles;
+  const choices = await probePrecision(work, prepared.tiles, { requested, signal });
+  const suits = runs.every(({ id }) => choices.get(id)?.used === requested);
+  const prepareds = suits ? [prepared] : await prepareGroups(work, { ...options, runs, choices });
+  const shards: ShardReference[] = [];
+  const leave: OnMissing = async ({ plan, sweep, shards: missing, known, store }) => {
+    await writeKnown(store, { precision: plan.precision, sweep, known, signal });
+    for (const shard of missing) shards.push({ precision: plan.precision, sweep, shard });
+    return "left";
+  };
+  const groups: ComputedGroup[] = [];
+  for (const group of prepareds) {
+    const computed = await computeRuns(work, { ...group, folder, signal }, leave);
+    const { grid, tissue } = group.tiles;
+    if (computed !== undefined) groups.push({ grid, tissue, choices, ...computed });
+  }
+  return shards.length > 0 ? { kind: "left", shards } : { kind: "computed", groups };
+}
+
+interface RegroupOptions extends GroupOptions {
+  readonly choices: ReadonlyMap<string, PrecisionChoice>;
+}
+
+/** The runs again, grouped by the precision that suits them. */
+async function prepareGroups(work: ImageWork, options: RegroupOptions): Promise<readonly PreparedWork[]> {
+  const groups: PreparedWork[] = [];
+  for (const precision of ["float32", "bfloat16", "float16"] as const) {
+    const [first, ...rest] = options.runs.filter(({ id }) => options.choices.get(id)?.used === precision);
+    if (first === undefined) continue;
+    groups.push(await prepareWork(work, { ...options, precision, runs: unmasked([first, ...rest], options) }));
+  }
+  return groups;
+}
+
+/** As they were planned before tiles were left out: other tiles may be now. */
+function unmasked([first, ...rest]: Runs, { runOf }: RegroupOptions): Runs {
+  return [runOf(first.id), ...rest.map(({ id }) => runOf(id))];
+}
+
+function observePlan({ level, observe }: ImageWork, { tiles, plan }: PreparedWork): void {
+  observe({
+    kind: "image-planned",
+    tiles: tiles.tissue.tiles.length,
+    sweeps: plan.sweeps.length,
+    pixels: level.width * level.height,
   });
+}
+
+function complete(computed: ComputedRuns | undefined): ComputedRuns {
+  if (computed === undefined) throw new RangeError("All shards were computed here.");
+  return computed;
 }

@@ -1,119 +1,111 @@
-import { join } from "node:path";
-import type { Precision } from "../engine/engine.ts";
 import type { Outcome, StatisticTable } from "../explain/explanation.ts";
-import { joinExplanations } from "../explain/join.ts";
 import type { Scale } from "../format/output/assemble-map.ts";
-import { openTileScratch } from "../format/output/tile-scratch.ts";
-import type { ScratchTile } from "../format/output/tile-scratch.ts";
-import { openThumbnail } from "../format/output/thumbnail.ts";
-import type { WritePreview } from "../format/output/preview.ts";
-import type { TileGrid } from "../geometry/tile-grid.ts";
+import type { StoredPart, StoredTile } from "../format/output/shard-file.ts";
+import { drawThumbnail } from "../format/output/thumbnail.ts";
+import type { Thumbnail, ThumbnailPart } from "../format/output/thumbnail.ts";
 import type { Abortable } from "../io/byte-source.ts";
-import { imageSweep } from "./image-sweep.ts";
+import { thumbnailOf } from "./image-sweep.ts";
 import type { ImageWork } from "./image-work.ts";
+import { jointOf } from "./plan-runs.ts";
 import type { PlannedRun, TilePlan } from "./plan-runs.ts";
-import { runSweep } from "./run-sweep.ts";
-import type { MapRanges, SweepRun } from "./run-sweep.ts";
-import { stopwatch } from "./stopwatch.ts";
+import { collectSweep, distinctParts, fetchTiles } from "./shards/collect-shards.ts";
+import type { CollectedSweep } from "./shards/collect-shards.ts";
+import { computeShards } from "./shards/compute-shards.ts";
+import type { ComputeShards } from "./shards/compute-shards.ts";
+import type { ShardStore } from "./shards/shard-store.ts";
+import { shardName, sweepPrefix } from "./shards/work-plan.ts";
+import type { WorkPlan } from "./shards/work-plan.ts";
 
-/** A run whose tiles are all computed and rest in the scratch folder. */
+/** A run whose tiles are all computed and rest in local files. */
 export interface ComputedRun {
   readonly run: PlannedRun;
   readonly outcome: Outcome;
   /** Smallest and largest value of its map. */
   readonly scale: Scale;
-  readonly tiles: readonly ScratchTile[];
+  readonly tiles: readonly StoredTile[];
 }
 
 export interface ComputedRuns {
   readonly runs: readonly ComputedRun[];
-  /** Visits to every tile. */
-  readonly sweeps: number;
   /** The image, small, for previews. */
-  readonly thumbnail: WritePreview["thumbnail"];
+  readonly thumbnail: Thumbnail;
+  /** Parts of the image that could not be read, and were taken as white. */
+  readonly unreadable: readonly StoredPart[];
 }
 
 export interface ComputeOptions extends Abortable {
-  readonly precision: Precision;
-  /** Folder of the caller's for tiles. */
+  readonly tiles: TilePlan;
+  readonly plan: WorkPlan;
+  readonly store: ShardStore;
+  /** Folder of the caller's for files. */
   readonly folder: string;
 }
 
-/** Longest side of the picture that a preview is made of. */
-const thumbnailSide = 1000;
+/** Shards that nobody has computed yet, of the first sweep that is not complete. */
+export type MissingShards = Omit<ComputeShards, keyof Abortable>;
 
-/** Computes all runs in the same visits to the tiles: what they share, such as the forward pass, is computed once. */
+/** What becomes of missing shards: they are there afterwards, or somebody else computes them. */
+export type OnMissing = (missing: MissingShards) => Promise<"computed" | "left">;
+
+/**
+ * Computes all runs in the same visits to the tiles: what they share, such as the forward pass, is computed once. Sweep by
+ * sweep: shards that are there are not computed again.
+ * @returns `undefined` when shards were left to others.
+ */
 export async function computeRuns(
   work: ImageWork,
-  { grid, tissue, runs }: TilePlan,
-  { precision, folder, signal }: ComputeOptions,
-): Promise<ComputedRuns> {
-  const { level, observe } = work;
-  const timed = stopwatch(observe);
-  const [first, ...rest] = runs;
-  const joint = joinExplanations([first.explanation, ...rest.map(({ explanation }) => explanation)]);
-  observe({
-    kind: "image-planned",
-    tiles: tissue.tiles.length,
-    sweeps: joint.sweeps.length,
-    pixels: level.width * level.height,
-  });
-  const scratch = await openTileScratch(join(folder, "tiles"));
-  const canvas = openThumbnail(level, { maxSide: thumbnailSide, alignment: alignmentOf(grid) });
-  let statistics: StatisticTable = new Map();
+  { tiles, plan, store, folder, signal }: ComputeOptions,
+  onMissing: OnMissing,
+): Promise<ComputedRuns | undefined> {
+  const joint = jointOf(tiles.runs);
+  const thumbnail: ThumbnailPart[] = [];
+  const unreadable: StoredPart[] = [];
+  const maps = new Map<string, readonly StoredTile[]>();
   const ranges = new Map<string, Scale>();
-  for (let index = 0; index < joint.sweeps.length; index += 1) {
-    const sweep: SweepRun = {
-      ...imageSweep(work, { precision, signal }),
-      plan: joint,
-      index,
-      grid,
-      tissue,
-      programs: work.programs,
-      programKey: programKeyOf(work, { runs, complete: tissue.complete }),
-      observe,
-      store: (tile, map, values, core) => timed("scratch", () => scratch.put(map, tile, core, values)),
-      // The picture is made in the first sweep.
-      ...(index === 0 ? { see: canvas.add } : {}),
-    };
-    const swept: { readonly statistics: StatisticTable; readonly ranges: MapRanges } = await runSweep(
-      sweep,
-      statistics,
-    );
-    statistics = swept.statistics;
-    for (const [map, range] of swept.ranges) ranges.set(map, range);
+  let known: StatisticTable = new Map();
+  for (const [sweep, { maps: requested }] of joint.sweeps.entries()) {
+    const shards = await missingShards(store, { plan, sweep, signal });
+    if (shards.length > 0) {
+      const missing = { joint, tiles, plan, sweep, shards, known, store, folder };
+      if ((await onMissing(missing)) === "left") return undefined;
+    }
+    const collected: CollectedSweep = await collectSweep({ store, plan, sweep, known, signal });
+    known = collected.statistics;
+    thumbnail.push(...collected.thumbnail);
+    unreadable.push(...collected.unreadable);
+    if (requested.length === 0) continue;
+    for (const [map, range] of collected.ranges) ranges.set(map, range);
+    for (const [map, list] of await fetchTiles(collected, { store, plan, sweep, folder, signal })) maps.set(map, list);
   }
   return {
-    sweeps: joint.sweeps.length,
-    thumbnail: canvas.finish(),
-    runs: runs.map((run, index): ComputedRun => {
-      const outcome = joint.outcome(index, statistics);
+    unreadable: distinctParts(unreadable),
+    thumbnail: drawThumbnail(thumbnailOf(work, tiles.grid).scale, thumbnail),
+    runs: tiles.runs.map((run, index): ComputedRun => {
+      const outcome = joint.outcome(index, known);
       const scale = ranges.get(outcome.map);
-      if (scale === undefined) throw new RangeError(`No tile of the map "${outcome.map}" was computed.`);
-      return { run, outcome, scale, tiles: scratch.tilesOf(outcome.map) };
+      const stored = maps.get(outcome.map);
+      if (scale === undefined || stored === undefined)
+        throw new RangeError(`No tile of the map "${outcome.map}" was computed.`);
+      return { run, outcome, scale, tiles: stored };
     }),
   };
 }
 
-/** The largest power of two that every core's corner is a multiple of. */
-function alignmentOf({ core, columns, rows }: TileGrid): number {
-  let alignment = 4096;
-  while (
-    alignment > 1 &&
-    ((columns > 1 && core.width % alignment !== 0) || (rows > 1 && core.height % alignment !== 0))
-  ) {
-    alignment /= 2;
-  }
-  return alignment;
+/** Computes missing shards here. */
+export function computingHere(work: ImageWork, { signal }: Abortable): OnMissing {
+  return async (missing) => {
+    await computeShards(work, { ...missing, signal });
+    return "computed";
+  };
 }
 
-/** Names everything that a tile's program depends on, besides the sweep, the precision and the tile's place. */
-function programKeyOf(
-  work: ImageWork,
-  { runs, complete }: { readonly runs: readonly PlannedRun[]; readonly complete: boolean },
-): string {
-  const { resources, settings, level, mean, std, slide } = work;
-  const explained = runs.map(({ method, target }) => `${method}:${target}`);
-  const parts = [resources.model.sha256, level.width, level.height, slide.samples, settings.layer ?? "", ...explained];
-  return [...parts, complete, mean.join(), std.join()].join("/");
+interface MissingOptions extends Abortable {
+  readonly plan: WorkPlan;
+  readonly sweep: number;
+}
+
+async function missingShards(store: ShardStore, { plan, sweep, signal }: MissingOptions): Promise<readonly number[]> {
+  const names = await store.names(sweepPrefix(plan.precision, sweep), { signal });
+  const shards = plan.sweeps[sweep]?.shards ?? [];
+  return [...shards.keys()].filter((shard) => !names.has(shardName(plan.precision, sweep, shard)));
 }

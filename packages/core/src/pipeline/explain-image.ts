@@ -1,29 +1,44 @@
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { SlidelightError } from "../errors/slidelight-error.ts";
-import { openImage } from "../format/images/open-image.ts";
-import { levelForResolution } from "../format/images/choose-level.ts";
-import type { ImageLevel, SlideImage } from "../format/image.ts";
 import { commitRun, describeOutputs } from "../format/output/commit.ts";
 import { openFinisher } from "../format/output/finish.ts";
 import type { Abortable } from "../io/byte-source.ts";
-import { observed } from "../io/observed.ts";
-import { networkFor } from "../model/network.ts";
 import { computeGroups } from "./compute-groups.ts";
+import type { ComputedGroup, ShardReference } from "./compute-groups.ts";
 import type { ExplanationResources, ImageReference, ImageWork } from "./image-work.ts";
 import { manifestOf } from "./manifest-of.ts";
+import { openWork } from "./open-work.ts";
 import { planRuns } from "./plan-runs.ts";
-import type { PlannedRun } from "./plan-runs.ts";
-import { openProgramCache } from "./program-cache.ts";
-import type { ExplanationResult, ExplanationSettings } from "./settings.ts";
+import type { PlannedRun, RunPlan } from "./plan-runs.ts";
+import type { ExplanationSettings, ExplanationResult } from "./settings.ts";
+import { checkpointLimits } from "./shards/plan-shards.ts";
+import type { ShardPlace } from "./shards/prepare-work.ts";
+import { openShardFolder, openShardObjects } from "./shards/shard-store.ts";
+import { workIdOf, workKey } from "./shards/work-place.ts";
+import type { ShardLimits } from "./shards/plan-shards.ts";
 import { stopwatch, summed } from "./stopwatch.ts";
 import { writeResults } from "./write-results.ts";
 import type { FinishedRun } from "./write-results.ts";
 
+/** How an image is shared among workers. */
+export interface SharedWork {
+  /** How large a shard is; an image of a single one is computed by who asks. */
+  readonly limits: ShardLimits;
+  /** Whether somebody may have begun the image already. */
+  readonly begun: boolean;
+}
+
+export type ImageProgress =
+  /** One result for each method and target, in that order. */
+  | { readonly kind: "explained"; readonly results: readonly ExplanationResult[] }
+  /** These shards must be computed by `explainShard` before the image can go on. */
+  | { readonly kind: "divided"; readonly work: string; readonly shards: readonly ShardReference[] };
+
 /**
  * Explains one image: one result for each method and target, in that order. A result whose manifest is there already is
  * skipped; one whose method or target does not suit the model, or that could not be written, has failed and leaves the
- * others alone.
+ * others alone. What was computed before a crash or an abort rests in the folder of parts, and is gone on with.
  * @throws {SlidelightError} For the image, the model or the engine; nothing half-written is visible then. The signal's
  * reason when it is aborted.
  */
@@ -33,107 +48,159 @@ export async function explainImage(
   resources: ExplanationResources,
   { signal }: Abortable = {},
 ): Promise<readonly ExplanationResult[]> {
+  const progress = await again(() => workOn(image, { settings, resources, signal }));
+  if (progress.kind === "explained") return progress.results;
+  throw new RangeError("Shards are computed here.");
+}
+
+/**
+ * Takes an image as far as one worker can: explains it when it is small, else says which shards are missing, and once none is,
+ * assembles and commits the results. Everything that it needs to know rests in the output store, so that any worker may go
+ * on, any number of times.
+ * @throws {SlidelightError} As `explainImage`.
+ */
+export function advanceImage(
+  image: ImageReference,
+  settings: ExplanationSettings,
+  resources: ExplanationResources,
+  options: Abortable & { readonly shared: SharedWork },
+): Promise<ImageProgress> {
+  return again(() => workOn(image, { settings, resources, ...options }));
+}
+
+/** Shards that another worker removed, because it had finished the image, or that were damaged: the image is looked at once more. */
+async function again<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof SlidelightError) || error.code !== "shard-invalid") throw error;
+    return work();
+  }
+}
+
+interface WorkOnOptions extends Abortable {
+  readonly settings: ExplanationSettings;
+  readonly resources: ExplanationResources;
+  readonly shared?: SharedWork;
+}
+
+async function workOn(image: ImageReference, options: WorkOnOptions): Promise<ImageProgress> {
+  const { settings, resources, shared, signal } = options;
   const startedAt = new Date();
   const { observe, seconds } = summed(resources.observe ?? ((): void => undefined));
-  const timed = stopwatch(observe);
-  await using slide = await timed("open", async () => {
-    const source = observed(await image.open({ signal }), (bytes) => observe({ kind: "bytes-read", bytes }));
-    return openImage(image.uri, source, {
-      scratch: resources.scratch,
-      signal,
-      ...(resources.limits === undefined ? {} : { limits: resources.limits }),
-    });
-  });
-  await using ownPrograms = resources.programs === undefined ? openProgramCache(resources.engine) : undefined;
-  const programs = resources.programs ?? ownPrograms;
-  if (programs === undefined) throw new RangeError("A program cache was just opened.");
-  const level = chooseLevel(slide, settings);
-  const mean = settings.mean ?? resources.model.mean ?? ([0, 0, 0] as const);
-  const std = settings.std ?? resources.model.std ?? ([1, 1, 1] as const);
-  const network = networkFor(resources.model, level, { samples: slide.samples, mean, std });
-  const work: ImageWork = { image, settings, resources, slide, level, network, mean, std, programs, observe };
-
+  await using work = await openWork(image, { settings, resources, observe, signal });
   const plans = await planRuns(work);
-  // What is asked for twice is made once.
-  const asked = new Map(plans.flatMap((plan) => (plan.kind === "run" ? [[plan.run.id, plan.run] as const] : [])));
-  const results = new Map<string, ExplanationResult>();
-  const [first, ...rest] = asked.values();
-  if (first !== undefined) {
-    const made = await makeRuns(work, [first, ...rest], { startedAt, seconds, signal });
-    for (const [id, result] of made) results.set(id, result);
-  }
-  const told = new Set<string>();
-  return plans.map((plan): ExplanationResult => {
-    if (plan.kind === "known") return plan.result;
-    const result = results.get(plan.run.id);
-    if (result === undefined) throw new RangeError("A run was planned, but neither done nor failed.");
-    const again = told.has(plan.run.id);
-    told.add(plan.run.id);
-    return again && result.status === "done" ? { ...result, status: "skipped" } : result;
-  });
-}
-
-interface MakeOptions extends Abortable {
-  readonly startedAt: Date;
-  /** Time of each stage so far. */
-  readonly seconds: Readonly<Record<string, number>>;
-}
-
-/** Computes, writes and commits runs. @returns By run id. */
-async function makeRuns(
-  work: ImageWork,
-  runs: readonly [PlannedRun, ...PlannedRun[]],
-  { startedAt, seconds, signal }: MakeOptions,
-): Promise<ReadonlyMap<string, ExplanationResult>> {
-  const { resources } = work;
-  const timed = stopwatch(work.observe);
+  const asked = new Map(plans.flatMap((plan) => (plan.kind === "run" ? [[plan.id, plan] as const] : [])));
+  const id = workIdOf(work, [...asked.keys()]);
+  observe({ kind: "work-begun", work: id, runs: [...asked.keys()] });
   await mkdir(resources.scratch, { recursive: true });
   const folder = await mkdtemp(join(resources.scratch, "run-"));
-  await using ownFinisher = resources.finisher === undefined ? openFinisher() : undefined;
-  const finisher = resources.finisher ?? ownFinisher;
-  if (finisher === undefined) throw new RangeError("A finisher was just opened.");
   try {
+    const place = placeOf(work, { id, folder, shared });
     const results = new Map<string, ExplanationResult>();
-    for (const group of await computeGroups(work, runs, { folder, signal })) {
-      for (const { run, outcome, scale, tiles } of group.runs) {
-        const { method, target, id, key, output } = run;
-        const precision = group.choices.get(id);
-        if (precision === undefined) throw new RangeError("Every run has a precision.");
-        try {
-          const finished: FinishedRun = { ...work, ...group, ...run, precision, outcome, scale };
-          const written = join(folder, id);
-          await timed("assemble", () =>
-            writeResults(finished, { folder: written, finisher, tiles, thumbnail: group.thumbnail }, { signal }),
-          );
-          const manifest = manifestOf(finished, {
-            outputs: await describeOutputs(written),
-            startedAt,
-            seconds: { ...seconds, total: (Date.now() - startedAt.getTime()) / 1000 },
-          });
-          await timed("commit", () => commitRun({ store: resources.output, key, folder: written, manifest, signal }));
-          for (const { bytes } of manifest.outputs) work.observe({ kind: "bytes-written", bytes });
-          results.set(id, { status: "done", runId: id, method, target: outcome.target.label, output });
-        } catch (error) {
-          if (signal?.aborted === true || !(error instanceof SlidelightError)) throw error;
-          results.set(id, { status: "failed", method, target, error });
-        }
-      }
+    // What is asked for twice is made once.
+    const [first, ...rest] = [...asked.values()].filter(({ known }) => known === undefined).map(({ plan }) => plan());
+    if (first !== undefined) {
+      const runOf = (run: string): PlannedRun => plannedRun(asked.get(run));
+      const computed = await computeGroups(work, { place, runs: [first, ...rest], runOf, folder, signal });
+      if (computed.kind === "left") return { kind: "divided", work: id, shards: computed.shards };
+      const made = await writeGroups(work, computed.groups, { folder, startedAt, seconds, signal });
+      for (const [run, result] of made) results.set(run, result);
     }
-    return results;
+    // What failed may be tried again, and goes on from the parts; else nothing needs them any more.
+    const all = resultsOf(plans, results);
+    const done = all.every(({ status }) => status !== "failed");
+    if (done && (first !== undefined || place.begun)) await place.kept.clear();
+    return { kind: "explained", results: all };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-function chooseLevel(slide: SlideImage, settings: ExplanationSettings): ImageLevel {
-  const index =
-    settings.micronsPerPixel === undefined
-      ? (settings.level ?? 0)
-      : levelForResolution(slide, settings.micronsPerPixel);
-  const level = slide.levels[index];
-  if (level !== undefined) return level;
-  throw new SlidelightError(
-    "usage",
-    `Choosing level ${settings.level} of ${slide.uri}: expected 0 to ${slide.levels.length - 1}, the image has ${slide.levels.length} level${slide.levels.length === 1 ? "" : "s"}.`,
-  );
+function plannedRun(plan: Extract<RunPlan, { readonly kind: "run" }> | undefined): PlannedRun {
+  if (plan === undefined)
+    throw new RangeError("A plan names runs that were not asked for, though its name says otherwise.");
+  return plan.plan();
+}
+
+function resultsOf(
+  plans: readonly RunPlan[],
+  made: ReadonlyMap<string, ExplanationResult>,
+): readonly ExplanationResult[] {
+  const told = new Set<string>();
+  return plans.map((plan): ExplanationResult => {
+    if (plan.kind === "unsuitable") return plan.result;
+    const result = plan.known ?? made.get(plan.id);
+    if (result === undefined) throw new RangeError("A run was planned, but neither done nor failed.");
+    const again = told.has(plan.id);
+    told.add(plan.id);
+    return again && result.status === "done" ? { ...result, status: "skipped" } : result;
+  });
+}
+
+interface PlaceOptions {
+  readonly id: string;
+  readonly folder: string;
+  readonly shared: SharedWork | undefined;
+}
+
+/** Of a shared image, parts that took less than this share of a shard are not worth a store's requests. */
+const keptShare = 1 / 4;
+
+function placeOf({ resources }: ImageWork, { id, folder, shared }: PlaceOptions): ShardPlace {
+  const fleeting = openShardFolder(join(folder, "parts"));
+  if (shared !== undefined) {
+    const kept = openShardObjects(resources.output, workKey(id));
+    const { limits, begun } = shared;
+    return { kept, fleeting, keepSeconds: limits.seconds * keptShare, begun, limits, distribute: true };
+  }
+  const kept = openShardFolder(join(resources.parts ?? resources.scratch, `work-${id}`));
+  return { kept, fleeting, keepSeconds: 0, begun: true, limits: checkpointLimits, distribute: false };
+}
+
+interface WriteOptions extends Abortable {
+  readonly folder: string;
+  readonly startedAt: Date;
+  /** Time of each stage so far. */
+  readonly seconds: Readonly<Record<string, number>>;
+}
+
+/** Writes and commits runs whose tiles are all computed. @returns By run id. */
+async function writeGroups(
+  work: ImageWork,
+  groups: readonly ComputedGroup[],
+  { folder, startedAt, seconds, signal }: WriteOptions,
+): Promise<ReadonlyMap<string, ExplanationResult>> {
+  const { resources } = work;
+  const timed = stopwatch(work.observe);
+  await using ownFinisher = resources.finisher === undefined ? openFinisher() : undefined;
+  const finisher = resources.finisher ?? ownFinisher;
+  if (finisher === undefined) throw new RangeError("A finisher was just opened.");
+  const results = new Map<string, ExplanationResult>();
+  for (const group of groups) {
+    for (const { run, outcome, scale, tiles } of group.runs) {
+      const { method, target, id, key, output } = run;
+      const precision = group.choices.get(id);
+      if (precision === undefined) throw new RangeError("Every run has a precision.");
+      try {
+        const finished: FinishedRun = { ...work, ...group, ...run, precision, outcome, scale };
+        const written = join(folder, id);
+        await timed("assemble", () =>
+          writeResults(finished, { folder: written, finisher, tiles, thumbnail: group.thumbnail }, { signal }),
+        );
+        const manifest = manifestOf(finished, {
+          outputs: await describeOutputs(written),
+          startedAt,
+          seconds: { ...seconds, total: (Date.now() - startedAt.getTime()) / 1000 },
+        });
+        await timed("commit", () => commitRun({ store: resources.output, key, folder: written, manifest, signal }));
+        for (const { bytes } of manifest.outputs) work.observe({ kind: "bytes-written", bytes });
+        results.set(id, { status: "done", runId: id, method, target: outcome.target.label, output });
+      } catch (error) {
+        if (signal?.aborted === true || !(error instanceof SlidelightError)) throw error;
+        results.set(id, { status: "failed", method, target, error });
+      }
+    }
+  }
+  return results;
 }

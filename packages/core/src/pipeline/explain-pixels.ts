@@ -2,6 +2,7 @@ import type { Engine, Precision } from "../engine/engine.ts";
 import type { PlanOptions } from "../explain/draft.ts";
 import type { Outcome, StatisticTable } from "../explain/explanation.ts";
 import { joinExplanations } from "../explain/join.ts";
+import { mergeTables } from "../explain/statistics.ts";
 import { planExplanation } from "../explain/plan.ts";
 import type { MapTile } from "../explain/tile-program.ts";
 import type { Pixels } from "../format/image.ts";
@@ -14,7 +15,8 @@ import type { Preprocessing } from "../model/network.ts";
 import { chooseTileGrid } from "./choose-tile.ts";
 import type { Observe } from "./events.ts";
 import type { ProgramCache } from "./program-cache.ts";
-import { runSweep } from "./run-sweep.ts";
+import { sweepTiles, tileOrder } from "./sweep-tiles.ts";
+import type { TileSweep } from "./sweep-tiles.ts";
 import { recomputeAbove } from "./tile-memory.ts";
 import { wholeImage } from "./tissue.ts";
 
@@ -59,38 +61,41 @@ export async function explainPixels(
   const grid = chooseTileGrid(joint, memory);
   const maps = new Map<string, Float32Array>();
   let statistics: StatisticTable = new Map();
+  const tissue = wholeImage(grid);
   for (let index = 0; index < joint.sweeps.length; index += 1) {
-    const swept = await runSweep(
-      {
-        plan: joint,
-        index,
-        grid,
-        tissue: wholeImage(grid),
-        precision,
-        recomputeAbove: recomputeAbove(memory),
-        samples: "float32",
-        programs,
-        programKey: [
-          model.sha256,
-          size.width,
-          size.height,
-          pixels.samples,
-          mean.join(),
-          std.join(),
-          JSON.stringify(asked.map(({ method, target, layer }) => [method, target, layer])),
-        ].join("/"),
-        observe: observe ?? ((): void => undefined),
-        signal,
-        read: (rectangle) => Promise.resolve(cropPixels(pixels, rectangle)),
-        store: async (_, map, values, core) => {
-          const whole = maps.get(map) ?? new Float32Array(size.width * size.height);
-          maps.set(map, whole);
-          copyTile(whole, size, { values, core });
-        },
-      },
-      statistics,
-    );
-    statistics = swept.statistics;
+    const sweep: TileSweep = {
+      plan: joint,
+      index,
+      grid,
+      tissue,
+      tiles: tileOrder({ plan: joint, grid, tissue }, index),
+      precision,
+      recomputeAbove: recomputeAbove(memory),
+      samples: "float32",
+      programs,
+      programKey: [
+        model.sha256,
+        size.width,
+        size.height,
+        pixels.samples,
+        mean.join(),
+        std.join(),
+        JSON.stringify(asked.map(({ method, target, layer }) => [method, target, layer])),
+      ].join("/"),
+      observe: observe ?? ((): void => undefined),
+      signal,
+      read: (rectangle) => Promise.resolve(cropPixels(pixels, rectangle)),
+    };
+    let merged = statistics;
+    for await (const result of sweepTiles(sweep, statistics)) {
+      merged = mergeTables(merged, result.statistics);
+      for (const [map, values] of result.maps) {
+        const whole = maps.get(map) ?? new Float32Array(size.width * size.height);
+        maps.set(map, whole);
+        copyTile(whole, size, { values, core: result.core });
+      }
+    }
+    statistics = merged;
   }
   return asked.map((_, index): PixelExplanation => {
     const outcome = joint.outcome(index, statistics);

@@ -5,11 +5,9 @@ import { imageSweep } from "./image-sweep.ts";
 import type { ImageSweepOptions } from "./image-sweep.ts";
 import type { ImageWork } from "./image-work.ts";
 import { openProgramCache } from "./program-cache.ts";
-import { runSweep } from "./run-sweep.ts";
+import { sweepTiles } from "./sweep-tiles.ts";
+import type { TileSweep } from "./sweep-tiles.ts";
 import { onlyTiles } from "./tissue.ts";
-
-/** Below this many pixels the tiles that are computed to find the fastest grid cost more than they save. */
-export const worthTryingPixels = 1_000_000_000;
 
 /**
  * Computes a tile from the image's middle in each grid, twice: the first run touches fresh memory, as few tiles of a large
@@ -33,24 +31,23 @@ export async function fastestGrid(
     const { width, height } = coreOf(grid, middle);
     let seconds = Infinity;
     for (let round = 0; round < 2; round += 1) {
-      await runSweep(
-        {
-          ...sweep,
-          plan,
-          index: 0,
-          grid,
-          tissue: onlyTiles(grid, [middle]),
-          programs,
-          programKey: `${grid.core.width}x${grid.core.height}`,
-          observe: (event) => {
-            if (event.kind !== "tile-done") return;
-            seconds = Math.min(seconds, event.busySeconds);
-            observe({ kind: "probe-done", busySeconds: event.busySeconds });
-          },
-          store: () => Promise.resolve(),
+      const tissue = onlyTiles(grid, [middle]);
+      const trial: TileSweep = {
+        ...sweep,
+        plan,
+        index: 0,
+        grid,
+        tissue,
+        tiles: tissue.tiles,
+        programs,
+        programKey: `${grid.core.width}x${grid.core.height}`,
+        observe: (event) => {
+          if (event.kind !== "tile-done") return;
+          seconds = Math.min(seconds, event.busySeconds);
+          observe({ kind: "probe-done", busySeconds: event.busySeconds });
         },
-        new Map(),
-      );
+      };
+      for await (const _ of sweepTiles(trial, new Map())) continue;
     }
     return seconds / (width * height);
   };

@@ -1,7 +1,13 @@
 import type { Precision } from "../engine/engine.ts";
+import type { MapSamples } from "../explain/tile-program.ts";
+import { shrinkTile, thumbnailScale } from "../format/output/thumbnail.ts";
+import type { ReadTile, ThumbnailPart, ThumbnailScale } from "../format/output/thumbnail.ts";
+import type { TileGrid } from "../geometry/tile-grid.ts";
 import type { Abortable } from "../io/byte-source.ts";
 import type { ImageWork } from "./image-work.ts";
-import type { SweepRun } from "./run-sweep.ts";
+import type { PlannedRun } from "./plan-runs.ts";
+import type { ExplanationSettings } from "./settings.ts";
+import type { TileSweep } from "./sweep-tiles.ts";
 import { recomputeAbove } from "./tile-memory.ts";
 
 export interface ImageSweepOptions extends Abortable {
@@ -12,12 +18,58 @@ export interface ImageSweepOptions extends Abortable {
 export function imageSweep(
   { resources, settings, slide, level }: ImageWork,
   { precision, signal }: ImageSweepOptions,
-): Pick<SweepRun, "precision" | "recomputeAbove" | "samples" | "read" | "signal"> {
+): Pick<TileSweep, "precision" | "recomputeAbove" | "samples" | "read" | "signal"> {
   return {
     precision,
     recomputeAbove: recomputeAbove({ ...resources, precision }),
-    samples: settings.raw === undefined ? "uint16" : "float32",
+    samples: mapSamples(settings),
     read: (rectangle, options) => slide.read(level.index, rectangle, options),
     signal,
   };
+}
+
+function mapSamples({ raw }: ExplanationSettings): MapSamples {
+  return raw === undefined ? "uint16" : "float32";
+}
+
+const bytesOf: { readonly [S in MapSamples]: number } = { uint16: 2, float32: 4 };
+
+/** What a pixel of one map takes until it is assembled. */
+export function sampleBytes(settings: ExplanationSettings): number {
+  return bytesOf[mapSamples(settings)];
+}
+
+/** Names everything that a tile's program depends on, besides the sweep, the precision and the tile's place. */
+export function programKeyOf(
+  work: ImageWork,
+  { runs, complete }: { readonly runs: readonly PlannedRun[]; readonly complete: boolean },
+): string {
+  const { resources, settings, level, mean, std, slide } = work;
+  const explained = runs.map(({ method, target }) => `${method}:${target}`);
+  const parts = [resources.model.sha256, level.width, level.height, slide.samples, settings.layer ?? "", ...explained];
+  return [...parts, complete, mean.join(), std.join()].join("/");
+}
+
+/** Longest side of the picture that a preview is made of. */
+const thumbnailSide = 1000;
+
+/** How the picture of an image's previews is made of its tiles. */
+export function thumbnailOf(
+  { level }: ImageWork,
+  grid: TileGrid,
+): { readonly scale: ThumbnailScale; readonly shrink: (tile: ReadTile) => Promise<ThumbnailPart> } {
+  const scale = thumbnailScale(level, { maxSide: thumbnailSide, alignment: alignmentOf(grid) });
+  return { scale, shrink: (tile) => shrinkTile(tile, scale) };
+}
+
+/** The largest power of two that every core's corner is a multiple of. */
+function alignmentOf({ core, columns, rows }: TileGrid): number {
+  let alignment = 4096;
+  while (
+    alignment > 1 &&
+    ((columns > 1 && core.width % alignment !== 0) || (rows > 1 && core.height % alignment !== 0))
+  ) {
+    alignment /= 2;
+  }
+  return alignment;
 }

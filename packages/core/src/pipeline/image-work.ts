@@ -1,12 +1,13 @@
 import type { Engine } from "../engine/engine.ts";
 import type { Finisher } from "../format/output/finish.ts";
-import type { ImageLevel, ImageLimits, SlideImage } from "../format/image.ts";
+import type { ImageLevel, ImageLimits, SlideImage, UnreadablePart } from "../format/image.ts";
 import type { Abortable, ByteSource } from "../io/byte-source.ts";
 import type { ObjectStore } from "../io/object-store.ts";
 import type { Model } from "../model/model.ts";
 import type { Network, Triple } from "../model/network.ts";
 import type { Observe } from "./events.ts";
 import type { ProgramCache } from "./program-cache.ts";
+import type { SpeedMeter } from "./shards/speed.ts";
 import type { ExplanationSettings } from "./settings.ts";
 
 /** What explaining an image needs besides the image; shared by all images of a process. */
@@ -18,8 +19,12 @@ export interface ExplanationResources {
   /** The thread that writes maps, when it should outlive one image. */
   readonly finisher?: Finisher;
   readonly output: ObjectStore;
-  /** Folder for scratch files; each run makes and removes its own folder inside. */
+  /** Folder for scratch files; each image makes and removes its own folder inside. */
   readonly scratch: string;
+  /** Folder where `explainImage` keeps parts of images for whoever goes on after a crash; default: `scratch`. */
+  readonly parts?: string;
+  /** How fast the process has been so far. */
+  readonly speeds?: SpeedMeter;
   readonly limits?: ImageLimits;
   /** Bytes that one tile may take in the engine; the tile size follows from it. */
   readonly memoryBytes?: number;
@@ -46,5 +51,9 @@ export interface ImageWork {
   readonly mean: Triple;
   readonly std: Triple;
   readonly programs: ProgramCache;
+  /** Parts of the level that could not be read so far, and were taken as white; empty unless that is asked for. */
+  readonly unreadable: readonly UnreadablePart[];
+  /** What is computed, for `speeds`. */
+  readonly speedKey: string;
   readonly observe: Observe;
 }

@@ -12,7 +12,7 @@ export interface Provenance {
 
 /** What a run's manifest says. */
 export function manifestOf(run: FinishedRun, { outputs, startedAt, seconds }: Provenance): Manifest {
-  const { image, slide, level, resources, network, outcome, grid, tissue, scale, settings } = run;
+  const { image, slide, level, resources, network, outcome, grid, tissue, scale, settings, unreadable } = run;
   const { model, engine } = resources;
   const micronsPerPixel = micronsPerPixelOf(slide, level);
   return {
@@ -40,6 +40,7 @@ export function manifestOf(run: FinishedRun, { outputs, startedAt, seconds }: Pr
     exactReasons: [
       "every value of the body depends on a window around it, which each tile holds",
       ...(tissue.complete ? [] : ["pooled over the cores of the tiles that show tissue"]),
+      ...(unreadable.length === 0 ? [] : ["parts of the image that could not be read are white (see unreadable)"]),
     ],
     classes: run.classes.map((name, index) => ({
       name,
@@ -58,6 +59,9 @@ export function manifestOf(run: FinishedRun, { outputs, startedAt, seconds }: Pr
     },
     tissue: settings.tissue,
     precision: run.precision,
+    ...(unreadable.length === 0
+      ? {}
+      : { unreadable: unreadable.map(({ rectangle, code }) => ({ ...rectangle, code })) }),
     outputs,
     provenance: {
       startedAt: startedAt.toISOString(),

@@ -19,6 +19,7 @@ export interface RunIdentity {
   readonly precision: Precision;
   /** Above which a lower precision is not used; says nothing in float32. */
   readonly maxError: number;
+  readonly tolerateBadTiles: boolean;
 }
 
 /** 32 hexadecimal digits: the same result has the same id, whoever makes it, wherever the image lies. */
@@ -26,8 +27,9 @@ export function runId(identity: RunIdentity): string {
   const { image, model, method, target, layer, level, tissue, raw, mean, std } = identity;
   const precision = identity.precision === "float32" ? [] : [identity.precision, identity.maxError];
   const parts = [formatVersion, image.etag, image.size, model, method, target, layer ?? "", level, tissue, raw ?? ""];
+  const tolerant = identity.tolerateBadTiles ? ["tolerate-bad-tiles"] : [];
   return createHash("sha256")
-    .update(JSON.stringify([...parts, mean, std, ...precision]))
+    .update(JSON.stringify([...parts, mean, std, ...precision, ...tolerant]))
     .digest("hex")
     .slice(0, 32);
 }

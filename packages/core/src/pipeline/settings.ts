@@ -16,8 +16,11 @@ export interface ExplanationSettings {
   readonly level?: number;
   /** The level whose resolution is nearest to this one, in micrometres per pixel. */
   readonly micronsPerPixel?: number;
-  /** Side of a tile's core in pixels; chosen from the memory budget when absent. */
-  readonly tile?: number;
+  /**
+   * Side of a tile's core in pixels; chosen from the memory budget when absent. `fastest` tries some on the image: the time it
+   * takes then decides, and two runs need not agree to the last bit.
+   */
+  readonly tile?: number | "fastest";
   readonly tissue: "auto" | "off";
   /** Also write the unscaled values as `map.zarr`. */
   readonly raw?: "float16" | "float32";

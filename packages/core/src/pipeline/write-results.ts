@@ -5,7 +5,7 @@ import type { ImageLevel, SlideImage } from "../format/image.ts";
 import type { Scale } from "../format/output/assemble-map.ts";
 import type { Finisher } from "../format/output/finish.ts";
 import type { WritePreview } from "../format/output/preview.ts";
-import type { ScratchTile } from "../format/output/tile-scratch.ts";
+import type { StoredPart, StoredTile } from "../format/output/shard-file.ts";
 import type { TileGrid } from "../geometry/tile-grid.ts";
 import type { Abortable } from "../io/byte-source.ts";
 import type { ImageWork } from "./image-work.ts";
@@ -14,7 +14,8 @@ import type { PrecisionChoice } from "./probe-precision.ts";
 import type { TissueMask } from "./tissue.ts";
 
 /** A run whose tiles are all computed. */
-export interface FinishedRun extends ImageWork, PlannedRun {
+export interface FinishedRun extends Omit<ImageWork, "unreadable">, PlannedRun {
+  readonly unreadable: readonly StoredPart[];
   readonly precision: PrecisionChoice;
   readonly grid: TileGrid;
   readonly tissue: TissueMask;
@@ -25,7 +26,7 @@ export interface FinishedRun extends ImageWork, PlannedRun {
 export interface ResultParts {
   readonly folder: string;
   readonly finisher: Finisher;
-  readonly tiles: readonly ScratchTile[];
+  readonly tiles: readonly StoredTile[];
   readonly thumbnail: WritePreview["thumbnail"];
 }
 

@@ -3,8 +3,8 @@ import { rm } from "node:fs/promises";
 import sharp from "sharp";
 import type { Size } from "../../geometry/rectangle.ts";
 import type { MapTile } from "../../explain/tile-program.ts";
-import { readScratchTile } from "./tile-scratch.ts";
-import type { ScratchTile } from "./tile-scratch.ts";
+import { readStoredTile } from "./shard-file.ts";
+import type { StoredTile } from "./shard-file.ts";
 import { createVipsFile, vipsHeaderBytes } from "./vips-file.ts";
 import { writeAt } from "./write-fully.ts";
 
@@ -17,7 +17,7 @@ export interface Scale {
 export interface AssembleMap {
   readonly kind: "map";
   readonly size: Size;
-  readonly tiles: readonly ScratchTile[];
+  readonly tiles: readonly StoredTile[];
   readonly scale: Scale;
   /** Of the `map.tif` to write. */
   readonly path: string;
@@ -39,7 +39,7 @@ export async function assembleMap({ size, tiles, scale, path }: AssembleMap): Pr
     const covered = tiles.reduce((sum, { core }) => sum + core.width * core.height, 0);
     if (background !== 0 && covered < size.width * size.height) fill(descriptor, size, background);
     for (const tile of tiles) {
-      const bytes = quantise(readScratchTile(tile), scale);
+      const bytes = quantise(readStoredTile(tile), scale);
       const { x, y, width, height } = tile.core;
       for (let row = 0; row < height; row += 1) {
         writeAt(

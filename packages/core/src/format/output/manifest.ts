@@ -57,6 +57,18 @@ export const manifestSchema = z.object({
         .optional(),
     })
     .optional(),
+  /** Parts of the level that could not be read, in its pixels; with `--tolerate-bad-tiles` alone. */
+  unreadable: z
+    .array(
+      z.object({
+        x: z.number().int(),
+        y: z.number().int(),
+        width: z.number().int(),
+        height: z.number().int(),
+        code: z.string(),
+      }),
+    )
+    .optional(),
   outputs: z.array(z.object({ path: z.string(), bytes: z.number().int(), sha256: z.string() })),
   provenance: z.object({
     startedAt: z.string(),

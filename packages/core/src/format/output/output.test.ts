@@ -5,9 +5,10 @@ import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openFinisher } from "./finish.ts";
 import { float16Bits } from "../../graph/float16.ts";
-import { openThumbnail } from "./thumbnail.ts";
-import { openTileScratch } from "./tile-scratch.ts";
-import type { ScratchTile } from "./tile-scratch.ts";
+import { openFileSource } from "../../io/file-source.ts";
+import { createShardFile, readShardIndex } from "./shard-file.ts";
+import type { StoredTile } from "./shard-file.ts";
+import { drawThumbnail, shrinkTile, thumbnailScale } from "./thumbnail.ts";
 
 let folder = "";
 beforeAll(async () => {
@@ -16,8 +17,9 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 /** Values x + 1000 y of a 300 x 200 image in four tiles, of which the last is missing. */
-async function ramp(samples: "uint16" | "float32", name: string): Promise<readonly ScratchTile[]> {
-  const scratch = await openTileScratch(join(folder, name));
+async function ramp(samples: "uint16" | "float32", name: string): Promise<readonly StoredTile[]> {
+  const path = join(folder, `${name}.shard`);
+  const writer = await createShardFile(path);
   const cores = [
     { x: 0, y: 0, width: 160, height: 96 },
     { x: 160, y: 0, width: 140, height: 96 },
@@ -27,16 +29,22 @@ async function ramp(samples: "uint16" | "float32", name: string): Promise<readon
     const value = (i: number): number => core.x + (i % core.width) + 1000 * (core.y + Math.floor(i / core.width));
     const values = Float32Array.from({ length: core.width * core.height }, (_, i) => value(i));
     const [low, high] = [value(0), value(values.length - 1)];
-    await scratch.put(
-      "map",
-      tile,
-      core,
+    const map =
       samples === "float32"
-        ? { low, high, samples, data: values }
-        : { low, high, samples, data: Uint16Array.from(values, (v) => Math.round(((v - low) / (high - low)) * 65535)) },
-    );
+        ? ({ low, high, samples, data: values } as const)
+        : ({
+            low,
+            high,
+            samples,
+            data: Uint16Array.from(values, (v) => Math.round(((v - low) / (high - low)) * 65535)),
+          } as const);
+    await writer.add({ tile, core, statistics: new Map(), maps: new Map([["map", map]]) });
   }
-  return scratch.tilesOf("map");
+  await writer.finish();
+  await writer[Symbol.asyncDispose]();
+  await using source = await openFileSource(path);
+  const { tiles } = await readShardIndex(source);
+  return tiles.flatMap(({ core, maps }) => [...maps.values()].map((place) => ({ ...place, path, core })));
 }
 
 const size = { width: 300, height: 200 };
@@ -153,7 +161,8 @@ describe("the preview", () => {
 
 describe("a thumbnail", () => {
   it("is put together from the cores of tiles", async () => {
-    const canvas = openThumbnail({ width: 100, height: 60 }, { maxSide: 30, alignment: 16 });
+    const scale = thumbnailScale({ width: 100, height: 60 }, { maxSide: 30, alignment: 16 });
+    const parts = [];
     for (const [x, value] of [
       [0, 10],
       [48, 250],
@@ -165,9 +174,11 @@ describe("a thumbnail", () => {
         samples: "uint8",
         data: new Uint8Array(64 * 60 * 3).fill(value),
       } as const;
-      await canvas.add(core, { x: Math.max(0, x - 12), y: 0, width: 64, height: 60 }, pixels);
+      parts.push(
+        await shrinkTile({ core, input: { x: Math.max(0, x - 12), y: 0, width: 64, height: 60 }, pixels }, scale),
+      );
     }
-    const { width, height, data } = canvas.finish();
+    const { width, height, data } = drawThumbnail(scale, parts);
     expect([width, height]).toEqual([25, 15]);
     expect([data[0], data[11 * 3], data[12 * 3], data[24 * 3]]).toEqual([10, 10, 250, 250]);
   });

@@ -4,11 +4,11 @@ import type { Scale } from "./assemble-map.ts";
 import { divergingColour, sequentialColour } from "./colour-maps.ts";
 import type { Colour } from "./colour-maps.ts";
 import { cell, textPath } from "./glyphs.ts";
+import type { Thumbnail } from "./thumbnail.ts";
 
 export interface WritePreview {
   readonly kind: "preview";
-  /** Interleaved RGB. */
-  readonly thumbnail: { readonly width: number; readonly height: number; readonly data: Uint8Array };
+  readonly thumbnail: Thumbnail;
   readonly mapPath: string;
   readonly mapSize: Size;
   readonly scale: Scale;

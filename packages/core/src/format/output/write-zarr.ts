@@ -3,14 +3,14 @@ import { rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Size } from "../../geometry/rectangle.ts";
 import { float16Bits } from "../../graph/float16.ts";
-import { readScratchTile } from "./tile-scratch.ts";
-import type { ScratchTile } from "./tile-scratch.ts";
+import { readStoredTile } from "./shard-file.ts";
+import type { StoredTile } from "./shard-file.ts";
 import { writeAt } from "./write-fully.ts";
 
 export interface WriteZarr {
   readonly kind: "zarr";
   readonly size: Size;
-  readonly tiles: readonly ScratchTile[];
+  readonly tiles: readonly StoredTile[];
   readonly type: "float16" | "float32";
   /** Of the `map.zarr` to write. */
   readonly folder: string;
@@ -53,7 +53,7 @@ function writePlane(path: string, { size, tiles }: WriteZarr): void {
   try {
     ftruncateSync(descriptor, size.width * size.height * floatBytes);
     for (const tile of tiles) {
-      const values = readScratchTile(tile);
+      const values = readStoredTile(tile);
       const step = values.samples === "uint16" ? (values.high - values.low) / 65535 : 0;
       const floats = values.samples === "float32" ? values.data : new Float32Array(values.data.length);
       if (values.samples === "uint16") {

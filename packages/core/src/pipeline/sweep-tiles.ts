@@ -1,10 +1,10 @@
-import type { StatisticTable, Sweep, SweepPlan } from "../explain/explanation.ts";
 import type { Precision } from "../engine/engine.ts";
-import { mergeStatistics } from "../explain/statistics.ts";
-import type { Statistic } from "../explain/statistics.ts";
+import type { StatisticTable, Sweep, SweepPlan } from "../explain/explanation.ts";
 import { readMap, readStatistics, sweepOutputs, sweepRegions, tileProgram } from "../explain/tile-program.ts";
-import type { MapSamples, MapTile } from "../explain/tile-program.ts";
+import type { MapSamples } from "../explain/tile-program.ts";
 import type { Pixels } from "../format/image.ts";
+import type { TileResult } from "../format/output/shard-file.ts";
+import type { ReadTile, ThumbnailPart } from "../format/output/thumbnail.ts";
 import type { Rectangle, Region } from "../geometry/rectangle.ts";
 import { rectangleOf, regionOf } from "../geometry/rectangle.ts";
 import { coreOf } from "../geometry/tile-grid.ts";
@@ -26,11 +26,13 @@ import type { TissueMask } from "./tissue.ts";
 const readDepth = 3;
 const computeDepth = 2;
 
-export interface SweepRun extends Abortable {
+export interface TileSweep extends Abortable {
   readonly plan: SweepPlan;
   readonly index: number;
   readonly grid: TileGrid;
   readonly tissue: TissueMask;
+  /** The tiles to visit, in this order; `tileOrder` gives a good one. */
+  readonly tiles: readonly number[];
   readonly samples: MapSamples;
   readonly precision: Precision;
   /** Bytes of values above which some are computed again rather than kept; `undefined` keeps all. */
@@ -40,14 +42,9 @@ export interface SweepRun extends Abortable {
   readonly programKey: string;
   readonly observe: Observe;
   readonly read: (rectangle: Rectangle, options: Abortable) => Promise<Pixels>;
-  /** Called with each tile's maps; what it returns is awaited before the sweep ends. */
-  readonly store: (tile: number, map: string, values: MapTile, core: Rectangle) => Promise<void>;
-  /** Called with the pixels of the tile's input rectangle before they go to the engine. */
-  readonly see?: (core: Rectangle, input: Rectangle, pixels: Pixels) => Promise<void>;
+  /** Makes each tile's part of the picture of previews, of the pixels that were read for it. */
+  readonly shrink?: (tile: ReadTile) => Promise<ThumbnailPart>;
 }
-
-/** Smallest and largest value of each map. */
-export type MapRanges = ReadonlyMap<string, { readonly min: number; readonly max: number }>;
 
 interface TileTask {
   readonly tile: number;
@@ -57,22 +54,18 @@ interface TileTask {
 }
 
 /**
- * One visit to every kept tile, one kind after the other: statistics merged in float64 in that order, maps handed to `store`.
- * @throws What reading, the engine or `store` throws; the signal's reason.
+ * Visits tiles: what each of them gives, in the order that was asked for, while those after it are read and computed.
+ * @throws What reading or the engine throws; the signal's reason.
  */
-export async function runSweep(
-  run: SweepRun,
-  known: StatisticTable,
-): Promise<{ readonly statistics: StatisticTable; readonly ranges: MapRanges }> {
+export async function* sweepTiles(run: TileSweep, known: StatisticTable): AsyncGenerator<TileResult> {
   const sweep = at(run.plan.sweeps, run.index);
   const globals = run.plan.globals(known);
-  const { tasks, frequent } = byKind(planTiles(run, sweep));
-  const statistics = new Map<string, Statistic>(known);
-  const ranges = new Map<string, { min: number; max: number }>();
+  const tasks = planTasks(run.grid, sweep, run.tiles);
+  const frequent = mostFrequent(tasks);
 
-  const compute = async (task: TileTask): Promise<{ task: TileTask; outputs: Readonly<Record<string, Tensor>> }> => {
+  const compute = async (task: TileTask): Promise<TileResult> => {
     // A program is compiled while its first tile is read.
-    const [inputs, program] = await both(
+    const [{ inputs, thumbnail }, program] = await both(
       readInputs(run, task, globals),
       run.programs.get({
         key: `${run.programKey}/sweep${run.index}/${run.samples}/${run.precision}/${task.plan.key}`,
@@ -91,42 +84,21 @@ export async function runSweep(
     const started = performance.now();
     const { outputs, busySeconds } = await program.run(given, { signal: run.signal });
     run.observe({ kind: "stage-done", stage: "compute", seconds: (performance.now() - started) / 1000 });
-    run.observe({
-      kind: "tile-done",
-      sweep: run.index,
-      pixels: task.core.width * task.core.height,
-      busySeconds,
-    });
-    return { task, outputs };
+    const { tile, core, regions } = task;
+    run.observe({ kind: "tile-done", sweep: run.index, pixels: core.width * core.height, busySeconds });
+    return {
+      tile,
+      core,
+      statistics: readStatistics(sweep, outputs, regions),
+      maps: new Map(sweep.maps.map((request) => [request.id, readMap(request, outputs)])),
+      ...(thumbnail === undefined ? {} : { thumbnail }),
+    };
   };
 
-  const storing = new Set<Promise<void>>();
-  const failures: unknown[] = [];
-  for await (const { task, outputs } of readAhead(tasks, { depth: readDepth + computeDepth, start: compute })) {
+  for await (const result of readAhead(tasks, { depth: readDepth + computeDepth, start: compute })) {
     run.signal?.throwIfAborted();
-    for (const [id, statistic] of readStatistics(sweep, outputs, task.regions)) {
-      const before = statistics.get(id);
-      statistics.set(id, before === undefined ? statistic : mergeStatistics(before, statistic));
-    }
-    for (const request of sweep.maps) {
-      const values = readMap(request, outputs);
-      const range = ranges.get(request.id);
-      ranges.set(request.id, {
-        min: Math.min(range?.min ?? Infinity, values.low),
-        max: Math.max(range?.max ?? -Infinity, values.high),
-      });
-      const writing: Promise<void> = run
-        .store(task.tile, request.id, values, task.core)
-        .catch((error: unknown) => void failures.push(error))
-        .finally(() => storing.delete(writing));
-      storing.add(writing);
-    }
-    if (storing.size > computeDepth * sweep.maps.length) await Promise.race(storing);
-    if (failures.length > 0) break;
+    yield result;
   }
-  await Promise.all(storing);
-  if (failures.length > 0) throw failures[0];
-  return { statistics, ranges };
 }
 
 /** Both results; the first failure once both have ended, so that nothing runs on behind the caller's back. */
@@ -135,29 +107,30 @@ async function both<A, B>(a: Promise<A>, b: Promise<B>): Promise<readonly [A, B]
   return [await a, await b];
 }
 
-function planTiles(run: SweepRun, sweep: Sweep): readonly TileTask[] {
+function planTasks(grid: TileGrid, sweep: Sweep, tiles: readonly number[]): readonly TileTask[] {
   // Once for all tiles: the flipped kernels of a gradient are the same everywhere.
   const restriction = prepareRestriction(foldConstants(graphOf(sweepOutputs(sweep))).outputs);
-  return run.tissue.tiles.map((tile) => {
-    const core = coreOf(run.grid, tile);
+  return tiles.map((tile) => {
+    const core = coreOf(grid, tile);
     const regions = sweepRegions(sweep, regionOf(core));
     return { tile, core, regions, plan: restriction.plan(regions) };
   });
 }
 
 async function readInputs(
-  run: SweepRun,
+  run: TileSweep,
   task: TileTask,
   globals: ReadonlyMap<string, Float64Array>,
-): Promise<Record<string, Tensor>> {
+): Promise<{ readonly inputs: Readonly<Record<string, Tensor>>; readonly thumbnail: ThumbnailPart | undefined }> {
   const inputs: Record<string, Tensor> = {};
+  let thumbnail: ThumbnailPart | undefined;
   for (const [name, region] of Object.entries(task.plan.inputRegions)) {
     const rectangle = rectangleOf(region);
     if (name === run.plan.network.image.name) {
       const started = performance.now();
       const pixels = await run.read(rectangle, { signal: run.signal });
       run.observe({ kind: "stage-done", stage: "read", seconds: (performance.now() - started) / 1000 });
-      await run.see?.(task.core, rectangle, pixels);
+      thumbnail = await run.shrink?.({ core: task.core, input: rectangle, pixels });
       const shape = [rectangle.height, rectangle.width, 3];
       inputs[name] =
         pixels.samples === "uint8"
@@ -170,7 +143,7 @@ async function readInputs(
   }
   for (const [name, start] of Object.entries(task.plan.origins)) inputs[name] = float32([1], [start]);
   for (const [name, values] of globals) inputs[name] = float32([1, values.length, 1, 1], Float32Array.from(values));
-  return inputs;
+  return { inputs, thumbnail };
 }
 
 function strideOfKept(plan: SweepPlan, name: string): readonly [number, number] {
@@ -178,21 +151,31 @@ function strideOfKept(plan: SweepPlan, name: string): readonly [number, number] 
 }
 
 /**
- * Tiles of one kind, one after the other: a program's memory is touched once, however many programs there are, and
- * given back before the next one's. In the order of first appearance, which the grid alone decides.
+ * The kept tiles in the order in which a sweep should visit them: those of one kind one after the other, so that a program's
+ * memory is touched once, however many programs there are, and given back before the next one's. In the order of first
+ * appearance, which the grid alone decides.
  */
-function byKind(tasks: readonly TileTask[]): {
-  readonly tasks: readonly TileTask[];
-  readonly frequent: string | undefined;
-} {
+export function tileOrder(
+  { plan, grid, tissue }: Pick<TileSweep, "plan" | "grid" | "tissue">,
+  index: number,
+): readonly number[] {
+  const kinds = kindsOf(planTasks(grid, at(plan.sweeps, index), tissue.tiles));
+  return [...kinds.values()].flat().map(({ tile }) => tile);
+}
+
+function kindsOf(tasks: readonly TileTask[]): ReadonlyMap<string, readonly TileTask[]> {
   const kinds = new Map<string, TileTask[]>();
   for (const task of tasks) {
     const kind = kinds.get(task.plan.key) ?? [];
     kinds.set(task.plan.key, kind);
     kind.push(task);
   }
-  const [frequent] = [...kinds].sort(([, a], [, b]) => b.length - a.length);
-  return { tasks: [...kinds.values()].flat(), frequent: frequent?.[0] };
+  return kinds;
+}
+
+function mostFrequent(tasks: readonly TileTask[]): string | undefined {
+  const [frequent] = [...kindsOf(tasks)].sort(([, a], [, b]) => b.length - a.length);
+  return frequent?.[0];
 }
 
 function at<T>(items: readonly T[], index: number): T {

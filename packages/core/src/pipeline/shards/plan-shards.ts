@@ -1,4 +1,4 @@
-import type { Interval } from "../geometry/interval.ts";
+import type { Interval } from "../../geometry/interval.ts";
 
 /** A sweep as seen by who divides it. */
 export interface SweepCost {
@@ -23,10 +23,10 @@ export interface ShardLimits {
  * Between one and five minutes: a lost worker costs little, and what a shard costs besides its tiles (a job, a plan, a
  * file) is below a hundredth.
  */
-export const shardLimits: ShardLimits = { seconds: 120, bytes: 2 ** 28, count: 1000 };
+export const shardLimits: ShardLimits = { seconds: 120, bytes: 2 ** 33, count: 1000 };
 
 /** On one machine a shard costs a file, no job: what a crash can lose is half a minute. */
-export const checkpointLimits: ShardLimits = { seconds: 30, bytes: 2 ** 28, count: 1000 };
+export const checkpointLimits: ShardLimits = { seconds: 30, bytes: 2 ** 31, count: 1000 };
 
 /** Seconds of one worker that a sweep takes. */
 export function secondsOf({ tilePixels, pixelsPerSecond }: SweepCost): number {

@@ -1,0 +1,72 @@
+import type { ImageJob, ImageJobProgress } from "@slidelight/contract";
+import { openSource, openStore } from "@slidelight/core";
+import type {
+  ExplanationResources,
+  ExplanationSettings,
+  ImageReference,
+  Observe,
+  PipelineEvent,
+} from "@slidelight/core";
+import type { HeldJob } from "./held-job.ts";
+import type { WorkerResources } from "./worker-resources.ts";
+
+/** What the pipeline needs for a job's image. */
+export interface ExplanationOfJob {
+  readonly image: ImageReference;
+  readonly settings: ExplanationSettings;
+  readonly resources: ExplanationResources;
+}
+
+/** @throws {SlidelightError} As the model cache does. */
+export async function explanationOf(
+  { image, model, out, settings }: ImageJob,
+  held: HeldJob,
+  worker: WorkerResources,
+): Promise<ExplanationOfJob> {
+  const { engine, programs, finisher, speeds, storage, scratch, limits, memoryBytes } = worker;
+  return {
+    image: {
+      uri: image.uri,
+      key: image.key,
+      open: (abortable) => openSource(image.uri, { ...storage, ...abortable }),
+    },
+    settings,
+    resources: {
+      engine,
+      programs,
+      finisher,
+      speeds,
+      model: await worker.models.get(model, { signal: worker.stopping }),
+      output: openStore(out, storage),
+      scratch,
+      limits,
+      observe: observing(held, worker),
+      ...(memoryBytes === undefined ? {} : { memoryBytes }),
+    },
+  };
+}
+
+const progressMs = 1000;
+
+/** Events as metrics, and now and then as the job's progress. */
+function observing({ job, log }: HeldJob, { metrics }: WorkerResources): Observe {
+  let progress: ImageJobProgress = { done: 0, tiles: 0 };
+  let saidMs = Number.NEGATIVE_INFINITY;
+  const tell = (): void => {
+    saidMs = performance.now();
+    // Progress that can't be told is no reason to stop.
+    job.updateProgress({ ...progress }).catch((error: unknown) => log.debug({ err: error }, "progress not told"));
+  };
+  return (event: PipelineEvent) => {
+    metrics.observe(event);
+    if (event.kind === "warning") log.warn(event.message);
+    if (event.kind === "image-planned") progress = { ...progress, tiles: progress.tiles + event.tiles * event.sweeps };
+    if (event.kind === "work-begun") {
+      progress = { ...progress, work: event.work, runIds: event.runs };
+      tell();
+    }
+    if (event.kind !== "tile-done") return;
+    progress = { ...progress, done: progress.done + 1 };
+    if (performance.now() - saidMs >= progressMs || progress.done === progress.tiles) tell();
+  };
+}

@@ -1,0 +1,108 @@
+import { setMaxListeners } from "node:events";
+import { failedReason, failureOf } from "@slidelight/contract";
+import type { Failure } from "@slidelight/contract";
+import { isRetryable, SlidelightError } from "@slidelight/core";
+import { UnrecoverableError, WaitingChildrenError, WaitingError } from "bullmq";
+import type { Job } from "bullmq";
+import type { Logger } from "pino";
+import type { Metrics } from "./metrics.ts";
+import type { WorkerResources } from "./worker-resources.ts";
+
+/** A job while this worker holds it. */
+export interface HeldJob {
+  readonly job: Job;
+  readonly token: string;
+  readonly log: Logger;
+  /** Aborted when the worker stops, when the image is cancelled, and when the job's lock is lost. */
+  readonly signal: AbortSignal;
+}
+
+/** A job that was taken, but should be taken again later: it costs no attempt. */
+export class NotNow extends Error {
+  override readonly name = "NotNow";
+}
+
+export interface JobKind<R> {
+  readonly noun: "image" | "shard";
+  /** The image's job whose cancellation counts. */
+  imageJobOf(job: Job): string;
+  perform(held: HeldJob): Promise<R>;
+  count(metrics: Metrics, status: "failed" | "handed-back"): void;
+  /** After an attempt that failed; `last` when there will be no other. */
+  failed(held: HeldJob, failure: Failure & { readonly last: boolean }): Promise<void>;
+}
+
+/**
+ * Does a job of one kind, and says what becomes of it: handed back to the front of its queue when the worker stops or
+ * its disk is full, which costs no attempt; tried again or failed for good, by the code of its failure alone.
+ */
+export function jobProcessor<R>(
+  resources: WorkerResources,
+  kind: JobKind<R>,
+): (job: Job, token: string | undefined, signal: AbortSignal | undefined) => Promise<R> {
+  const { metrics, stopping, cancellations, pressure } = resources;
+  return async (job, token = "", lockLost) => {
+    const log = resources.log.child({ jobId: job.id, attempt: job.attemptsMade + 1 });
+    using cancellation = cancellations.watch(kind.imageJobOf(job));
+    const signal = AbortSignal.any([stopping, cancellation.signal, ...(lockLost === undefined ? [] : [lockLost])]);
+    // Every request in flight listens to it.
+    setMaxListeners(0, signal);
+    const held: HeldJob = { job, token, log, signal };
+    const handBack = async (why: string): Promise<never> => {
+      await job.moveToWait(token);
+      kind.count(metrics, "handed-back");
+      log.info({ why }, `${kind.noun} handed back`);
+      throw new WaitingError();
+    };
+    try {
+      return await kind.perform(held);
+    } catch (error) {
+      if (error instanceof WaitingChildrenError) throw error;
+      if (stopping.aborted) return await handBack("the worker stops");
+      if (error instanceof NotNow) return await handBack(error.message);
+      if (isDiskFull(error) && (await pressure.isHigh())) return await handBack("the scratch disk is full");
+      const failure = failureOfJob(cancellation.signal.aborted ? cancellation.signal.reason : error);
+      const final =
+        error instanceof ShardFailed ||
+        (failure.code !== "unexpected" && failure.code !== "worker-lost" && !isRetryable(failure.code));
+      const last = final || job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
+      metrics.failure(failure.code);
+      if (last) kind.count(metrics, "failed");
+      log[last ? "error" : "warn"](
+        { ...failure, ...(failure.code === "unexpected" ? { err: error } : {}) },
+        `${kind.noun} failed`,
+      );
+      await kind.failed(held, { ...failure, last }).catch((trouble: unknown) => {
+        log.warn({ err: trouble }, "the failure could not be written down");
+      });
+      const reason = failedReason(failure);
+      throw final ? new UnrecoverableError(reason) : new Error(reason, { cause: error });
+    }
+  };
+}
+
+/** A shard has been tried as often as it may be: its image is not tried again by itself. */
+export class ShardFailed extends Error {
+  override readonly name = "ShardFailed";
+  readonly failure: Failure;
+
+  constructor(failure: Failure) {
+    super(failure.message);
+    this.failure = failure;
+  }
+}
+
+function failureOfJob(error: unknown): Failure {
+  return error instanceof ShardFailed ? error.failure : failureOf(error);
+}
+
+/** What systems and libraries say of a disk without room. */
+const full = /ENOSPC|EDQUOT|no space left/iu;
+
+function isDiskFull(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return (
+    (error instanceof SlidelightError && error.code === "output-unwritable" && full.test(error.message)) ||
+    isDiskFull(error.cause)
+  );
+}

@@ -1,0 +1,55 @@
+import { statfs } from "node:fs/promises";
+import type { Logger } from "pino";
+
+/** Whether the worker has room to work in. */
+export interface Pressure extends Disposable {
+  /** Asks the file system now. */
+  isHigh(): Promise<boolean>;
+  /** As it was when it was last looked at. */
+  readonly high: boolean;
+  readonly freeBytes: number | undefined;
+}
+
+const pollMs = 5000;
+
+export interface PressureOptions {
+  readonly folder: string;
+  /** Less than this is too little. */
+  readonly minFreeBytes: number;
+  readonly log: Logger;
+}
+
+/** Watches the free space of the scratch folder's disk: other processes, and shards of this one, fill it. */
+export function openPressure({ folder, minFreeBytes, log }: PressureOptions): Pressure {
+  let high = false;
+  let freeBytes: number | undefined;
+  const look = async (): Promise<boolean> => {
+    try {
+      const { bavail, bsize } = await statfs(folder);
+      freeBytes = bavail * bsize;
+    } catch (error) {
+      log.debug({ err: error }, "free space is not known");
+      return high;
+    }
+    const now = freeBytes < minFreeBytes;
+    if (now !== high) {
+      const facts = { folder, freeBytes, minFreeBytes };
+      if (now) log.warn(facts, "the scratch disk is nearly full: no jobs are taken until there is room");
+      else log.info(facts, "the scratch disk has room again");
+    }
+    high = now;
+    return high;
+  };
+  const timer = setInterval(() => void look(), pollMs);
+  void look();
+  return {
+    isHigh: look,
+    get high() {
+      return high;
+    },
+    get freeBytes() {
+      return freeBytes;
+    },
+    [Symbol.dispose]: () => clearInterval(timer),
+  };
+}

@@ -1,0 +1,36 @@
+import type {
+  Engine,
+  Finisher,
+  ImageLimits,
+  ProgramCache,
+  ShardLimits,
+  SpeedMeter,
+  StoreSettings,
+} from "@slidelight/core";
+import type { Logger } from "pino";
+import type { Cancellations } from "./cancellations.ts";
+import type { Metrics } from "./metrics.ts";
+import type { ModelCache } from "./model-cache.ts";
+import type { Pressure } from "./pressure.ts";
+
+/** What all jobs of a worker share. */
+export interface WorkerResources {
+  /** Its name in logs and failure records. */
+  readonly worker: string;
+  readonly engine: Engine;
+  readonly programs: ProgramCache;
+  readonly finisher: Finisher;
+  readonly speeds: SpeedMeter;
+  readonly models: ModelCache;
+  readonly storage: StoreSettings;
+  readonly scratch: string;
+  readonly limits: ImageLimits;
+  readonly shards: ShardLimits;
+  readonly memoryBytes?: number;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  /** Aborted when the worker stops: the jobs that it holds are handed back. */
+  readonly stopping: AbortSignal;
+  readonly cancellations: Cancellations;
+  readonly pressure: Pressure;
+}

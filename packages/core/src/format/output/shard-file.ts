@@ -1,0 +1,297 @@
+import { createHash } from "node:crypto";
+import { closeSync, openSync, readSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { z } from "zod";
+import { SlidelightError } from "../../errors/slidelight-error.ts";
+import type { StatisticTable } from "../../explain/explanation.ts";
+import type { Statistic } from "../../explain/statistics.ts";
+import type { MapSamples, MapTile } from "../../explain/tile-program.ts";
+import type { Rectangle } from "../../geometry/rectangle.ts";
+import type { Abortable, ByteSource } from "../../io/byte-source.ts";
+import type { ThumbnailPart } from "./thumbnail.ts";
+
+/** What one visit to a tile gives. */
+export interface TileResult {
+  readonly tile: number;
+  readonly core: Rectangle;
+  /** The tile's own, not merged: merging in one order is what makes the sum independent of how tiles were divided. */
+  readonly statistics: StatisticTable;
+  readonly maps: ReadonlyMap<string, MapTile>;
+  /** The tile's part of the picture that previews are made of. */
+  readonly thumbnail?: ThumbnailPart;
+}
+
+/** A tile of a map that rests in a file until the display scale is known. */
+export interface StoredTile {
+  readonly path: string;
+  readonly core: Rectangle;
+  /** In bytes, where the samples are. */
+  readonly offset: number;
+  readonly low: number;
+  readonly high: number;
+  readonly samples: MapSamples;
+}
+
+/** What a shard's file tells of a tile without its samples. */
+export interface ShardTile extends Omit<TileResult, "maps"> {
+  readonly maps: ReadonlyMap<string, Omit<StoredTile, "path" | "core">>;
+}
+
+/**
+ * A shard's file: a mark, the samples of its tiles one after the other, an index as JSON, and a trailer of fixed length with
+ * the index's length, its SHA-256, and the SHA-256 of all before the trailer. The index comes last because a tile's
+ * results are written as they come; the hashes, because a file that is not whole must not be taken for one.
+ */
+const mark = new TextEncoder().encode("SLSHARD1");
+const hashBytes = 32;
+const trailerBytes = 8 + 2 * hashBytes;
+
+const base64 = z.base64();
+const rectangle = z.object({ x: z.number(), y: z.number(), width: z.number(), height: z.number() });
+const statisticsSchema = z.array(
+  z.discriminatedUnion("kind", [
+    z.object({ id: z.string(), kind: z.literal("sum"), sum: base64 }),
+    z.object({ id: z.string(), kind: z.literal("max"), max: base64, row: base64, column: base64 }),
+    z.object({ id: z.string(), kind: z.literal("log-sum-exp"), max: base64, scaled: base64 }),
+  ]),
+);
+const tileSchema = z.array(
+  z.object({
+    tile: z.number().int(),
+    core: rectangle,
+    statistics: statisticsSchema,
+    maps: z.array(
+      z.object({
+        id: z.string(),
+        offset: z.number().int(),
+        low: z.number(),
+        high: z.number(),
+        samples: z.enum(["uint16", "float32"]),
+      }),
+    ),
+    thumbnail: z
+      .object({ left: z.number(), top: z.number(), width: z.number(), height: z.number(), data: base64 })
+      .exactOptional(),
+  }),
+);
+
+const indexSchema = z.object({
+  tiles: tileSchema,
+  /** Parts of the image that could not be read while these tiles were computed, and were taken as white. */
+  unreadable: z.array(z.object({ level: z.number(), rectangle, code: z.string(), message: z.string() })),
+});
+
+type StoredTiles = z.output<typeof tileSchema>;
+export type StoredPart = z.output<typeof indexSchema>["unreadable"][number];
+type StoredStatistic = z.output<typeof statisticsSchema>[number];
+
+export interface ShardIndex {
+  readonly tiles: readonly ShardTile[];
+  readonly unreadable: readonly StoredPart[];
+}
+
+export interface ShardWriter extends AsyncDisposable {
+  /** Tiles that were added, in order. */
+  readonly tiles: readonly number[];
+  add(result: TileResult): Promise<void>;
+  /** Makes the file whole, with the unreadable parts of the image that are known by now. What is disposed of before is none. */
+  finish(unreadable?: readonly StoredPart[]): Promise<void>;
+}
+
+/** Begins a shard's file. @throws {SlidelightError} `output-unwritable`, now and while tiles are added. */
+export async function createShardFile(path: string): Promise<ShardWriter> {
+  const file = await writing(path, () => open(path, "w"));
+  const hash = createHash("sha256");
+  const index: StoredTiles = [];
+  let position = 0;
+  const append = async (bytes: Uint8Array): Promise<void> => {
+    hash.update(bytes);
+    // Writes all of it, or throws.
+    await writing(path, () => file.writeFile(bytes));
+    position += bytes.length;
+  };
+  await append(mark);
+  return {
+    get tiles() {
+      return index.map(({ tile }) => tile);
+    },
+    add: async ({ tile, core, statistics, maps, thumbnail }) => {
+      const stored: StoredTiles[number]["maps"] = [];
+      for (const [id, { low, high, samples, data }] of maps) {
+        // Samples of four bytes are read where they lie.
+        const padding = (4 - (position % 4)) % 4;
+        if (padding > 0) await append(new Uint8Array(padding));
+        stored.push({ id, offset: position, low, high, samples });
+        await append(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+      }
+      index.push({
+        tile,
+        core: { ...core },
+        statistics: storeStatistics(statistics),
+        maps: stored,
+        ...(thumbnail === undefined ? {} : { thumbnail: { ...thumbnail, data: encodeBytes(thumbnail.data) } }),
+      });
+    },
+    finish: async (unreadable = []) => {
+      const encoded = new TextEncoder().encode(JSON.stringify({ tiles: index, unreadable }));
+      await append(encoded);
+      const length = new Uint8Array(8);
+      new DataView(length.buffer).setBigUint64(0, BigInt(encoded.length), true);
+      const trailer = Buffer.concat([length, createHash("sha256").update(encoded).digest(), hash.digest()]);
+      await writing(path, () => file.writeFile(trailer));
+    },
+    [Symbol.asyncDispose]: () => file.close(),
+  };
+}
+
+/**
+ * What a shard's file holds, without its samples: two small reads.
+ * @throws {SlidelightError} `shard-invalid` when the file is not whole; what reading throws.
+ */
+export async function readShardIndex(source: ByteSource, options: Abortable = {}): Promise<ShardIndex> {
+  const least = mark.length + trailerBytes;
+  if (source.size < least) throw invalid(source.uri, `at least ${least} bytes`, `${source.size}`);
+  const trailer = await source.read({ offset: source.size - trailerBytes, length: trailerBytes }, options);
+  const length = Number(new DataView(trailer.buffer, trailer.byteOffset).getBigUint64(0, true));
+  if (length > source.size - least) throw invalid(source.uri, "an index within the file", `one of ${length} bytes`);
+  const encoded = await source.read({ offset: source.size - trailerBytes - length, length }, options);
+  const expected = trailer.subarray(8, 8 + hashBytes);
+  if (!createHash("sha256").update(encoded).digest().equals(expected)) {
+    throw invalid(source.uri, "an index with the SHA-256 in its trailer", "another");
+  }
+  const parsed = indexSchema.safeParse(jsonOf(encoded));
+  if (!parsed.success) throw invalid(source.uri, "an index of this release", "another form");
+  const tiles = parsed.data.tiles.map(({ statistics, maps, thumbnail, ...tile }) => ({
+    ...tile,
+    statistics: restoreStatistics(statistics),
+    maps: new Map(maps.map(({ id, ...map }) => [id, map])),
+    ...(thumbnail === undefined ? {} : { thumbnail: { ...thumbnail, data: decodeBytes(thumbnail.data) } }),
+  }));
+  return { tiles, unreadable: parsed.data.unreadable };
+}
+
+/**
+ * Checks a whole file against its own hash.
+ * @throws {SlidelightError} `shard-invalid` when it is not what was written.
+ */
+export async function checkShardFile(path: string): Promise<void> {
+  await using file = await open(path);
+  const { size } = await file.stat();
+  const end = size - trailerBytes;
+  if (end < mark.length) throw invalid(path, `at least ${mark.length + trailerBytes} bytes`, `${size}`);
+  const hash = createHash("sha256");
+  for await (const part of file.createReadStream({ start: 0, end: end - 1, autoClose: false })) hash.update(part);
+  const expected = Buffer.alloc(hashBytes);
+  await file.read(expected, 0, hashBytes, size - hashBytes);
+  if (!hash.digest().equals(expected)) throw invalid(path, "the SHA-256 in its trailer", "another");
+}
+
+/** Reads a tile's samples, at once: for worker threads. */
+export function readStoredTile({ path, core, offset, low, high, samples }: StoredTile): MapTile {
+  const count = core.width * core.height;
+  const descriptor = openSync(path, "r");
+  try {
+    const read = (into: Uint16Array | Float32Array): void => {
+      let done = 0;
+      while (done < into.byteLength) {
+        const got = readSync(descriptor, into, done, into.byteLength - done, offset + done);
+        if (got === 0) throw new RangeError(`the tile's file "${path}" ends too early`);
+        done += got;
+      }
+    };
+    if (samples === "uint16") {
+      const data = new Uint16Array(count);
+      read(data);
+      return { low, high, samples, data };
+    }
+    const data = new Float32Array(count);
+    read(data);
+    return { low, high, samples, data };
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Statistics as JSON, to the last bit. */
+export function encodeStatistics(table: StatisticTable): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(storeStatistics(table)));
+}
+
+/** @throws {SlidelightError} `shard-invalid` when they are none. */
+export function decodeStatistics(bytes: Uint8Array, uri: string): StatisticTable {
+  const parsed = statisticsSchema.safeParse(jsonOf(bytes));
+  if (!parsed.success) throw invalid(uri, "statistics of this release", "another form");
+  return restoreStatistics(parsed.data);
+}
+
+function jsonOf(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    return undefined;
+  }
+}
+
+function storeStatistics(table: StatisticTable): StoredStatistic[] {
+  return [...table].map(([id, statistic]): StoredStatistic => {
+    if (statistic.kind === "sum") return { id, kind: "sum", sum: encodeNumbers(statistic.sum) };
+    if (statistic.kind === "max") {
+      const { max, row, column } = statistic;
+      return { id, kind: "max", max: encodeNumbers(max), row: encodeNumbers(row), column: encodeNumbers(column) };
+    }
+    const { max, scaled } = statistic;
+    return { id, kind: "log-sum-exp", max: encodeNumbers(max), scaled: encodeNumbers(scaled) };
+  });
+}
+
+function restoreStatistics(stored: readonly StoredStatistic[]): StatisticTable {
+  return new Map(
+    stored.map((statistic): readonly [string, Statistic] => {
+      const { id, kind } = statistic;
+      if (kind === "sum") return [id, { kind, sum: decodeNumbers(statistic.sum) }];
+      const max = decodeNumbers(statistic.max);
+      if (kind === "max") {
+        return [id, { kind, max, row: decodeNumbers(statistic.row), column: decodeNumbers(statistic.column) }];
+      }
+      return [id, { kind, max, scaled: decodeNumbers(statistic.scaled) }];
+    }),
+  );
+}
+
+/** Every bit of a number counts, and JSON has no infinities. */
+function encodeNumbers(values: Float64Array): string {
+  return encodeBytes(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+}
+
+function decodeNumbers(text: string): Float64Array {
+  const bytes = decodeBytes(text);
+  return new Float64Array(bytes.buffer, 0, bytes.length / 8);
+}
+
+function encodeBytes(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
+}
+
+/** In a buffer of its own, from its start. */
+function decodeBytes(text: string): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(Buffer.from(text, "base64"));
+}
+
+async function writing<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw new SlidelightError(
+      "output-unwritable",
+      `Keeping tiles in the scratch file "${path}": ${error instanceof Error ? error.message : String(error)}. Choose another folder with --scratch, or free some space.`,
+      { cause: error },
+    );
+  }
+}
+
+function invalid(uri: string, expected: string, got: string): SlidelightError {
+  return new SlidelightError(
+    "shard-invalid",
+    `Reading the shard ${uri}: expected ${expected}, got ${got}. It is made again when the image is tried again.`,
+  );
+}

@@ -1,0 +1,163 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { StatisticTable, SweepPlan } from "../../explain/explanation.ts";
+import { createShardFile, readShardIndex, readStoredTile } from "../../format/output/shard-file.ts";
+import type { ShardTile, ShardWriter } from "../../format/output/shard-file.ts";
+import { openFileSource } from "../../io/file-source.ts";
+import type { Abortable } from "../../io/byte-source.ts";
+import { imageSweep, programKeyOf, thumbnailOf } from "../image-sweep.ts";
+import type { ImageWork } from "../image-work.ts";
+import type { TilePlan } from "../plan-runs.ts";
+import { sweepTiles } from "../sweep-tiles.ts";
+import type { TileSweep } from "../sweep-tiles.ts";
+import type { ShardStore } from "./shard-store.ts";
+import { partName, shardName } from "./work-plan.ts";
+import type { WorkPlan } from "./work-plan.ts";
+
+export interface ComputeShards extends Abortable {
+  readonly joint: SweepPlan;
+  readonly tiles: TilePlan;
+  readonly plan: WorkPlan;
+  readonly sweep: number;
+  /** The shards to compute, ascending. */
+  readonly shards: readonly number[];
+  /** What the sweeps before told. */
+  readonly known: StatisticTable;
+  readonly store: ShardStore;
+  /** Folder of the caller's for files in progress. */
+  readonly folder: string;
+}
+
+/** How long a worker that is being stopped may take to save the tiles of an unfinished shard. */
+const partMs = 10_000;
+
+/**
+ * Computes shards of a sweep, one after the other; each is in the store before the next one's tiles are waited for. The engine
+ * does not notice where one ends. When the signal aborts, the tiles of the unfinished shard are saved, and whoever takes it
+ * up goes on from there.
+ */
+export async function computeShards(work: ImageWork, request: ComputeShards): Promise<void> {
+  const { plan, sweep, shards, store, folder, signal } = request;
+  const startedMs = performance.now();
+  const parts = new Map<number, ShardPart>();
+  const names = await store.names(`${plan.precision}/${sweep}/`, { signal });
+  for (const shard of shards) {
+    const part = partName(nameOf(shard));
+    const found = names.has(part) ? await readPart(part, request) : undefined;
+    if (found !== undefined) parts.set(shard, found);
+  }
+  function nameOf(shard: number): string {
+    return shardName(plan.precision, sweep, shard);
+  }
+  const tilesOf = (shard: number): readonly number[] => {
+    const { start, end } = shardOf(plan, sweep, shard);
+    return plan.sweeps[sweep]?.tiles.slice(start, end) ?? [];
+  };
+  const open = shards.map((shard) => {
+    const done = new Set(parts.get(shard)?.tiles.map(({ tile }) => tile));
+    return { shard, left: tilesOf(shard).filter((tile) => !done.has(tile)) };
+  });
+  const results = sweepTiles(tileSweep(work, { ...request, visit: open.flatMap(({ left }) => left) }), request.known);
+  let pixels = 0;
+  try {
+    for (const { shard, left } of open) {
+      const path = join(folder, `${plan.precision}-${sweep}-${shard}.shard`);
+      const name = nameOf(shard);
+      await using writer = await createShardFile(path);
+      try {
+        await copyPart(parts.get(shard), writer);
+        for (let count = 0; count < left.length; count += 1) {
+          const next = await results.next();
+          if (next.done === true) throw new RangeError("The sweep ended before its last tile.");
+          pixels += next.value.core.width * next.value.core.height;
+          await writer.add(next.value);
+        }
+      } catch (error) {
+        if (signal?.aborted === true) await savePart(writer, { path, name: partName(name), store, work });
+        throw error;
+      }
+      await writer.finish(work.unreadable);
+      await store.take(name, path, { signal });
+      if (parts.has(shard)) await store.remove(partName(name));
+      work.observe({ kind: "shard-done", sweep, tiles: tilesOf(shard).length });
+    }
+  } finally {
+    await results.return(undefined);
+    work.resources.speeds?.record(work.speedKey, { pixels, seconds: (performance.now() - startedMs) / 1000 });
+  }
+}
+
+/** The tiles that somebody saved of a shard, in a local file. */
+interface ShardPart {
+  readonly path: string;
+  readonly tiles: readonly ShardTile[];
+}
+
+async function readPart(name: string, { store, folder, signal }: ComputeShards): Promise<ShardPart | undefined> {
+  try {
+    const path = await store.fetch(name, folder, { signal });
+    await using source = await openFileSource(path);
+    const { tiles } = await readShardIndex(source, { signal });
+    return { path, tiles };
+  } catch {
+    signal?.throwIfAborted();
+    // It only saves work.
+    return undefined;
+  }
+}
+
+/** One tile after the other: a shard may be larger than memory. */
+async function copyPart(part: ShardPart | undefined, writer: ShardWriter): Promise<void> {
+  if (part === undefined) return;
+  const { path } = part;
+  for (const { maps, ...tile } of part.tiles) {
+    const values = [...maps].map(([id, map]) => [id, readStoredTile({ ...map, path, core: tile.core })] as const);
+    await writer.add({ ...tile, maps: new Map(values) });
+  }
+}
+
+interface SavePart {
+  readonly path: string;
+  readonly name: string;
+  readonly store: ShardStore;
+  readonly work: ImageWork;
+}
+
+/** Saves what there is of a shard. What can't be saved is computed again. */
+async function savePart(writer: ShardWriter, { path, name, store, work }: SavePart): Promise<void> {
+  if (writer.tiles.length === 0) return;
+  try {
+    await writer.finish(work.unreadable);
+    await store.take(name, path, { signal: AbortSignal.timeout(partMs) });
+  } catch {
+    await rm(path, { force: true }).catch(() => undefined);
+  }
+}
+
+function tileSweep(work: ImageWork, request: ComputeShards & { readonly visit: readonly number[] }): TileSweep {
+  const { joint, tiles, plan, sweep, visit, signal } = request;
+  const { grid, tissue, runs } = tiles;
+  return {
+    ...imageSweep(work, { precision: plan.precision, signal }),
+    plan: joint,
+    index: sweep,
+    grid,
+    tissue,
+    tiles: visit,
+    programs: work.programs,
+    programKey: programKeyOf(work, { runs, complete: tissue.complete }),
+    observe: work.observe,
+    // The picture is made in the first sweep.
+    ...(sweep === 0 ? { shrink: thumbnailOf(work, grid).shrink } : {}),
+  };
+}
+
+export function shardOf(
+  plan: WorkPlan,
+  sweep: number,
+  shard: number,
+): { readonly start: number; readonly end: number } {
+  const range = plan.sweeps[sweep]?.shards[shard];
+  if (range === undefined) throw new RangeError(`The plan has no shard ${shard} of sweep ${sweep}.`);
+  return range;
+}

@@ -1,0 +1,105 @@
+import { createHash } from "node:crypto";
+import { z } from "zod";
+import type { Engine, Precision } from "../../engine/engine.ts";
+import { SlidelightError } from "../../errors/slidelight-error.ts";
+import type { Interval } from "../../geometry/interval.ts";
+import type { Size } from "../../geometry/rectangle.ts";
+import type { TileGrid } from "../../geometry/tile-grid.ts";
+import { gridOfCores } from "../../geometry/tile-grid.ts";
+
+/** One sweep: the tiles in the order in which they are visited and merged, and which runs of them are a shard each. */
+export interface DividedSweep {
+  readonly tiles: readonly number[];
+  readonly shards: readonly Interval[];
+}
+
+/**
+ * How an image's runs are computed: made once, by whoever looks at the image first, and kept until the results are
+ * committed. Workers differ in memory and speed; whoever goes on with the image must go on with the same tiles.
+ */
+export interface WorkPlan {
+  /** Ids of the runs that are computed together, in this order. */
+  readonly runs: readonly string[];
+  readonly precision: Precision;
+  readonly grid: TileGrid;
+  /** Tiles that are computed; the others are glass. */
+  readonly kept: readonly number[];
+  readonly sweeps: readonly DividedSweep[];
+}
+
+const formatVersion = 1;
+const index = z.number().int().nonnegative();
+
+const workPlanSchema = z.object({
+  version: z.literal(formatVersion),
+  runs: z.array(z.string()).min(1),
+  precision: z.enum(["float32", "bfloat16", "float16"]),
+  core: z.object({ width: index, height: index }),
+  kept: z.array(index),
+  sweeps: z.array(z.object({ tiles: z.array(index), shards: z.array(z.object({ start: index, end: index })) })),
+});
+
+export function encodeWorkPlan({ runs, precision, grid, kept, sweeps }: WorkPlan): Uint8Array {
+  const { width, height } = grid.core;
+  const stored = { version: formatVersion, runs, precision, core: { width, height }, kept, sweeps };
+  return new TextEncoder().encode(JSON.stringify(stored));
+}
+
+/** @throws {SlidelightError} `shard-invalid` when it is no plan of this release. */
+export function parseWorkPlan(
+  bytes: Uint8Array,
+  { uri, image }: { readonly uri: string; readonly image: Size },
+): WorkPlan {
+  const parsed = workPlanSchema.safeParse(jsonOf(bytes));
+  if (!parsed.success) {
+    throw new SlidelightError(
+      "shard-invalid",
+      `Reading the plan ${uri}: expected one of version ${formatVersion}, got ${z.prettifyError(parsed.error)}. Remove ${uri}, and the image is begun anew.`,
+    );
+  }
+  const { core, version: _, ...plan } = parsed.data;
+  return { ...plan, grid: gridOfCores(image, core) };
+}
+
+function jsonOf(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Everything that decides which bytes a shard holds, besides the plan itself. */
+export interface WorkIdentity {
+  /** Of all runs that were asked for, those that are done already too. */
+  readonly runs: readonly string[];
+  readonly engine: Pick<Engine, "name" | "provider" | "version">;
+  readonly precision: Precision;
+  readonly tile: number | "fastest" | undefined;
+}
+
+/**
+ * Names the work on an image: the same for every worker that takes it up, another one with another engine, whose last bits
+ * differ.
+ */
+export function workId({ runs, engine, precision, tile }: WorkIdentity): string {
+  const parts = [formatVersion, runs, engine.name, engine.provider, engine.version, precision, tile ?? ""];
+  return createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 32);
+}
+
+export const planName = (precision: Precision): string => `${precision}/plan.json`;
+
+/** What is known before a sweep, for those who compute its shards elsewhere. */
+export const knownName = (precision: Precision, sweep: number): string => `${precision}/${sweep}/known.json`;
+
+/** Prefix of the names of a sweep's shards. */
+export const sweepPrefix = (precision: Precision, sweep: number): string => `${precision}/${sweep}/`;
+
+export function shardName(precision: Precision, sweep: number, shard: number): string {
+  return `${sweepPrefix(precision, sweep)}${String(shard).padStart(4, "0")}.shard`;
+}
+
+/** The tiles of a shard that somebody had to leave before it was whole. */
+export function partName(shard: string): string {
+  return `${shard}.part`;
+}
