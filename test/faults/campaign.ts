@@ -13,7 +13,7 @@ import type { Network } from "./network.ts";
 /** Seconds after which a worker's job is taken for lost. */
 export const lockSeconds = 2;
 /** So short that the larger images of the archive are several shards. */
-const shardSeconds = "0.2";
+const shardSeconds = "0.5";
 const pollMs = 150;
 /** Far more than anything takes; where it ends, something is lost. */
 const patienceMs = 150_000;
@@ -77,6 +77,7 @@ export async function openCampaign(options: CampaignOptions): Promise<Campaign> 
     REDIS_URL: network.redisUrl,
     SLIDELIGHT_QUEUE: queue,
     SLIDELIGHT_SHARD_SECONDS: shardSeconds,
+    SLIDELIGHT_MIN_FREE: "1MB",
     SLIDELIGHT_LOCK_SECONDS: String(lockSeconds),
     AWS_ENDPOINT_URL_S3: network.s3Endpoint,
     AWS_REGION: archive.settings.s3?.region ?? "us-east-1",
