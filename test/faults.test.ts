@@ -12,7 +12,10 @@ import { s3Missing } from "./servers/s3-server.ts";
 const missing = redisMissing() ?? s3Missing();
 if (missing !== undefined) console.warn(`The tests with faults are skipped: there is ${missing}.`);
 
-describe.skipIf(missing !== undefined)("an archive is explained once, and alike byte for byte,", () => {
+/** Far more than a scenario takes: machines that run tests are busy with others. */
+const timeout = 300_000;
+
+describe.skipIf(missing !== undefined)("an archive is explained once, and alike byte for byte,", { timeout }, () => {
   let opened: Ground | undefined;
   const ground = (): Ground => {
     if (opened === undefined) throw new Error("The archive was not made.");

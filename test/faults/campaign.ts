@@ -16,7 +16,7 @@ export const lockSeconds = 2;
 const shardSeconds = "0.5";
 const pollMs = 150;
 /** Far more than anything takes; where it ends, something is lost. */
-const patienceMs = 150_000;
+const patienceMs = 240_000;
 
 /** A queue of its own, one or more places for results, workers with folders of their own, and the network between. */
 export interface Campaign extends AsyncDisposable {
@@ -66,10 +66,11 @@ export interface CampaignOptions {
   /** Places for results (1). */
   readonly outs?: number;
   readonly enqueueOptions?: readonly string[];
+  readonly workerOptions?: readonly string[];
 }
 
 export async function openCampaign(options: CampaignOptions): Promise<Campaign> {
-  const { name, archive, folder, enqueueOptions = [] } = options;
+  const { name, archive, folder, enqueueOptions = [], workerOptions = [] } = options;
   const network = await openNetwork(options);
   const queue = `faults-${process.pid}-${name}`;
   const credentials = archive.settings.s3?.credentials;
@@ -129,7 +130,7 @@ export async function openCampaign(options: CampaignOptions): Promise<Campaign> 
     startWorker: async (slot = "worker-0") => {
       const args = ["worker", "--port", "0", "--engine", "onnxruntime", "--threads", "1"];
       const own = await place(slot);
-      const running = start([...args, "--scratch", join(own.folder, "scratch")], own);
+      const running = start([...args, "--scratch", join(own.folder, "scratch"), ...workerOptions], own);
       const worker = workerOf(running);
       slots.set(slot, [...(slots.get(slot) ?? []), worker]);
       await worker.line("worker ready");

@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import type { Ground } from "./ground.ts";
 import { faultsAfter, leftIn } from "./invariants.ts";
 
-const diskBytes = 2 ** 24;
+const diskBytes = 2 ** 26;
 const mount = (...args: readonly string[]): boolean => spawnSync("mount", [...args], { stdio: "ignore" }).status === 0;
 
 /** Disks that are full, or hold what a killed worker left. */
@@ -14,7 +14,10 @@ export function scratchFaults(ground: () => Ground): void {
     test("is full for a while: no image fails for good", async ({ skip }) => {
       const { calm } = ground();
       // Not one try is to spare for a fault that is the worker's own.
-      await using campaign = await ground().open("disk-full", { enqueueOptions: ["--attempts", "1"] });
+      await using campaign = await ground().open("disk-full", {
+        enqueueOptions: ["--attempts", "1"],
+        workerOptions: ["--min-free", "8MB"],
+      });
       const scratch = join(campaign.slotFolder("full"), "scratch");
       await mkdir(scratch, { recursive: true });
       if (process.platform !== "linux" || !mount("-t", "tmpfs", "-o", `size=${diskBytes}`, "tmpfs", scratch)) {
@@ -30,6 +33,9 @@ export function scratchFaults(ground: () => Ground): void {
         // As much as there is room for.
         await writeFile(ballast, Buffer.alloc(diskBytes)).catch(() => undefined);
         await worker.line(/ENOSPC|no space left|nearly full/iu);
+        // It holds nothing any more that could fail.
+        const held = async () => (await campaign.images.getActiveCount()) + (await campaign.shards.getActiveCount());
+        await expect.poll(held, { timeout: 60_000 }).toBe(0);
         await rm(ballast);
         await campaign.untilIdle();
         await worker.stop();
