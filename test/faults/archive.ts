@@ -24,13 +24,16 @@ export interface Archive {
   readonly client: S3Client;
 }
 
+/** One sweep and two; tiles so small that a few hundred pixels are several. */
+const options = "--method cam,saliency --tile 128 --tissue off";
 const smallImages = 10;
-/** The network's stride divides it; small enough that a few hundred pixels are several tiles. */
-const tile = "128";
-const large = [
-  { name: "large/one.tif", width: 900, height: 760 },
-  { name: "large/two.tif", width: 1000, height: 600 },
+/** Few sizes, because images of one size share their compiled programs. */
+const small = [
+  { width: 240, height: 180 },
+  { width: 200, height: 176 },
 ] as const;
+const large = ["large/one.tif", "large/two.tif"] as const;
+const largeSize = { width: 900, height: 640 };
 const damaged = "poisoned/damaged.tif";
 const text = "poisoned/text.png";
 
@@ -45,13 +48,13 @@ export async function makeArchive(server: S3Server): Promise<Archive> {
   await store.put("model/unet.onnx", smallModel());
   const sound: string[] = [];
   for (let index = 0; index < smallImages; index += 1) {
-    const key = `slides/case ${index % 3}/${index}.${index % 2 === 0 ? "png" : "tif"}`;
-    const size = { width: 160 + 20 * index, height: 160 + ((index * 70) % 200) };
-    await store.put(key, await tissue({ ...size, seed: index, tiled: index % 2 === 1 }));
+    const key = `slides/case ${index % 3}/${index}.${index % 3 === 1 ? "tif" : "png"}`;
+    const size = small[index % small.length] ?? small[0];
+    await store.put(key, await tissue({ ...size, seed: index, tiled: index % 3 === 1 }));
     sound.push(key);
   }
-  for (const [index, { name, width, height }] of large.entries()) {
-    await store.put(`slides/${name}`, await tissue({ width, height, seed: 100 + index, tiled: true }));
+  for (const [index, name] of large.entries()) {
+    await store.put(`slides/${name}`, await tissue({ ...largeSize, seed: 100 + index, tiled: true }));
     sound.push(`slides/${name}`);
   }
   await store.put(
@@ -61,12 +64,7 @@ export async function makeArchive(server: S3Server): Promise<Archive> {
   await store.put(`slides/${text}`, Buffer.from("Dear all, attached is the slide."));
   return {
     bucket,
-    job: [`s3://${bucket}/slides/`, "--model", `s3://${bucket}/model/unet.onnx`, "--tile", tile].concat([
-      "--method",
-      "grad-cam,saliency",
-      "--tissue",
-      "off",
-    ]),
+    job: [`s3://${bucket}/slides/`, ...options.split(" "), "--model", `s3://${bucket}/model/unet.onnx`],
     sound: sound.sort(),
     poisoned: { [`slides/${damaged}`]: "image-corrupt", [`slides/${text}`]: "image-not-an-image" },
     store,

@@ -13,10 +13,10 @@ import type { Network } from "./network.ts";
 /** Seconds after which a worker's job is taken for lost. */
 export const lockSeconds = 2;
 /** So short that the larger images of the archive are several shards. */
-const shardSeconds = "0.2";
+const shardSeconds = "0.5";
 const pollMs = 150;
 /** Far more than anything takes; where it ends, something is lost. */
-const patienceMs = 150_000;
+const patienceMs = 240_000;
 
 /** A queue of its own, one or more places for results, workers with folders of their own, and the network between. */
 export interface Campaign extends AsyncDisposable {
@@ -66,10 +66,11 @@ export interface CampaignOptions {
   /** Places for results (1). */
   readonly outs?: number;
   readonly enqueueOptions?: readonly string[];
+  readonly workerOptions?: readonly string[];
 }
 
 export async function openCampaign(options: CampaignOptions): Promise<Campaign> {
-  const { name, archive, folder, enqueueOptions = [] } = options;
+  const { name, archive, folder, enqueueOptions = [], workerOptions = [] } = options;
   const network = await openNetwork(options);
   const queue = `faults-${process.pid}-${name}`;
   const credentials = archive.settings.s3?.credentials;
@@ -77,6 +78,7 @@ export async function openCampaign(options: CampaignOptions): Promise<Campaign> 
     REDIS_URL: network.redisUrl,
     SLIDELIGHT_QUEUE: queue,
     SLIDELIGHT_SHARD_SECONDS: shardSeconds,
+    SLIDELIGHT_MIN_FREE: "1MB",
     SLIDELIGHT_LOCK_SECONDS: String(lockSeconds),
     AWS_ENDPOINT_URL_S3: network.s3Endpoint,
     AWS_REGION: archive.settings.s3?.region ?? "us-east-1",
@@ -128,7 +130,7 @@ export async function openCampaign(options: CampaignOptions): Promise<Campaign> 
     startWorker: async (slot = "worker-0") => {
       const args = ["worker", "--port", "0", "--engine", "onnxruntime", "--threads", "1"];
       const own = await place(slot);
-      const running = start([...args, "--scratch", join(own.folder, "scratch")], own);
+      const running = start([...args, "--scratch", join(own.folder, "scratch"), ...workerOptions], own);
       const worker = workerOf(running);
       slots.set(slot, [...(slots.get(slot) ?? []), worker]);
       await worker.line("worker ready");

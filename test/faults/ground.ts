@@ -19,7 +19,10 @@ export interface Ground extends AsyncDisposable {
   readonly calm: Results;
   readonly chance: Chance;
   /** A campaign of a scenario's own, by its name. */
-  open(name: string, options?: Partial<Pick<CampaignOptions, "redis" | "outs" | "enqueueOptions">>): Promise<Campaign>;
+  open(
+    name: string,
+    options?: Partial<Pick<CampaignOptions, "redis" | "outs" | "enqueueOptions" | "workerOptions">>,
+  ): Promise<Campaign>;
 }
 
 export async function openGround(): Promise<Ground> {

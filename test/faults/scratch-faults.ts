@@ -5,6 +5,7 @@ import { describe, expect, test } from "vitest";
 import type { Ground } from "./ground.ts";
 import { faultsAfter, leftIn } from "./invariants.ts";
 
+const diskBytes = 2 ** 26;
 const mount = (...args: readonly string[]): boolean => spawnSync("mount", [...args], { stdio: "ignore" }).status === 0;
 
 /** Disks that are full, or hold what a killed worker left. */
@@ -13,20 +14,28 @@ export function scratchFaults(ground: () => Ground): void {
     test("is full for a while: no image fails for good", async ({ skip }) => {
       const { calm } = ground();
       // Not one try is to spare for a fault that is the worker's own.
-      await using campaign = await ground().open("disk-full", { enqueueOptions: ["--attempts", "1"] });
+      await using campaign = await ground().open("disk-full", {
+        enqueueOptions: ["--attempts", "1"],
+        workerOptions: ["--min-free", "8MB"],
+      });
       const scratch = join(campaign.slotFolder("full"), "scratch");
       await mkdir(scratch, { recursive: true });
-      if (process.platform !== "linux" || !mount("-t", "tmpfs", "-o", "size=16m", "tmpfs", scratch)) {
+      if (process.platform !== "linux" || !mount("-t", "tmpfs", "-o", `size=${diskBytes}`, "tmpfs", scratch)) {
         console.warn("The test with a full disk is skipped: a small file system can't be mounted here.");
         skip("a small file system can't be mounted here");
         return;
       }
       try {
         const ballast = join(scratch, "ballast");
-        await writeFile(ballast, Buffer.alloc(2 ** 24)).catch(() => undefined);
         await campaign.enqueue();
         const worker = await campaign.startWorker("full");
-        await worker.line(/ENOSPC|no space left/iu);
+        await worker.line("image started");
+        // As much as there is room for.
+        await writeFile(ballast, Buffer.alloc(diskBytes)).catch(() => undefined);
+        await worker.line(/ENOSPC|no space left|nearly full/iu);
+        // It holds nothing any more that could fail.
+        const held = async () => (await campaign.images.getActiveCount()) + (await campaign.shards.getActiveCount());
+        await expect.poll(held, { timeout: 60_000 }).toBe(0);
         await rm(ballast);
         await campaign.untilIdle();
         await worker.stop();

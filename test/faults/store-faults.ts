@@ -14,7 +14,7 @@ const scenarios: readonly (readonly [string, { readonly name: string; readonly r
   ],
   [
     "loses its answers, to everything that is asked",
-    { name: "lost-answers", rule: { timesEach: 2, trouble: { kind: "lose-answer" } } },
+    { name: "lost-answers", rule: { timesEach: 1, trouble: { kind: "lose-answer" } } },
   ],
   [
     "gives the beginning of what was asked for and no more",
