@@ -85,9 +85,12 @@ describe("S3", () => {
       return Uploads.map(({ Key }) => Key?.slice(prefix.length));
     };
     expect(await open()).toHaveLength(3);
+    const now = { olderThanMs: 0 };
     await openStore(uri, settings).giveUpWrites("run/");
+    expect(await open()).toHaveLength(3);
+    await openStore(uri, settings).giveUpWrites("run/", now);
     expect(await open()).toEqual(["elsewhere/map.tif"]);
-    await openStore(uri, settings).giveUpWrites("");
+    await openStore(uri, settings).giveUpWrites("", now);
     expect(await open()).toEqual([]);
   });
 

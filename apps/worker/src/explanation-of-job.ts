@@ -39,6 +39,7 @@ export async function explanationOf(
       model: await worker.models.get(model, { signal: worker.stopping }),
       output: openStore(out, storage),
       scratch,
+      leaving: worker.stopping,
       limits,
       observe: observing(held, worker),
       ...(memoryBytes === undefined ? {} : { memoryBytes }),

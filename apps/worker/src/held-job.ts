@@ -2,7 +2,7 @@ import { setMaxListeners } from "node:events";
 import { failedReason, failureOf } from "@slidelight/contract";
 import type { Failure } from "@slidelight/contract";
 import { isRetryable, SlidelightError } from "@slidelight/core";
-import { UnrecoverableError, WaitingChildrenError, WaitingError } from "bullmq";
+import { DelayedError, UnrecoverableError, WaitingChildrenError, WaitingError } from "bullmq";
 import type { Job } from "bullmq";
 import type { Logger } from "pino";
 import type { Metrics } from "./metrics.ts";
@@ -41,10 +41,10 @@ export function jobProcessor<R>(
   kind: JobKind<R>,
 ): (job: Job, token: string | undefined, signal: AbortSignal | undefined) => Promise<R> {
   const { metrics, stopping, cancellations, pressure } = resources;
-  return async (job, token = "", lockLost) => {
+  return async (job, token = "", lost) => {
     const log = resources.log.child({ jobId: job.id, attempt: job.attemptsMade + 1 });
     using cancellation = cancellations.watch(kind.imageJobOf(job));
-    const signal = AbortSignal.any([stopping, cancellation.signal, ...(lockLost === undefined ? [] : [lockLost])]);
+    const signal = AbortSignal.any([stopping, cancellation.signal, ...(lost === undefined ? [] : [lost])]);
     // Every request in flight listens to it.
     setMaxListeners(0, signal);
     const held: HeldJob = { job, token, log, signal };
@@ -58,9 +58,21 @@ export function jobProcessor<R>(
       return await kind.perform(held);
     } catch (error) {
       if (error instanceof WaitingChildrenError) throw error;
+      if (lost?.aborted === true) {
+        // It is another worker's now, and so is whatever becomes of it.
+        log.warn(`${kind.noun} lost to another worker`);
+        throw error;
+      }
       if (stopping.aborted) return await handBack("the worker stops");
       if (error instanceof NotNow) return await handBack(error.message);
-      if (isDiskFull(error) && (await pressure.isHigh())) return await handBack("the scratch disk is full");
+      if (isDiskFull(error) && job.attemptsStarted < diskPatience) {
+        // Others may have filled it. Until there is room, no jobs are taken; this one waits even if there is now.
+        await pressure.isHigh();
+        await job.moveToDelayed(Date.now() + diskMs, token);
+        kind.count(metrics, "handed-back");
+        log.warn({ code: failureOf(error).code, why: failureOf(error).message }, `${kind.noun} handed back`);
+        throw new DelayedError();
+      }
       const failure = failureOfJob(cancellation.signal.aborted ? cancellation.signal.reason : error);
       const final =
         error instanceof ShardFailed ||
@@ -95,6 +107,10 @@ export class ShardFailed extends Error {
 function failureOfJob(error: unknown): Failure {
   return error instanceof ShardFailed ? error.failure : failureOf(error);
 }
+
+/** A job that met a full disk waits for so long, which costs no attempt, unless it was begun that often already. */
+const diskMs = 5000;
+const diskPatience = 50;
 
 /** What systems and libraries say of a disk without room. */
 const full = /ENOSPC|EDQUOT|no space left/iu;

@@ -118,6 +118,9 @@ export async function runWorker(
   };
   for (const [kind, taker] of Object.entries(workers)) {
     taker.on("error", (error) => log.error({ err: error, kind }, "queue trouble"));
+    taker.on("lockRenewalFailed", (ids) => {
+      for (const id of ids) taker.cancelJob(id, "its lock was lost");
+    });
     taker.on("stalled", (jobId) => log.warn({ jobId, kind }, "job of a lost worker is taken up again"));
   }
   const recording = new Set<Promise<void>>();

@@ -1,8 +1,9 @@
-import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, writeFile, utimes } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openFileStore } from "./file-store.ts";
+import { temporaryName } from "./temporary-name.ts";
 import { parseLocation } from "./location.ts";
 import { objectStoreConformance } from "./object-store-conformance.ts";
 import { openStore } from "./open.ts";
@@ -32,15 +33,21 @@ describe("a folder as a store", () => {
     expect(keys).toEqual(["a/b"]);
   });
 
-  it("gives up what a crash left half written below a prefix, and nothing else", async () => {
+  it("gives up writes of processes that are gone, and old ones of nobody knows whom", async () => {
     const root = join(folder, "given-up");
     const store = openFileStore(root);
     for (const key of ["run/map.tif", "other/map.tif"]) await store.put(key, Buffer.from("x"));
-    for (const name of ["run", "other"]) await writeFile(join(root, name, ".slidelight-tmp-crashed"), "half");
+    const dead = temporaryName().replace(`-${process.pid}-`, "-999999999-");
+    const names = { mine: temporaryName(), dead, new: ".slidelight-tmp-new", old: ".slidelight-tmp-old" };
+    for (const place of ["run", "other"]) {
+      for (const name of Object.values(names)) await writeFile(join(root, place, name), "half");
+    }
+    const hoursAgo = new Date(Date.now() - 7_200_000);
+    await utimes(join(root, "run", names.old), hoursAgo, hoursAgo);
     await store.giveUpWrites("run/");
     await store.giveUpWrites("nothing/");
-    expect(await readdir(join(root, "run"))).toEqual(["map.tif"]);
-    expect(await readdir(join(root, "other"))).toHaveLength(2);
+    expect((await readdir(join(root, "run"))).sort()).toEqual([names.mine, names.new, "map.tif"].sort());
+    expect(await readdir(join(root, "other"))).toHaveLength(5);
   });
 
   it("keeps no folder that holds nothing any more", async () => {

@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
 import type { BigIntStats } from "node:fs";
 import { link, mkdir, open, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
@@ -9,6 +8,7 @@ import type { Abortable } from "./byte-source.ts";
 import { fileEtag, openFile } from "./file-source.ts";
 import { fileError, systemCodeOf } from "./io-error.ts";
 import { compareKeys, keySegments, prefixFolder, temporaryPrefix } from "./key.ts";
+import { ownerOf, temporaryName } from "./temporary-name.ts";
 import type { ObjectInfo, ObjectStore, PutOptions } from "./object-store.ts";
 
 /**
@@ -52,12 +52,17 @@ export function openFileStore(root: string): ObjectStore {
         throw fileError(error, { operation: "Deleting", path: nameOf(key), otherwise: "output-unwritable" });
       }
     },
-    giveUpWrites: async (prefix) => {
+    giveUpWrites: async (prefix, { olderThanMs = givenUpMs } = {}) => {
       const folder = join(root, ...prefixFolder(prefix));
       try {
         for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
           if (!entry.name.startsWith(temporaryPrefix)) continue;
-          await rm(join(entry.parentPath, entry.name), { force: true });
+          const path = join(entry.parentPath, entry.name);
+          const owner = ownerOf(entry.name);
+          const age = Date.now() - Number((await statOf(path))?.mtimeMs ?? 0);
+          // A write that goes on makes its file younger.
+          const gone = owner === "is gone" || (owner === "unknown" && age > Math.max(olderThanMs, givenUpMs / 4));
+          if (gone) await rm(path, { force: true });
         }
       } catch (error) {
         if (isAbsent(error)) return;
@@ -66,6 +71,9 @@ export function openFileStore(root: string): ObjectStore {
     },
   };
 }
+
+/** Writes that are older are taken for given up, where nothing else is known of them. */
+const givenUpMs = 3_600_000;
 
 const isAbsent = (error: unknown): boolean => systemCodeOf(error) === "ENOENT" || systemCodeOf(error) === "ENOTDIR";
 
@@ -123,7 +131,7 @@ async function putAtomically(
 ): Promise<"written" | "exists"> {
   signal?.throwIfAborted();
   const folder = dirname(path);
-  const temporary = join(folder, `${temporaryPrefix}${randomUUID()}`);
+  const temporary = join(folder, temporaryName());
   try {
     await makeFolder(folder);
     await write(temporary).catch(async (error: unknown) => {

@@ -14,6 +14,11 @@ export interface PutOptions extends Abortable {
   readonly contentType?: string;
 }
 
+export interface GiveUpOptions extends Abortable {
+  /** Of uploads that are given up: 0 where nobody else writes below the prefix. Default: an hour. */
+  readonly olderThanMs?: number;
+}
+
 /**
  * Keys to bytes. A put is atomic: readers see the old object or the whole new one, whatever crashes. Keys are
  * `/`-separated, any Unicode, without empty, `.` or `..` segments (`key-invalid`).
@@ -35,7 +40,8 @@ export interface ObjectStore {
   delete(key: string, options?: Abortable): Promise<void>;
   /**
    * Removes what writes below a prefix left behind that were begun and never finished, because their process was killed:
-   * temporary files, parts of uploads. Whoever still writes there fails, and may try again.
+   * temporary files, parts of uploads. Where it can't be known that their process is gone, those of some age; whoever still
+   * writes there fails, and may try again.
    */
-  giveUpWrites(prefix: string, options?: Abortable): Promise<void>;
+  giveUpWrites(prefix: string, options?: GiveUpOptions): Promise<void>;
 }

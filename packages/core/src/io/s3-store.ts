@@ -32,6 +32,8 @@ const conflictAttempts = 5;
 /** S3 allows 10,000 parts; 8 MiB is its customary part. */
 const minPartBytes = 8_388_608;
 const maxParts = 9_000;
+/** Uploads that are older are taken for given up. */
+const givenUpMs = 3_600_000;
 /** Marks whose put an object is, to tell one's own write from another's after a lost answer. */
 const writerTag = "slidelight-put";
 
@@ -94,9 +96,10 @@ export function openS3Store(options: {
         throw s3Error(error, { operation: "Deleting", uri: s3Uri(address), signal });
       }
     },
-    giveUpWrites: (prefix, { signal } = {}) => {
+    giveUpWrites: (prefix, { olderThanMs = givenUpMs, signal } = {}) => {
       prefixFolder(prefix);
-      return abortUploads(client, { bucket, prefix: base + prefix, uri: `${uri}/${prefix}`, signal });
+      const before = olderThanMs === 0 ? Infinity : Date.now() - olderThanMs;
+      return abortUploads(client, { bucket, prefix: base + prefix, before, uri: `${uri}/${prefix}`, signal });
     },
   };
 }
@@ -107,9 +110,16 @@ async function abortUploads(
   {
     bucket,
     prefix,
+    before,
     uri,
     signal,
-  }: Abortable & { readonly bucket: string; readonly prefix: string; readonly uri: string },
+  }: Abortable & {
+    readonly bucket: string;
+    readonly prefix: string;
+    /** Begun before, in milliseconds since 1970 by the server's clock. */
+    readonly before: number;
+    readonly uri: string;
+  },
 ): Promise<void> {
   let marker: { readonly KeyMarker?: string; readonly UploadIdMarker?: string } | undefined = {};
   const options = { ...(signal && { abortSignal: signal }) };
@@ -119,7 +129,8 @@ async function abortUploads(
         new ListMultipartUploadsCommand({ Bucket: bucket, Prefix: prefix, ...marker }),
         options,
       );
-      for (const { Key, UploadId } of page.Uploads ?? []) {
+      for (const { Key, UploadId, Initiated } of page.Uploads ?? []) {
+        if (Initiated !== undefined && Initiated.getTime() > before) continue;
         await client.send(new AbortMultipartUploadCommand({ Bucket: bucket, Key, UploadId }), options);
       }
       const { IsTruncated, NextKeyMarker, NextUploadIdMarker } = page;

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { SlidelightError } from "../errors/slidelight-error.ts";
 import { fileError } from "./io-error.ts";
+import { isAlive } from "./living-process.ts";
 
 /** Files in progress of one process, in a folder that others may share. */
 export interface Scratch extends AsyncDisposable {
@@ -98,16 +99,6 @@ async function ownerOf(folder: string): Promise<z.output<typeof ownerSchema> | u
   } catch {
     // It is being made or removed.
     return undefined;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // Somebody else's process lives, too.
-    return error instanceof Error && "code" in error && error.code === "EPERM";
   }
 }
 

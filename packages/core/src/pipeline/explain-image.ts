@@ -4,6 +4,7 @@ import { SlidelightError } from "../errors/slidelight-error.ts";
 import { commitRun, describeOutputs } from "../format/output/commit.ts";
 import { openFinisher } from "../format/output/finish.ts";
 import type { Abortable } from "../io/byte-source.ts";
+import type { GiveUpOptions } from "../io/object-store.ts";
 import { computeGroups } from "./compute-groups.ts";
 import type { ComputedGroup, ShardReference } from "./compute-groups.ts";
 import type { ExplanationResources, ImageReference, ImageWork } from "./image-work.ts";
@@ -105,7 +106,9 @@ async function workOn(image: ImageReference, options: WorkOnOptions): Promise<Im
       const computed = await computeGroups(work, { place, runs: [first, ...rest], runOf, folder, signal });
       if (computed.kind === "left") return { kind: "divided", work: id, shards: computed.shards };
       const { begun } = place;
-      const made = await writeGroups(work, computed.groups, { begun, folder, startedAt, seconds, signal });
+      // A queue gives an image to one worker; on one machine another process may be at it.
+      const giveUp = shared === undefined ? {} : { olderThanMs: 0 };
+      const made = await writeGroups(work, computed.groups, { begun, giveUp, folder, startedAt, seconds, signal });
       for (const [run, result] of made) results.set(run, result);
     }
     // What failed may be tried again, and goes on from the parts; else nothing needs them any more.
@@ -162,6 +165,7 @@ function placeOf({ resources }: ImageWork, { id, folder, shared }: PlaceOptions)
 interface WriteOptions extends Abortable {
   /** Whether somebody may have been killed while the same results were written. */
   readonly begun: boolean;
+  readonly giveUp: GiveUpOptions;
   readonly folder: string;
   readonly startedAt: Date;
   /** Time of each stage so far. */
@@ -172,7 +176,7 @@ interface WriteOptions extends Abortable {
 async function writeGroups(
   work: ImageWork,
   groups: readonly ComputedGroup[],
-  { begun, folder, startedAt, seconds, signal }: WriteOptions,
+  { begun, giveUp, folder, startedAt, seconds, signal }: WriteOptions,
 ): Promise<ReadonlyMap<string, ExplanationResult>> {
   const { resources } = work;
   const timed = stopwatch(work.observe);
@@ -196,7 +200,7 @@ async function writeGroups(
           startedAt,
           seconds: { ...seconds, total: (Date.now() - startedAt.getTime()) / 1000 },
         });
-        if (begun) await resources.output.giveUpWrites(`${key}/`, { signal });
+        if (begun) await resources.output.giveUpWrites(`${key}/`, { ...giveUp, signal });
         await timed("commit", () => commitRun({ store: resources.output, key, folder: written, manifest, signal }));
         for (const { bytes } of manifest.outputs) work.observe({ kind: "bytes-written", bytes });
         results.set(id, { status: "done", runId: id, method, target: outcome.target.label, output });

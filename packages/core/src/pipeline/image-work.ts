@@ -23,6 +23,11 @@ export interface ExplanationResources {
   readonly scratch: string;
   /** Folder where `explainImage` keeps parts of images for whoever goes on after a crash; default: `scratch`. */
   readonly parts?: string;
+  /**
+   * Aborted when the process stops: then, and only then, what is done of an unfinished shard is saved. Default: whenever work
+   * is given up.
+   */
+  readonly leaving?: AbortSignal;
   /** How fast the process has been so far. */
   readonly speeds?: SpeedMeter;
   readonly limits?: ImageLimits;

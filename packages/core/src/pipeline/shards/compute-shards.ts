@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { StatisticTable, SweepPlan } from "../../explain/explanation.ts";
 import { createShardFile, readShardIndex, readStoredTile } from "../../format/output/shard-file.ts";
 import type { ShardTile, ShardWriter } from "../../format/output/shard-file.ts";
+import { SlidelightError } from "../../errors/slidelight-error.ts";
 import { openFileSource } from "../../io/file-source.ts";
 import type { Abortable } from "../../io/byte-source.ts";
 import { imageSweep, programKeyOf, thumbnailOf } from "../image-sweep.ts";
@@ -11,7 +12,7 @@ import type { TilePlan } from "../plan-runs.ts";
 import { sweepTiles } from "../sweep-tiles.ts";
 import type { TileSweep } from "../sweep-tiles.ts";
 import type { ShardStore } from "./shard-store.ts";
-import { partName, shardName } from "./work-plan.ts";
+import { partName, planName, shardName } from "./work-plan.ts";
 import type { WorkPlan } from "./work-plan.ts";
 
 export interface ComputeShards extends Abortable {
@@ -73,10 +74,12 @@ export async function computeShards(work: ImageWork, request: ComputeShards): Pr
           await writer.add(next.value);
         }
       } catch (error) {
-        if (signal?.aborted === true) await savePart(writer, { path, name: partName(name), store, work });
+        if (signal?.aborted === true && work.resources.leaving?.aborted !== false)
+          await savePart(writer, { path, name: partName(name), store, work });
         throw error;
       }
       await writer.finish(work.unreadable);
+      await stillWanted(request);
       await store.take(name, path, { signal });
       if (parts.has(shard)) await store.remove(partName(name));
       work.observe({ kind: "shard-done", sweep, tiles: tilesOf(shard).length });
@@ -85,6 +88,19 @@ export async function computeShards(work: ImageWork, request: ComputeShards): Pr
     await results.return(undefined);
     work.resources.speeds?.record(work.speedKey, { pixels, seconds: (performance.now() - startedMs) / 1000 });
   }
+}
+
+/**
+ * Whoever finishes an image removes its plan with its parts: a shard that is stored after that would stay for ever.
+ * @throws {SlidelightError} `shard-invalid` when that has happened.
+ */
+async function stillWanted({ store, plan, signal }: ComputeShards): Promise<void> {
+  const name = planName(plan.precision);
+  if ((await store.names(name, { signal })).has(name)) return;
+  throw new SlidelightError(
+    "shard-invalid",
+    `Keeping a shard in ${store.uri}: expected the plan that it belongs to, got nothing: another worker has finished the image. The image is looked at again.`,
+  );
 }
 
 /** The tiles that somebody saved of a shard, in a local file. */

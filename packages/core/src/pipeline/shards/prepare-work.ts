@@ -63,7 +63,10 @@ export async function prepareWork(work: ImageWork, options: PrepareOptions): Pro
     pixelsPerSecond = await measureSpeed(work, { joint, tiles, precision, signal });
   }
   const plan = divideWork(work, tiles, { precision, limits, pixelsPerSecond });
-  if (secondsOf(pixelsPerSecond) < place.keepSeconds) return { tiles, plan, store: fleeting, distributed: false };
+  if (secondsOf(pixelsPerSecond) < place.keepSeconds) {
+    await fleeting.write(planName(precision), encodeWorkPlan(plan));
+    return { tiles, plan, store: fleeting, distributed: false };
+  }
   if ((await kept.write(planName(precision), encodeWorkPlan(plan), { signal })) === "exists") {
     const theirs = await readPlan(work, options);
     if (theirs !== undefined) return theirs;

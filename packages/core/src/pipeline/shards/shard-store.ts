@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { link, mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { link, mkdir, readdir, readFile, rename, rm, utimes, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { SlidelightError } from "../../errors/slidelight-error.ts";
 import { checkShardFile } from "../../format/output/shard-file.ts";
@@ -26,7 +26,7 @@ export interface ShardStore {
   /** Random access to what was taken. @throws {SlidelightError} `shard-invalid` when it is not there. */
   open(name: string, options?: Abortable): Promise<ByteSource>;
   /**
-   * A local file with what was taken, checked against its hash; `folder` is the caller's, for copies.
+   * A local file with what was taken, in the caller's `folder`, checked against its hash.
    * @throws {SlidelightError} `shard-invalid` when it is not there, or not what was written: it is removed then.
    */
   fetch(name: string, folder: string, options?: Abortable): Promise<string>;
@@ -95,11 +95,20 @@ export function openShardFolder(root: string): ShardStore {
       }
     },
     open: async (name) => absentIsInvalid(`${root}/${name}`, () => openFileSource(pathOf(name))),
-    fetch: async (name) => {
-      const path = pathOf(name);
-      if (!(await exists(path))) throw missing(path);
-      await checkedOrRemoved(path, () => rm(path, { force: true }));
-      return path;
+    fetch: async (name, folder) => {
+      const copy = join(folder, name.replaceAll("/", "-"));
+      try {
+        // A name of the caller's own for the same bytes: another process may finish the image, and remove its parts.
+        await rm(copy, { force: true });
+        await link(pathOf(name), copy);
+      } catch (error) {
+        throw errnoOf(error).code === "ENOENT" ? missing(pathOf(name), error) : unwritable(root, error);
+      }
+      await checkedOrRemoved(copy, async () => {
+        await rm(copy, { force: true });
+        await rm(pathOf(name), { force: true });
+      });
+      return copy;
     },
     remove: (name) => rm(pathOf(name), { force: true }),
     clear: () => rm(root, { recursive: true, force: true }),
@@ -148,7 +157,7 @@ export function openShardObjects(store: ObjectStore, prefix: string): ShardStore
       const keys: string[] = [];
       for await (const { key } of store.list(`${prefix}/`)) keys.push(key);
       await inParallel(keys, requests, (key) => store.delete(key));
-      await store.giveUpWrites(`${prefix}/`);
+      await store.giveUpWrites(`${prefix}/`, { olderThanMs: 0 });
     },
   };
 }
@@ -178,13 +187,6 @@ function missing(uri: string, cause?: unknown): SlidelightError {
     "shard-invalid",
     `Reading the shard ${uri}: expected it to be there, got nothing: another worker may have finished the image. The image is looked at again.`,
     { cause },
-  );
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
   );
 }
 
