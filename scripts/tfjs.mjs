@@ -85,7 +85,12 @@ function installBinding(workshop, platform, wheel) {
       wheel === undefined
         ? `the binding is built here for ${Object.keys(wheels).join(", ")}, this is ${platform}`
         : "no C++ compiler: install one (Debian: apt-get install g++) and run this again";
-    throw new Error(`TensorFlow.js ${version}: ${missing}; fetching what its makers built failed too: ${error.message}`);
+    throw new Error(
+      `TensorFlow.js ${version}: ${missing}; fetching what its makers built failed too: ${error.message}`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 

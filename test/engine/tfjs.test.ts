@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { expect, test } from "vitest";
 import { errorOf, exactError } from "../../packages/core/src/engine/measure.ts";
 import { openTfjsEngine } from "../../packages/core/src/engine/tfjs/index.ts";
@@ -124,6 +126,36 @@ test("a run that TensorFlow.js can't compute fails with the program's label, and
   });
   await program[Symbol.asyncDispose]();
   expect(await engine.memory()).toEqual(before);
+});
+
+test("when whoever opened the engine is killed, the process that computes ends, even in the middle of a run", async () => {
+  const built = (path: string): string => new URL(`../../packages/core/dist/${path}`, import.meta.url).href;
+  // A run that would take hours.
+  const script = `
+    const { openTfjsEngine } = await import(${JSON.stringify(built("engine/tfjs/index.js"))});
+    const { add, expand, input, reduceSum } = await import(${JSON.stringify(built("graph/build.js"))});
+    const { graphOf } = await import(${JSON.stringify(built("graph/graph.js"))});
+    const engine = await openTfjsEngine({ provider: "wasm" });
+    const x = input("x", { type: "float32", shape: [1, 1, 1] });
+    const long = Array.from({ length: 10_000 }).reduce((sum) => add(sum, reduceSum(expand(add(x, sum), [1, 8192, 8192]), [0, 1, 2])), x);
+    const program = await engine.compile(graphOf({ y: long }));
+    void program.run({ x: { type: "float32", shape: [1, 1, 1], data: Float32Array.of(1) } });
+    process.stdout.write(String(engine.processId()));`;
+  const starter = spawn(process.execPath, ["--input-type=module", "--eval", script], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const [printed]: unknown[] = await once(starter.stdout, "data");
+  const id = Number(String(printed));
+  const isAlive = (): boolean => {
+    try {
+      return process.kill(id, 0);
+    } catch {
+      return false;
+    }
+  };
+  expect(isAlive()).toBe(true);
+  starter.kill("SIGKILL");
+  await expect.poll(isAlive, { timeout: 60_000 }).toBe(false);
 });
 
 test("without a provider, the fastest that is there computes", async () => {

@@ -5,6 +5,7 @@ import { tellLibraries } from "../environment.ts";
 import { installationFolder } from "./installation.ts";
 import type { ProcessSettings, Provider } from "./protocol.ts";
 import type { TensorFlow } from "./tensorflow.ts";
+import { guardAllocations } from "./wasm-allocations.ts";
 
 export interface Backend {
   readonly tf: TensorFlow;
@@ -19,8 +20,10 @@ const quiet = { TF_CPP_MIN_LOG_LEVEL: "3" } as const;
 const loaders: { readonly [P in Provider]: Load } = {
   wasm: async () => {
     const tf = await import("@tensorflow/tfjs-core");
-    await import("@tensorflow/tfjs-backend-wasm");
+    const { BackendWasm } = await import("@tensorflow/tfjs-backend-wasm");
     if (!(await tf.setBackend("wasm"))) throw new Error("its wasm backend did not start");
+    const backend = tf.backend();
+    if (backend instanceof BackendWasm) guardAllocations(backend.wasm);
     return { tf, version: tf.version_core };
   },
   cpu: ({ threads }) => {

@@ -18,8 +18,16 @@ export interface Value {
   readonly layout: Layout;
 }
 
-/** What TensorFlow.js computes in one go; what it makes on the way is disposed of. Returns a new tensor. */
+/** What TensorFlow.js computes in one go; what it makes on the way is disposed of. */
 export type Kernel = (...operands: TfTensor[]) => TfTensor;
+
+/** A new tensor, also where the kernel has nothing to do. */
+export function computed(tf: TensorFlow, kernel: Kernel, operands: readonly TfTensor[]): TfTensor {
+  return tf.tidy(() => {
+    const result = kernel(...operands);
+    return operands.includes(result) ? tf.clone(result) : result;
+  });
+}
 
 export interface Instruction {
   readonly kernel: Kernel;
@@ -67,10 +75,7 @@ export function openBuilder(tf: TensorFlow): Builder {
     const known = operands.map(({ id }) => constants.get(id)).filter((tensor) => tensor !== undefined);
     if (known.length < operands.length) return emit(kernel, operands, result);
     const value = fresh(result);
-    constants.set(
-      value.id,
-      tf.tidy(() => kernel(...known)),
-    );
+    constants.set(value.id, computed(tf, kernel, known));
     return value;
   };
   return {

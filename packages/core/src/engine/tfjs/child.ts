@@ -15,7 +15,7 @@ export interface Child extends AsyncDisposable {
   ask<K extends Request["kind"]>(request: Request & { readonly kind: K }): Promise<Answer & { readonly kind: K }>;
 }
 
-/** The end of what native libraries print before they abort. */
+/** The end of what native libraries print after the last answer: why they abort, perhaps. */
 const keptCharacters = 2000;
 
 export function startChild(): Child {
@@ -46,7 +46,10 @@ export function startChild(): Child {
   child.stderr?.setEncoding("utf8").on("data", (text: string) => {
     printed = `${printed}${text}`.slice(-keptCharacters);
   });
-  child.on("message", (reply: Reply) => waiting?.resolve(reply));
+  child.on("message", (reply: Reply) => {
+    printed = "";
+    waiting?.resolve(reply);
+  });
   return {
     processId: child.pid,
     ended: () => ended,

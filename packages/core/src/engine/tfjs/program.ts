@@ -2,7 +2,7 @@ import type { Node } from "../../graph/node.ts";
 import type { Steps } from "../../graph/steps.ts";
 import type { Tensor } from "../../graph/tensor.ts";
 import type { RunResult } from "../engine.ts";
-import { openBuilder } from "./builder.ts";
+import { computed, openBuilder } from "./builder.ts";
 import type { Instruction, Value } from "./builder.ts";
 import { contextOf } from "./lowering/context.ts";
 import { lower } from "./lowering/table.ts";
@@ -55,10 +55,7 @@ export function compileSteps(tf: TensorFlow, { steps, outputs }: Steps): TfProgr
         const started = performance.now();
         for (const { kernel, operands, result, released } of schedule) {
           const given = operands.map((id) => found(alive.get(id) ?? constants.get(id)));
-          alive.set(
-            result,
-            tf.tidy(() => kernel(...given)),
-          );
+          alive.set(result, computed(tf, kernel, given));
           for (const id of released) {
             alive.get(id)?.dispose();
             alive.delete(id);

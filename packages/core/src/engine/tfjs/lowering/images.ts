@@ -62,3 +62,32 @@ export function spread(tf: TensorFlow, x: TfTensor, { axis, step }: { readonly a
     sizes,
   );
 }
+
+/**
+ * One image from those of `places`, each of which has one position of every block of `strides`, row by row: depth to space, in
+ * whole lines, which is several times as fast as TensorFlow.js's own on wasm.
+ */
+export function interleaved(tf: TensorFlow, places: readonly TfTensor[], [vertical, horizontal]: Pair): TfTensor {
+  const [n = 1, rows = 1, columns = 1, channels = 1] = places[0]?.shape ?? [];
+  const lines = Array.from({ length: vertical }, (_, row) => {
+    const side = places.slice(row * horizontal, (row + 1) * horizontal);
+    return tf.reshape(tf.concat(side, 3), [n * rows, columns * horizontal * channels]);
+  });
+  return tf.reshape(tf.concat(lines, 1), [n, rows * vertical, columns * horizontal, channels]);
+}
+
+/** The other way: what one position of every block of `strides` holds: `extent` blocks, from that of `offset` on. */
+export function placeOf(
+  tf: TensorFlow,
+  x: TfTensor,
+  { strides, offset, extent }: { readonly strides: Pair; readonly offset: Pair; readonly extent: Pair },
+): TfTensor {
+  const [vertical, horizontal] = strides;
+  const [n = 1, height = 1, width = 1, channels = 1] = x.shape;
+  const [down, right] = [Math.floor(offset[0] / vertical), Math.floor(offset[1] / horizontal)];
+  const blocks = tf.reshape(x, [n, height / vertical, vertical, width * channels]);
+  const lines = tf.slice(blocks, [0, down, offset[0] % vertical, 0], [n, extent[0], 1, width * channels]);
+  const positions = tf.reshape(lines, [n * extent[0], width / horizontal, horizontal, channels]);
+  const taken = tf.slice(positions, [0, right, offset[1] % horizontal, 0], [n * extent[0], extent[1], 1, channels]);
+  return tf.reshape(taken, [n, ...extent, channels]);
+}

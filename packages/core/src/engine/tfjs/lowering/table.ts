@@ -2,12 +2,13 @@ import { tensorOf } from "../../../graph/tensor.ts";
 import type { OperatorName } from "../../../graph/vocabulary.ts";
 import type { Value } from "../builder.ts";
 import type { Lowering, LoweringContext } from "./context.ts";
-import { conv, convTranspose } from "./convolution.ts";
+import { conv } from "./convolution.ts";
 import { binary, cast, clip, comparison, divide, unary } from "./elementwise.ts";
 import { concat, expand, pad, reshape, slice, transpose } from "./layout.ts";
 import { averagePool, maxPool, maxPoolGradient } from "./pooling.ts";
 import { argMax, logSumExp, matMul, mean, reduction, softmax, sum } from "./reduction.ts";
 import { resize, resizeGradient } from "./resize.ts";
+import { convTranspose } from "./transposed-convolution.ts";
 
 /** What each operator of the vocabulary is in operations of TensorFlow.js. */
 export const lowerings: { readonly [O in OperatorName]: Lowering<O> } = {
