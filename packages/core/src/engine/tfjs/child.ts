@@ -37,8 +37,8 @@ export function startChild(): Child {
       end(`its process ended ${signal === null ? `with status ${code}` : `by ${signal}`}${text && `: ${text}`}`);
       resolve();
     });
-    // It could not be started.
-    child.once("error", (error) => {
+    // It could not be started, or not be ended.
+    child.on("error", (error) => {
       end(error.message);
       if (child.pid === undefined) resolve();
     });

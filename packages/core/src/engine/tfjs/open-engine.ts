@@ -76,16 +76,22 @@ async function openOn(provider: Provider, options: Omit<TfjsOptions, "provider">
   const having = async (program: number, steps: Steps): Promise<Child> => {
     if (running.child.ended() !== undefined && !closed) running = await start(settings);
     const { child, programs } = running;
+    // Closed meanwhile: nobody waits for what it would compute.
+    if (closed) throw new Error("the engine was closed");
     if (!programs.has(program)) await child.ask({ kind: "compile", program, steps });
     programs.add(program);
     return child;
   };
-  const attempt = async <T>(operation: string, work: () => Promise<T>): Promise<T> => {
-    try {
-      return await work();
-    } catch (error) {
-      throw failure(operation, error instanceof Error ? error.message : String(error), error);
-    }
+  /** In turn. What goes wrong names the operation. */
+  const queued = <T>(operation: string, work: () => Promise<T>, { signal }: Abortable = {}): Promise<T> => {
+    const attempt = async (): Promise<T> => {
+      try {
+        return await work();
+      } catch (error) {
+        throw failure(operation, error instanceof Error ? error.message : String(error), error);
+      }
+    };
+    return queue.ask(attempt, { signal, closed: () => failure(operation, "the engine was closed") });
   };
 
   return {
@@ -111,12 +117,10 @@ async function openOn(provider: Provider, options: Omit<TfjsOptions, "provider">
           if (running.programs.delete(program)) await running.child.ask({ kind: "forget", program });
         };
         // With the process, its programs are gone.
-        await queue.ask(forget, { closed: () => failure(operation, "the engine was closed") }).catch(() => undefined);
+        await queued(`Disposing of "${label}"`, forget).catch(() => undefined);
       };
-      const queued = <T>(what: string, work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> =>
-        queue.ask(() => attempt(what, work), { signal, closed: () => failure(what, "the engine was closed") });
       try {
-        await queued(operation, () => having(program, steps), signal);
+        await queued(operation, () => having(program, steps), { signal });
       } catch (error) {
         // Given up while it was being compiled: the process will have it all the same.
         void dispose();
@@ -133,15 +137,12 @@ async function openOn(provider: Provider, options: Omit<TfjsOptions, "provider">
             const { outputs, busySeconds } = await child.ask({ kind: "run", program, inputs });
             return { outputs, busySeconds };
           };
-          return queued(operation, work, signal);
+          return queued(operation, work, { signal });
         },
         [Symbol.asyncDispose]: dispose,
       };
     },
-    memory: () =>
-      queue.ask(async () => (await running.child.ask({ kind: "memory" })).memory, {
-        closed: () => failure("Asking for its memory", "the engine was closed"),
-      }),
+    memory: () => queued("Asking for memory", async () => (await running.child.ask({ kind: "memory" })).memory),
     processId: () => running.child.processId,
     [Symbol.asyncDispose]: async () => {
       closed = true;
