@@ -73,8 +73,8 @@ test("queues, HTTP, metrics and logs are used by applications alone", () => {
   expect(found).toEqual([]);
 });
 
-/** It forbids a native library to send usage data, which only a variable can. */
-const silenced = ["packages/core/src/engine/onnxruntime/telemetry.ts"];
+/** It tells native libraries what only a variable can: to send no usage data, and how many threads to use. */
+const silenced = ["packages/core/src/engine/environment.ts"];
 
 test("packages ask neither the environment nor the console", () => {
   const packages = readdirSync(join(root, "packages")).flatMap((name) => sources(join(root, "packages", name, "src")));

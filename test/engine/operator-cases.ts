@@ -211,6 +211,16 @@ export const operatorCases: { readonly [O in OperatorName]: readonly OperatorCas
       node: (x) => build.conv(x, weight([3, 1, 3, 3]), weight([3]), { group: 3, pads: around }),
     },
     {
+      of: "depthwise, two of each channel, strides",
+      inputs: [image],
+      node: (x) => build.conv(x, weight([6, 1, 3, 3]), weight([6]), { group: 3, pads: uneven, strides: [2, 2] }),
+    },
+    {
+      of: "depthwise, unequal strides",
+      inputs: [image],
+      node: (x) => build.conv(x, weight([3, 1, 3, 2]), undefined, { group: 3, strides: [1, 2] }),
+    },
+    {
       of: "16 channels",
       inputs: [scattered([1, 16, 9, 9])],
       node: (x) => build.conv(x, weight([16, 16, 3, 3]), weight([16]), { pads: around }),
@@ -236,6 +246,32 @@ export const operatorCases: { readonly [O in OperatorName]: readonly OperatorCas
       of: "4x4 / 2, pads",
       inputs: [image],
       node: (x) => build.convTranspose(x, weight([3, 2, 4, 4]), weight([2]), { strides: [2, 2], pads: around }),
+    },
+    {
+      of: "2x3 / 2x3, pads",
+      inputs: [image],
+      node: (x) => build.convTranspose(x, weight([3, 2, 2, 3]), undefined, { strides: [2, 3], pads: around }),
+    },
+    {
+      of: "3x3, pads",
+      inputs: [image],
+      node: (x) => build.convTranspose(x, weight([3, 2, 3, 3]), weight([2]), { pads: uneven }),
+    },
+    {
+      of: "1x1, pads",
+      inputs: [image],
+      node: (x) => build.convTranspose(x, weight([3, 2, 1, 1]), undefined, { pads: around }),
+    },
+    {
+      of: "depthwise, strides",
+      inputs: [image],
+      node: (x) =>
+        build.convTranspose(x, weight([3, 2, 3, 3]), weight([6]), { group: 3, strides: [2, 1], pads: around }),
+    },
+    {
+      of: "groups, strides",
+      inputs: [scattered([1, 4, 5, 5])],
+      node: (x) => build.convTranspose(x, weight([4, 3, 3, 3]), undefined, { group: 2, strides: [2, 2] }),
     },
     {
       of: "groups, dilation",
@@ -266,6 +302,16 @@ export const operatorCases: { readonly [O in OperatorName]: readonly OperatorCas
       of: "overlapping 3x3 / 2, pads",
       inputs: [image, scattered([2, 3, 4, 3], { seed: 5 })],
       node: (x, gradient) => build.maxPoolGradient(x, gradient, { kernel: [3, 3], strides: [2, 2], pads: around }),
+    },
+    {
+      of: "strides wider than the window",
+      inputs: [image, scattered([2, 3, 4, 2], { seed: 5 })],
+      node: (x, gradient) => build.maxPoolGradient(x, gradient, { kernel: [1, 2], strides: [2, 3] }),
+    },
+    {
+      of: "dilated",
+      inputs: [image, scattered([2, 3, 5, 4], { seed: 5 })],
+      node: (x, gradient) => build.maxPoolGradient(x, gradient, { kernel: [2, 2], strides: [1, 1], dilations: [2, 2] }),
     },
   ],
   AveragePool: [

@@ -13,7 +13,7 @@ export const engineOptions = {
   },
   provider: {
     flag: "--provider <name>",
-    text: "what the engine computes on: cpu, cuda, tensorrt, webgpu, gpu or wasm (cpu)",
+    text: "what the engine computes on: cpu, cuda, tensorrt, webgpu, gpu or wasm (cpu; tfjs: the first that is there)",
   },
   device: { flag: "--device <n>", text: "index of the accelerator (0)" },
   threads: { flag: "--threads <n>", text: "threads that compute (one for each core)" },

@@ -20,6 +20,8 @@ const accelerators: readonly Candidate[] = [
 const processors: readonly Candidate[] = [
   { name: "openvino cpu", open: engines.openvino.providers.cpu.open },
   { name: "onnxruntime cpu", open: engines.onnxruntime.providers.cpu.open },
+  { name: "tfjs cpu", open: engines.tfjs.providers.cpu.open },
+  { name: "tfjs wasm", open: engines.tfjs.providers.wasm.open },
 ];
 
 const deviceFiles = ["/dev/nvidiactl", "/dev/dri", "/dev/dxg"] as const;

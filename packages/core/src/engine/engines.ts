@@ -24,6 +24,8 @@ interface ProviderEntry {
 
 interface EngineEntry {
   readonly text: string;
+  /** On the provider that it takes when none is named. */
+  open(settings: EngineSettings): Promise<Engine>;
   readonly providers: Readonly<Record<string, ProviderEntry>>;
 }
 
@@ -42,10 +44,18 @@ const openvino =
     return openOpenVinoEngine({ ...settings, provider });
   };
 
+const tfjs =
+  (provider?: "gpu" | "cpu" | "wasm") =>
+  async ({ library: _, ...settings }: EngineSettings): Promise<Engine> => {
+    const { openTfjsEngine } = await import("./tfjs/index.ts");
+    return openTfjsEngine({ ...settings, ...(provider === undefined ? {} : { provider }) });
+  };
+
 /** What can compute graphs, and on what. Everything that names an engine asks here. */
 export const engines = {
   onnxruntime: {
     text: "ONNX Runtime, of the npm package onnxruntime-node",
+    open: onnxruntime("cpu"),
     providers: {
       cpu: {
         text: "CPU",
@@ -75,6 +85,7 @@ export const engines = {
   },
   openvino: {
     text: "OpenVINO, called through its C library",
+    open: openvino("cpu"),
     providers: {
       cpu: { text: "CPU", accelerator: false, advice: "npm run setup:openvino", open: openvino("cpu") },
       gpu: {
@@ -85,11 +96,25 @@ export const engines = {
       },
     },
   },
+  tfjs: {
+    text: "TensorFlow.js, in a process of its own",
+    open: tfjs(),
+    providers: {
+      gpu: {
+        text: "NVIDIA GPU, by libtensorflow",
+        accelerator: true,
+        advice: "needs an NVIDIA GPU and its driver, then: npm run setup:tfjs -- --gpu",
+        open: tfjs("gpu"),
+      },
+      cpu: { text: "CPU, by libtensorflow", accelerator: false, advice: "npm run setup:tfjs", open: tfjs("cpu") },
+      wasm: { text: "CPU, by WebAssembly", accelerator: false, advice: "npm ci brings it", open: tfjs("wasm") },
+    },
+  },
 } as const satisfies Readonly<Record<string, EngineEntry>>;
 
 export type EngineName = keyof typeof engines;
 
-export const engineNames = ["onnxruntime", "openvino"] as const satisfies readonly EngineName[];
+export const engineNames = ["onnxruntime", "openvino", "tfjs"] as const satisfies readonly EngineName[];
 
 /** An engine on a provider, as `--engine openvino --provider cpu` names it. */
 export interface EngineChoice {
@@ -110,7 +135,7 @@ export const engineChoices: readonly EngineChoice[] = engineNames.flatMap((engin
 
 export interface EngineRequest extends EngineSettings {
   readonly engine: EngineName;
-  /** Default: cpu. */
+  /** Default: cpu; for tfjs the first of gpu, cpu and wasm that is there. */
   readonly provider?: string;
 }
 
@@ -119,8 +144,9 @@ export interface EngineRequest extends EngineSettings {
  * @throws {SlidelightError} `usage` for a provider that the engine does not have; `engine-unavailable` where it can't
  * compute here: what is missing, how to get it.
  */
-export async function openEngine({ engine, provider = "cpu", ...settings }: EngineRequest): Promise<Engine> {
-  const { providers }: EngineEntry = engines[engine];
+export async function openEngine({ engine, provider, ...settings }: EngineRequest): Promise<Engine> {
+  const { open, providers }: EngineEntry = engines[engine];
+  if (provider === undefined) return open(settings);
   const entry = Object.hasOwn(providers, provider) ? providers[provider] : undefined;
   if (entry === undefined) {
     throw new SlidelightError(

@@ -3,8 +3,8 @@ import { fileURLToPath } from "node:url";
 import { SlidelightError } from "../errors/slidelight-error.ts";
 
 /**
- * The file of a worker thread beside the module that starts it. Threads run JavaScript, also on a Node.js that knows no
- * TypeScript: a caller that runs from the sources (a test) gets the built file.
+ * The file of a worker thread, or of a process, beside the module that starts it. They run JavaScript, also on a Node.js that
+ * knows no TypeScript: a caller that runs from the sources (a test) gets the built file.
  * @param name Without extension: "thread".
  * @param caller The caller's `import.meta.url`, in `src` or `dist`.
  * @throws {SlidelightError} `engine-unavailable` when it has not been built.
@@ -19,7 +19,7 @@ export function threadFile(name: string, caller: string): URL {
   if (!existsSync(file)) {
     throw new SlidelightError(
       "engine-unavailable",
-      `Starting a worker thread: expected the built file ${fileURLToPath(file)}, got none. Build the project first: npm run build.`,
+      `Starting a thread or process: expected the built file ${fileURLToPath(file)}, got none. Build the project first: npm run build.`,
     );
   }
   return file;

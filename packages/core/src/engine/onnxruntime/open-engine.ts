@@ -9,6 +9,7 @@ import type { Abortable } from "../../io/byte-source.ts";
 import { threadFile } from "../../io/thread-file.ts";
 import { checkInputs } from "../check-inputs.ts";
 import type { Engine, Precision } from "../engine.ts";
+import { tellLibraries } from "../environment.ts";
 import { defaultWarmBytes } from "../memory.ts";
 import { connectTo } from "./connection.ts";
 import type { Connection } from "./connection.ts";
@@ -16,7 +17,7 @@ import type { Greeting, ThreadSettings } from "./protocol.ts";
 import { providerRule } from "./providers.ts";
 import type { Provider } from "./providers.ts";
 import { suited } from "./rewrite.ts";
-import { refuseTelemetry, tellLibraries } from "./telemetry.ts";
+import { refuseTelemetry } from "./telemetry.ts";
 import { arraysOf, transferList } from "./transfer.ts";
 
 export interface OnnxRuntimeOptions extends Abortable {

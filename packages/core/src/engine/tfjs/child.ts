@@ -1,0 +1,82 @@
+import { fork } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { threadFile } from "../../io/thread-file.ts";
+import type { Answer, Reply, Request } from "./protocol.ts";
+
+/** A process of its own that answers requests. */
+export interface Child extends AsyncDisposable {
+  readonly processId: number | undefined;
+  /** Why it answers no more. */
+  readonly ended: () => string | undefined;
+  /**
+   * One question at a time.
+   * @throws {Error} with what the process says, or with what is known of its end.
+   */
+  ask<K extends Request["kind"]>(request: Request & { readonly kind: K }): Promise<Answer & { readonly kind: K }>;
+}
+
+/** The end of what native libraries print after the last answer: why they abort, perhaps. */
+const keptCharacters = 2000;
+
+export function startChild(): Child {
+  const child = fork(fileURLToPath(threadFile("process", import.meta.url)), [], {
+    serialization: "advanced",
+    execArgv: [],
+    stdio: ["ignore", "ignore", "pipe", "ipc"],
+  });
+  let ended: string | undefined;
+  let waiting: { readonly resolve: (reply: Reply) => void; readonly reject: (error: Error) => void } | undefined;
+  let printed = "";
+  const end = (reason: string): void => {
+    ended ??= reason;
+    waiting?.reject(new Error(ended));
+  };
+  const exited = new Promise<void>((resolve) => {
+    child.once("exit", (code, signal) => {
+      const text = printed.trim();
+      end(`its process ended ${signal === null ? `with status ${code}` : `by ${signal}`}${text && `: ${text}`}`);
+      resolve();
+    });
+    // It could not be started, or not be ended.
+    child.on("error", (error) => {
+      end(error.message);
+      if (child.pid === undefined) resolve();
+    });
+  });
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+    printed = `${printed}${text}`.slice(-keptCharacters);
+  });
+  child.on("message", (reply: Reply) => {
+    printed = "";
+    waiting?.resolve(reply);
+  });
+  return {
+    processId: child.pid,
+    ended: () => ended,
+    ask: async (request) => {
+      if (ended !== undefined) throw new Error(ended);
+      try {
+        const reply = await new Promise<Reply>((resolve, reject) => {
+          waiting = { resolve, reject };
+          // What can't be sent is told by the end of the process.
+          child.send(request, () => undefined);
+        });
+        if (reply.kind === "failed") throw new Error(reply.message);
+        const { kind }: { readonly kind: typeof request.kind } = request;
+        if (isAnswer(reply, kind)) return reply;
+        throw new TypeError(`The process answered "${reply.kind}" to "${request.kind}".`);
+      } finally {
+        waiting = undefined;
+      }
+    },
+    [Symbol.asyncDispose]: async () => {
+      end("the engine was closed");
+      child.kill("SIGKILL");
+      await exited;
+    },
+  };
+}
+
+function isAnswer<K extends Request["kind"]>(reply: Answer, kind: K): reply is Answer & { readonly kind: K } {
+  return reply.kind === kind;
+}

@@ -1,0 +1,2 @@
+export { openTfjsEngine } from "./open-engine.ts";
+export type { TfjsEngine, TfjsOptions } from "./open-engine.ts";

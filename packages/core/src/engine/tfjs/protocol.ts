@@ -1,0 +1,39 @@
+import type { Steps } from "../../graph/steps.ts";
+import type { Tensor } from "../../graph/tensor.ts";
+
+export type Provider = "gpu" | "cpu" | "wasm";
+
+/** How the process computes; said to it first. */
+export interface ProcessSettings {
+  readonly provider: Provider;
+  readonly threads: number;
+  /** Index of the GPU. */
+  readonly device: number;
+}
+
+type Tensors = Readonly<Record<string, Tensor>>;
+
+/** What the process is asked to do. One at a time, each with one reply: what waits, waits in the process that asks. */
+export type Request =
+  | { readonly kind: "open"; readonly settings: ProcessSettings }
+  | { readonly kind: "compile"; readonly program: number; readonly steps: Steps }
+  | { readonly kind: "run"; readonly program: number; readonly inputs: Tensors }
+  | { readonly kind: "forget"; readonly program: number }
+  | { readonly kind: "memory" };
+
+/** What TensorFlow.js holds: `tf.memory()`. */
+export interface TensorMemory {
+  readonly tensors: number;
+  readonly bytes: number;
+}
+
+interface Answers {
+  readonly open: { readonly version: string };
+  readonly compile: Readonly<Record<never, never>>;
+  readonly run: { readonly outputs: Tensors; readonly busySeconds: number };
+  readonly forget: Readonly<Record<never, never>>;
+  readonly memory: { readonly memory: TensorMemory };
+}
+
+export type Answer = { readonly [K in Request["kind"]]: { readonly kind: K } & Answers[K] }[Request["kind"]];
+export type Reply = Answer | { readonly kind: "failed"; readonly message: string };

@@ -1,0 +1,52 @@
+import { loadBackend } from "./backend.ts";
+import { compileSteps } from "./program.ts";
+import type { TfProgram } from "./program.ts";
+import type { Answer, ProcessSettings, Reply, Request } from "./protocol.ts";
+import type { TensorFlow } from "./tensorflow.ts";
+
+/** The process's side: answers each request. */
+export function openServer(): (request: Request) => Promise<Reply> {
+  let tf: TensorFlow | undefined;
+  const programs = new Map<number, TfProgram>();
+
+  const opened = (): TensorFlow => {
+    if (tf === undefined) throw new Error("TensorFlow.js has not been loaded.");
+    return tf;
+  };
+  const open = async (settings: ProcessSettings): Promise<Answer> => {
+    const backend = await loadBackend(settings);
+    tf = backend.tf;
+    return { kind: "open", version: backend.version };
+  };
+  const perform = async (request: Request): Promise<Answer> => {
+    switch (request.kind) {
+      case "open":
+        return open(request.settings);
+      case "compile":
+        programs.set(request.program, compileSteps(opened(), request.steps));
+        return { kind: "compile" };
+      case "run": {
+        const program = programs.get(request.program);
+        if (program === undefined) throw new Error(`There is no program ${request.program}.`);
+        return { kind: "run", ...program.run(request.inputs) };
+      }
+      case "forget":
+        programs.get(request.program)?.[Symbol.dispose]();
+        programs.delete(request.program);
+        return { kind: "forget" };
+      case "memory": {
+        const { numTensors, numBytes } = opened().memory();
+        return { kind: "memory", memory: { tensors: numTensors, bytes: numBytes } };
+      }
+      default:
+        return request satisfies never;
+    }
+  };
+  return async (request) => {
+    try {
+      return await perform(request);
+    } catch (error) {
+      return { kind: "failed", message: error instanceof Error ? error.message : String(error) };
+    }
+  };
+}
