@@ -7,7 +7,7 @@ import type { Model } from "../model/model.ts";
 import type { Network, Triple } from "../model/network.ts";
 import type { Observe } from "./events.ts";
 import type { ProgramCache } from "./program-cache.ts";
-import type { SpeedMeter } from "./shards/speed.ts";
+import type { SpeedMeter } from "./speed-meter.ts";
 import type { ExplanationSettings } from "./settings.ts";
 
 /** What explaining an image needs besides the image; shared by all images of a process. */
