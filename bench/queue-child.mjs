@@ -1,4 +1,5 @@
 // A process that enqueues and does nothing else, for bench/queue.mjs: memory is its own. Arguments: address, jobs, batch size.
+import { retryPolicy } from "../apps/contract/dist/index.js";
 import { addJobs } from "../apps/producer/dist/add-jobs.js";
 import { openQueue } from "../apps/producer/dist/open-queue.js";
 import { peakGigabytes, timed, withResource } from "./measure.mjs";
@@ -12,7 +13,7 @@ const { seconds } = await timed(() =>
   withResource(queue, async () => {
     let added = 0;
     for (const batch of imageJobBatches(count, { size: Number(sizeText) })) {
-      added += (await addJobs(queue, batch, { attempts: 5 })).added;
+      added += (await addJobs(queue, batch, { attempts: retryPolicy.attempts })).added;
       if (early === undefined && added >= count / 10) early = peakGigabytes();
     }
     if (added !== count) throw new Error(`Adding ${count} jobs added ${added}.`);

@@ -10,6 +10,8 @@ export async function benchShards({ rounds, side, shardSeconds, waitedSeconds })
   const between = load();
   const scaling = await benchShardScaling({ rounds, waitedSeconds });
   const loads = { before, between, after: load() };
-  process.stdout.write(`  load averages: ${before.join(" ")}, then ${between.join(" ")}, then ${loads.after.join(" ")}\n`);
+  process.stdout.write(
+    `  load averages: ${before.join(" ")}, then ${between.join(" ")}, then ${loads.after.join(" ")}\n`,
+  );
   return { loads, overhead, scaling };
 }

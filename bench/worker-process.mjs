@@ -24,10 +24,11 @@ export async function startWorker(command, args) {
   const port = await ready;
   return {
     lines,
-    /** Seconds that its engine has computed so far. */
-    engineSeconds: async () => {
+    /** Seconds so far that its engine has computed, and that its threads have spent on processors. */
+    seconds: async () => {
       const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-      return Number(/^slidelight_engine_busy_seconds_total (\S+)$/m.exec(text)?.[1]);
+      const valueOf = (name) => Number(new RegExp(`^${name} (\\S+)$`, "m").exec(text)?.[1]);
+      return { engine: valueOf("slidelight_engine_busy_seconds_total"), cpu: valueOf("process_cpu_seconds_total") };
     },
     [Symbol.asyncDispose]: async () => {
       child.kill("SIGTERM");
