@@ -65,7 +65,12 @@ async function compare(ways, { folder, rounds, image }) {
     // Round 0 warms up.
     if (round === 0) continue;
     const { lasted, computed, shards: count, engine } = shards;
-    if (count < 2) throw new Error("The slide was not divided: take a larger --side or fewer --shard-seconds.");
+    if (count < 2) {
+      process.stdout.write(
+        `  round ${round}: not divided, ${shards.seconds.toFixed(1)} s; take fewer --shard-seconds\n`,
+      );
+      continue;
+    }
     rows.push({
       "explain s": explain.seconds,
       "shards s": shards.seconds,
@@ -82,6 +87,7 @@ async function compare(ways, { folder, rounds, image }) {
       "after them s": shards.after,
     });
   }
+  if (rows.length === 0) throw new Error("The slide was never divided.");
   const overhead = median(rows.map(({ ratio }) => ratio)) - 1;
   // Other work on the machine stretches the time of processors less than that of the clock.
   const ofCpu = median(rows.map((row) => row["and CPU s"] / row["CPU s"])) - 1;
