@@ -1,5 +1,5 @@
-// npm run bench -- [explain|work|passes|engines|pytorch|queue …] [--rounds n] [--side px] [--base 16,32] [--engines a,b]
-//   [--keys n] [--json file]
+// npm run bench -- [explain|work|passes|engines|pytorch|queue|shards …] [--rounds n] [--side px] [--base 16,32]
+//   [--engines a,b] [--keys n] [--shard-seconds s] [--json file]
 import { writeFile } from "node:fs/promises";
 import { availableParallelism, cpus } from "node:os";
 import { parseArgs } from "node:util";
@@ -8,6 +8,7 @@ import { benchExplain } from "./explain.mjs";
 import { benchPasses } from "./passes.mjs";
 import { benchPytorch } from "./pytorch.mjs";
 import { benchQueue } from "./queue.mjs";
+import { benchShards } from "./shards.mjs";
 import { benchWork } from "./work.mjs";
 
 const benches = {
@@ -17,6 +18,7 @@ const benches = {
   explain: benchExplain,
   pytorch: benchPytorch,
   queue: benchQueue,
+  shards: benchShards,
 };
 const defaults = {
   explain: { rounds: 3, side: 4096 },
@@ -24,6 +26,7 @@ const defaults = {
   pytorch: { rounds: 3, side: 2048 },
   passes: { rounds: 5, side: 512 },
   queue: { rounds: 3, keys: 100_000, many: 1_000_000 },
+  shards: { rounds: 3, side: 8192, shardSeconds: 20, waitedSeconds: 6 },
   work: {},
 };
 
@@ -35,6 +38,7 @@ const { values, positionals } = parseArgs({
     base: { type: "string" },
     engines: { type: "string" },
     keys: { type: "string" },
+    "shard-seconds": { type: "string" },
     json: { type: "string" },
   },
 });
@@ -54,6 +58,7 @@ for (const name of positionals.length === 0 ? Object.keys(benches) : positionals
   if (values.base !== undefined) options.bases = values.base.split(",").map(Number);
   if (values.engines !== undefined) options.engines = values.engines.split(",");
   if (values.keys !== undefined) Object.assign(options, { keys: Number(values.keys), many: 10 * Number(values.keys) });
+  if (values["shard-seconds"] !== undefined) options.shardSeconds = Number(values["shard-seconds"]);
   report[name] = await benches[name](options);
 }
 if (values.json === undefined) process.stdout.write(`\n${JSON.stringify(report)}\n`);

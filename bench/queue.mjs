@@ -2,7 +2,14 @@ import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { Queue, UnrecoverableError, Worker } from "bullmq";
-import { failedReason, imageJobId, keptJobs, shardJobId, shardQueueName } from "../apps/contract/dist/index.js";
+import {
+  failedReason,
+  imageJobId,
+  keptJobs,
+  retryPolicy,
+  shardJobId,
+  shardQueueName,
+} from "../apps/contract/dist/index.js";
 import { addJobs } from "../apps/producer/dist/add-jobs.js";
 import { openQueue } from "../apps/producer/dist/open-queue.js";
 import { median, printTable, timed, withResource } from "./measure.mjs";
@@ -11,7 +18,7 @@ import { startRedis } from "./queue-server.mjs";
 
 /** As the product's command has it. */
 const batchSize = 1000;
-const attempts = 5;
+const { attempts } = retryPolicy;
 /** No more finished jobs than this are kept, so no more can be weighed. */
 const weighed = keptJobs.done.count;
 const shardsOfImage = 100;
@@ -148,23 +155,26 @@ async function weighShards(open, connection) {
 function shardsOf(image, { queue }) {
   const id = imageJobId(image);
   return Array.from({ length: shardsOfImage }, (_, shard) => {
-    const data = { version: 1, imageJobId: id, image, plan: id.slice("image-".length), sweep: 0, shard };
+    const plan = `${id.slice("image-".length)}/float32`;
+    const data = { version: 1, imageJobId: id, image, plan, sweep: 0, shard };
     return {
       name: "shard",
       data,
       opts: {
         jobId: shardJobId(data),
         attempts,
+        backoff: retryPolicy.backoff,
         parent: { id, queue: queue.qualifiedName },
         removeOnComplete: true,
-        failParentOnFailure: true,
+        removeOnFail: true,
+        continueParentOnFailure: true,
       },
     };
   });
 }
 
-async function shardDone(job) {
-  return { key: `.slidelight/plans/${job.data.plan}/${job.data.sweep}-${job.data.shard}`, bytes: 12_345_678 };
+async function shardDone() {
+  return "computed";
 }
 
 /** Lets one worker do `count` jobs. */

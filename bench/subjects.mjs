@@ -7,9 +7,9 @@ import { fileURLToPath } from "node:url";
 import sharp from "sharp";
 import { defaultUNet, openSource, unetGraph, unetParameters } from "../packages/core/dist/index.js";
 
-/** A depth-4 U-Net with transposed convolutions, two classes, mean pool. Its weights are random: what they are costs nothing. */
-export function networkOf(baseChannels) {
-  const settings = { ...defaultUNet, depth: 4, baseChannels, classes: 2, pool: { kind: "mean" } };
+/** A U-Net with transposed convolutions, two classes, mean pool. Its weights are random: what they are costs nothing. */
+export function networkOf(baseChannels, depth = 4) {
+  const settings = { ...defaultUNet, depth, baseChannels, classes: 2, pool: { kind: "mean" } };
   const parameters = unetParameters(settings);
   const model = {
     sha256: createHash("sha256").update(JSON.stringify(settings)).digest("hex"),
@@ -48,6 +48,19 @@ export async function generatedSlide(side) {
     await rename(`${path}.part`, path);
   }
   return imageOf(path, { width: side, height: side });
+}
+
+/** A tiled TIFF of one colour: reading it costs next to nothing. Made once. */
+export async function blankSlide({ width, height }) {
+  const path = join(cache, `blank-${width}x${height}.tif`);
+  if (!existsSync(path)) {
+    await mkdir(cache, { recursive: true });
+    await sharp({ create: { width, height, channels: 3, background: { r: 225, g: 165, b: 205 } } })
+      .tiff({ tile: true, tileWidth: 256, tileHeight: 256, compression: "jpeg" })
+      .toFile(`${path}.part`);
+    await rename(`${path}.part`, path);
+  }
+  return imageOf(path, { width, height });
 }
 
 /** RGB: a pink ground that waves, dark round nuclei on a jittered grid, noise. */

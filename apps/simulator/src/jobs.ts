@@ -1,4 +1,5 @@
 import type { Interval } from "@slidelight/core";
+import type { DividedSweep } from "./shard-plan.ts";
 import type { Slide } from "./slides.ts";
 import type { SlideTiles } from "./tiles.ts";
 
@@ -18,8 +19,8 @@ export interface ImageJobState extends Tries {
   readonly enqueuedAt: number;
   readonly startedAt: number;
   readonly tiles: SlideTiles;
-  /** Whether it is divided; said once, when it is planned first. */
-  sharded: boolean | undefined;
+  /** Its sweeps in shards, or that one worker does it alone; said once, when it is planned first. */
+  plan: readonly DividedSweep[] | "alone" | undefined;
   /** The sweep whose shards come next. */
   sweep: number;
   /** Shards of all rounds, and those that have not ended. */
@@ -51,7 +52,7 @@ export function imageJobState(
     failures: 0,
     losses: 0,
     doneTiles: 0,
-    sharded: undefined,
+    plan: undefined,
     sweep: 0,
     shards: 0,
     openShards: 0,

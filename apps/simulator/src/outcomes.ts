@@ -1,10 +1,8 @@
-import { planShards } from "@slidelight/core";
 import type { JobLines } from "./job-lines.ts";
 import { shardJobState } from "./jobs.ts";
 import type { ImageJobState, JobState, ShardJobState } from "./jobs.ts";
 import type { Night } from "./night.ts";
 import { failureWritten, planWritten, resultWritten, shardWritten } from "./run-requests.ts";
-import { sweepCost } from "./shard-plan.ts";
 import { count, tallySlide } from "./tally.ts";
 import type { Tally } from "./tally.ts";
 
@@ -15,15 +13,15 @@ export interface Clock {
 
 export interface SimulationHooks {
   /** Called for each round of shards that is added. */
-  onShards?(image: ImageJobState, shards: readonly ShardJobState[], pixelsPerSecond: number): void;
+  onShards?(image: ImageJobState, shards: readonly ShardJobState[]): void;
   /** Called for each slide, when it has ended. */
   onSlide?(image: ImageJobState): void;
 }
 
 /** What becomes of jobs: each method is one step that the queue and the store see. */
 export interface Outcomes {
-  /** A round of shards, as many as the planning code makes for a worker of this speed. */
-  addShards(image: ImageJobState, pixelsPerSecond: number): void;
+  /** A round of shards: those of its next sweep. */
+  addShards(image: ImageJobState): void;
   shardDone(shard: ShardJobState): void;
   /** A shard that nobody needs any more: its image has failed. */
   shardDropped(): void;
@@ -41,11 +39,11 @@ export function openOutcomes(
     hooks,
   }: { readonly clock: Clock; readonly lines: JobLines; readonly tally: Tally; readonly hooks: SimulationHooks },
 ): Outcomes {
-  const addShards = (image: ImageJobState, pixelsPerSecond: number): void => {
-    const { sweep } = image;
-    const cost = sweepCost(image.tiles.pixels, { last: sweep === night.sweeps - 1, pixelsPerSecond });
-    const shards = planShards(cost, night.limits).map((interval) => shardJobState(image, sweep, interval));
-    hooks.onShards?.(image, shards, pixelsPerSecond);
+  const addShards = (image: ImageJobState): void => {
+    const { sweep, plan } = image;
+    const intervals = plan === undefined || plan === "alone" ? [] : (plan[sweep]?.shards ?? []);
+    const shards = intervals.map((interval) => shardJobState(image, sweep, interval));
+    hooks.onShards?.(image, shards);
     planWritten(tally.store);
     image.sweep += 1;
     image.shards += shards.length;

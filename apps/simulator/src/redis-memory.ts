@@ -7,12 +7,12 @@ import { keptJobs } from "@slidelight/contract";
 export const jobBytes = {
   /** Waiting, running, delayed or waiting for its shards. */
   image: 1337,
-  completedImage: 2155,
-  failedImage: 3377,
+  completedImage: 2157,
+  failedImage: 3378,
   /** Waiting or running. */
-  shard: 1895,
+  shard: 1984,
   /** Its answer, which its image keeps as long as the image's job is kept. */
-  doneShard: 227,
+  doneShard: 146,
 } as const;
 
 /** What Redis holds, now and at most. */

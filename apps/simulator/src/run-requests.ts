@@ -24,7 +24,7 @@ export function archiveListed(store: StoreRequests, slides: number): void {
 
 /** What a job asks of the store when it is taken up. */
 export function requestsAtStart(store: StoreRequests, { job, end }: Run): void {
-  if (end === "image-done" && job.kind === "image" && job.sharded === true) return;
+  if (end === "image-done" && job.kind === "image" && job.plan !== "alone") return;
   store.add("HEAD image", 1);
   store.add("GET image", headerReads.requests, headerReads.bytes);
   if (job.kind === "image") {

@@ -1,6 +1,6 @@
 import type { ImageJobState, JobState, ShardJobState } from "./jobs.ts";
 import type { Night } from "./night.ts";
-import { sweepCost, worthSharding } from "./shard-plan.ts";
+import { divideSlide } from "./shard-plan.ts";
 import type { WorkerTraits } from "./worker-classes.ts";
 
 /** A job on a worker, from taking it up to what becomes of it when nothing comes between. */
@@ -37,11 +37,11 @@ function imageParts(image: ImageJobState, traits: WorkerTraits, night: Night): P
   const { planning, sweeps, limits } = night;
   if (image.slide.poisoned) return { end: "poisoned", before: planning, tiles: [], after: 0 };
   const { pixels } = image.tiles;
-  // Every sweep visits the same tiles; the last one also keeps the map.
-  image.sharded ??= worthSharding(sweepCost(pixels, { last: true, pixelsPerSecond: traits.pixelsPerSecond }), limits);
+  const { pixelsPerSecond } = traits;
+  image.plan ??= divideSlide({ tilePixels: pixels, pixelsPerSecond, sweeps }, limits) ?? "alone";
   const megapixels = pixels.reduce((sum, tile) => sum + tile, 0) / 1e6;
   const after = traits.assembly * megapixels + night.commit;
-  if (!image.sharded) {
+  if (image.plan === "alone") {
     const tiles = Array.from({ length: sweeps }, () => pixels).flat();
     return { end: "image-done", before: planning + traits.gap, tiles: tiles.slice(image.doneTiles), after };
   }

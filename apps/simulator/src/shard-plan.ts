@@ -1,25 +1,33 @@
-import { planShards, secondsOf } from "@slidelight/core";
-import type { ShardLimits, SweepCost } from "@slidelight/core";
+import { isDivided, leastSharedSeconds, planShards, secondsOf } from "@slidelight/core";
+import type { Interval, ShardLimits, SweepCost } from "@slidelight/core";
 
 /** Bytes of the map that a shard of the last sweep keeps for each pixel: uint16. Other sweeps keep statistics alone. */
 export const mapBytesPerPixel = 2;
 
-/**
- * Whether an image is worth a round of jobs: when one worker would take longer for its sweep than one shard should take,
- * and its tiles can be divided. One that is merely large in bytes is done by the worker that has it.
- */
-export function worthSharding(cost: SweepCost, limits: ShardLimits): boolean {
-  return secondsOf(cost) > limits.seconds && planShards(cost, limits).length > 1;
+/** The shards of one sweep. */
+export interface DividedSweep {
+  readonly shards: readonly Interval[];
 }
 
-/** A sweep of a slide as the planning code sees it. */
-export function sweepCost(
-  tilePixels: readonly number[],
-  sweep: { readonly last: boolean; readonly pixelsPerSecond: number },
-): SweepCost {
-  return {
-    tilePixels,
-    bytesPerPixel: sweep.last ? mapBytesPerPixel : 0,
-    pixelsPerSecond: sweep.pixelsPerSecond,
-  };
+interface SlideCost {
+  /** Of each kept tile's core; every sweep visits the same tiles. */
+  readonly tilePixels: readonly number[];
+  /** Of whoever looks at the slide first: the plan is everybody's. */
+  readonly pixelsPerSecond: number;
+  readonly sweeps: number;
+}
+
+/** A slide's sweeps in shards, by the product's own rule; `undefined` when the worker that has it does it alone. */
+export function divideSlide(
+  { tilePixels, pixelsPerSecond, sweeps }: SlideCost,
+  limits: ShardLimits,
+): readonly DividedSweep[] | undefined {
+  const costs = Array.from({ length: sweeps }, (_, sweep): SweepCost => {
+    const bytesPerPixel = sweep === sweeps - 1 ? mapBytesPerPixel : 0;
+    return { tilePixels, bytesPerPixel, pixelsPerSecond };
+  });
+  const seconds = costs.reduce((sum, cost) => sum + secondsOf(cost), 0);
+  if (seconds < leastSharedSeconds(limits)) return undefined;
+  const divided = costs.map((cost) => ({ shards: planShards(cost, limits) }));
+  return isDivided(divided) ? divided : undefined;
 }

@@ -4,7 +4,7 @@ import { loadSimulateConfig } from "./config.ts";
 import type { ImageJobState } from "./jobs.ts";
 import type { Night } from "./night.ts";
 import { jobBytes } from "./redis-memory.ts";
-import { sweepCost, worthSharding } from "./shard-plan.ts";
+import { divideSlide } from "./shard-plan.ts";
 import { simulateNight } from "./simulate.ts";
 import { summaryOf } from "./summary.ts";
 
@@ -72,22 +72,21 @@ test("without failures workers compute for pixels over speed, and nothing twice"
   expect(tally.imageAttempts).toEqual(new Map([[1, 400]]));
 });
 
-test("a slide has the shards that planShards gives it, by the rule of what is worth dividing", () => {
+test("a slide has the shards that planShards gives it, where these are several", () => {
   const night = nightOf({ speedSpread: "0" });
   const rounds: number[] = [];
   const result = simulateNight(night, {
-    onShards: ({ tiles }, shards, pixelsPerSecond) => {
+    onShards: ({ tiles }, shards) => {
       const planned = planShards(
         { tilePixels: tiles.pixels, bytesPerPixel: 2, pixelsPerSecond: 2e6 },
         { ...shardLimits },
       );
-      expect(pixelsPerSecond).toBe(2e6);
       expect(shards.map(({ interval }) => interval)).toEqual(planned);
       rounds.push(planned.length);
     },
     onSlide: ({ tiles, shards }) => {
       expect(shards > 0).toBe(
-        worthSharding(sweepCost(tiles.pixels, { last: true, pixelsPerSecond: 2e6 }), shardLimits),
+        divideSlide({ tilePixels: tiles.pixels, pixelsPerSecond: 2e6, sweeps: 1 }, shardLimits) !== undefined,
       );
     },
   });
@@ -98,10 +97,22 @@ test("a slide has the shards that planShards gives it, by the rule of what is wo
 
 test("what one worker does soon enough, or in one tile, is not divided", () => {
   const tiles = Array.from({ length: 40 }, () => 4e6);
-  const cost = (pixelsPerSecond: number) => sweepCost(tiles, { last: true, pixelsPerSecond });
-  expect(worthSharding(cost(1e6), shardLimits)).toBe(true);
-  expect(worthSharding(cost(160e6 / 120), shardLimits)).toBe(false);
-  expect(worthSharding(sweepCost([160e6], { last: true, pixelsPerSecond: 1e6 }), shardLimits)).toBe(false);
+  const shardsOf = (tilePixels: readonly number[], pixelsPerSecond: number, limits = shardLimits) =>
+    divideSlide({ tilePixels, pixelsPerSecond, sweeps: 1 }, limits)?.map(({ shards }) => shards.length);
+  expect(shardsOf(tiles, 1e6)).toEqual([2]);
+  expect(shardsOf(tiles, 160e6 / 120)).toBeUndefined();
+  expect(shardsOf([160e6], 1e6)).toBeUndefined();
+  // Large in bytes is divided too, unless it is done in no time.
+  const small = { ...shardLimits, bytes: 40e6 };
+  expect(shardsOf(tiles, 160e6 / 120, small)).toEqual([8]);
+  expect(shardsOf(tiles, 160e6 / 29, small)).toBeUndefined();
+});
+
+test("all sweeps are divided by the first look at the slide, of which the last alone keeps a map", () => {
+  const tiles = Array.from({ length: 40 }, () => 4e6);
+  const limits = { ...shardLimits, bytes: 40e6 };
+  const divided = divideSlide({ tilePixels: tiles, pixelsPerSecond: 1e6, sweeps: 2 }, limits);
+  expect(divided?.map(({ shards }) => shards.length)).toEqual([2, 8]);
 });
 
 test("equal seeds give equal nights, other seeds other ones", () => {

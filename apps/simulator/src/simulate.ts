@@ -152,7 +152,7 @@ export function simulateNight(night: Night, hooks: SimulationHooks = {}): Simula
     leave(worker, run, "all");
     const { job, end } = run;
     if (job.kind === "shard") outcomes.shardDone(job);
-    else if (end === "shards-added") outcomes.addShards(job, worker.traits.pixelsPerSecond);
+    else if (end === "shards-added") outcomes.addShards(job);
     else if (end === "poisoned") outcomes.failed(job, poison);
     else outcomes.imageDone(job);
   };

@@ -52,7 +52,14 @@ export type { PixelExplanation, PixelResources } from "./pipeline/explain-pixels
 export { explainShard } from "./pipeline/explain-shard.ts";
 export type { ExplainShard } from "./pipeline/explain-shard.ts";
 export type { ExplanationResources, ImageReference } from "./pipeline/image-work.ts";
-export { checkpointLimits, planShards, secondsOf, shardLimits } from "./pipeline/shards/plan-shards.ts";
+export {
+  checkpointLimits,
+  isDivided,
+  leastSharedSeconds,
+  planShards,
+  secondsOf,
+  shardLimits,
+} from "./pipeline/shards/plan-shards.ts";
 export type { ShardLimits, SweepCost } from "./pipeline/shards/plan-shards.ts";
 export { openSpeedMeter } from "./pipeline/speed-meter.ts";
 export type { SpeedMeter } from "./pipeline/speed-meter.ts";

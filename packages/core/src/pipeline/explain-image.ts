@@ -13,7 +13,7 @@ import { openWork } from "./open-work.ts";
 import { planRuns } from "./plan-runs.ts";
 import type { PlannedRun, RunPlan } from "./plan-runs.ts";
 import type { ExplanationSettings, ExplanationResult } from "./settings.ts";
-import { checkpointLimits } from "./shards/plan-shards.ts";
+import { checkpointLimits, leastSharedSeconds } from "./shards/plan-shards.ts";
 import type { ShardPlace } from "./shards/prepare-work.ts";
 import { openShardFolder, openShardObjects } from "./shards/shard-store.ts";
 import { workIdOf, workKey } from "./shards/work-place.ts";
@@ -148,15 +148,12 @@ interface PlaceOptions {
   readonly shared: SharedWork | undefined;
 }
 
-/** Of a shared image, parts that took less than this share of a shard are not worth a store's requests. */
-const keptShare = 1 / 4;
-
 function placeOf({ resources }: ImageWork, { id, folder, shared }: PlaceOptions): ShardPlace {
   const fleeting = openShardFolder(join(folder, "parts"));
   if (shared !== undefined) {
     const kept = openShardObjects(resources.output, workKey(id));
     const { limits, begun } = shared;
-    return { kept, fleeting, keepSeconds: limits.seconds * keptShare, begun, limits, distribute: true };
+    return { kept, fleeting, keepSeconds: leastSharedSeconds(limits), begun, limits, distribute: true };
   }
   const kept = openShardFolder(join(resources.parts ?? resources.scratch, `work-${id}`));
   return { kept, fleeting, keepSeconds: 0, begun: true, limits: checkpointLimits, distribute: false };

@@ -28,6 +28,19 @@ export const shardLimits: ShardLimits = { seconds: 120, bytes: 2 ** 33, count: 1
 /** On one machine a shard costs a file, no job: what a crash can lose is half a minute. */
 export const checkpointLimits: ShardLimits = { seconds: 30, bytes: 2 ** 31, count: 1000 };
 
+/** Parts of a shared image that took less than this share of a shard are not worth a store's requests, nor a round of jobs. */
+const keptShare = 1 / 4;
+
+/** Seconds of one worker below which an image is not shared, in however many shards. */
+export function leastSharedSeconds({ seconds }: ShardLimits): number {
+  return seconds * keptShare;
+}
+
+/** Whether there is something for several workers in an image's sweeps. */
+export function isDivided(sweeps: readonly { readonly shards: readonly Interval[] }[]): boolean {
+  return sweeps.some(({ shards }) => shards.length > 1);
+}
+
 /** Seconds of one worker that a sweep takes. */
 export function secondsOf({ tilePixels, pixelsPerSecond }: SweepCost): number {
   return tilePixels.reduce((sum, pixels) => sum + pixels, 0) / pixelsPerSecond;

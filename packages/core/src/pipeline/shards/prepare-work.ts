@@ -6,6 +6,7 @@ import { jointOf } from "../plan-runs.ts";
 import type { PlannedRun, TilePlan } from "../plan-runs.ts";
 import { planTiles, plannedTiles } from "../plan-tiles.ts";
 import { divideWork } from "./divide-work.ts";
+import { isDivided } from "./plan-shards.ts";
 import type { ShardLimits } from "./plan-shards.ts";
 import { measureSpeed } from "./measure-speed.ts";
 import type { ShardStore } from "./shard-store.ts";
@@ -53,13 +54,13 @@ export async function prepareWork(work: ImageWork, options: PrepareOptions): Pro
   if (known !== undefined) return known;
   const tiles = await planTiles(work, runs, { precision, signal });
   const joint = jointOf(tiles.runs);
-  let pixelsPerSecond =
-    work.resources.speeds?.of(work.speedKey) ??
-    estimatedSpeed(joint, { grid: tiles.grid, engine: work.resources.engine, precision });
   const pixels = pixelsOf(tiles);
   const secondsOf = (speed: number): number => (pixels * joint.sweeps.length) / speed;
-  const unmeasured = work.resources.speeds?.of(work.speedKey) === undefined;
-  if (place.distribute && unmeasured && secondsOf(pixelsPerSecond) > limits.seconds) {
+  const { engine, speeds } = work.resources;
+  const measured = speeds?.of(work.speedKey);
+  let pixelsPerSecond = measured ?? estimatedSpeed(joint, { grid: tiles.grid, engine, precision });
+  // An estimate is right within a small factor.
+  if (place.distribute && measured === undefined && secondsOf(pixelsPerSecond) > place.keepSeconds) {
     pixelsPerSecond = await measureSpeed(work, { joint, tiles, precision, signal });
   }
   const plan = divideWork(work, tiles, { precision, limits, pixelsPerSecond });
@@ -71,7 +72,7 @@ export async function prepareWork(work: ImageWork, options: PrepareOptions): Pro
     const theirs = await readPlan(work, options);
     if (theirs !== undefined) return theirs;
   }
-  return { tiles, plan, store: kept, distributed: isDistributed(plan, place) };
+  return { tiles, plan, store: kept, distributed: place.distribute && isDivided(plan.sweeps) };
 }
 
 async function readPlan(work: ImageWork, options: PrepareOptions): Promise<PreparedWork | undefined> {
@@ -83,11 +84,7 @@ async function readPlan(work: ImageWork, options: PrepareOptions): Promise<Prepa
   const [first, ...rest] = plan.runs.map(runOf);
   if (first === undefined) throw new RangeError("A plan has at least one run.");
   const tiles = plannedTiles(work, [first, ...rest], plan);
-  return { tiles, plan, store: kept, distributed: isDistributed(plan, place) };
-}
-
-function isDistributed({ sweeps }: WorkPlan, { distribute }: ShardPlace): boolean {
-  return distribute && sweeps.some(({ shards }) => shards.length > 1);
+  return { tiles, plan, store: kept, distributed: place.distribute && isDivided(plan.sweeps) };
 }
 
 function pixelsOf({ grid, tissue }: TilePlan): number {

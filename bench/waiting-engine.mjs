@@ -1,0 +1,48 @@
+import { setTimeout } from "node:timers/promises";
+import { topologicalOrder } from "../packages/core/dist/graph/graph.js";
+import { sizeOf } from "../packages/core/dist/graph/tensor.js";
+
+const arrays = {
+  float32: Float32Array,
+  float64: Float64Array,
+  float16: Uint16Array,
+  int64: BigInt64Array,
+  int32: Int32Array,
+  uint8: Uint8Array,
+  uint16: Uint16Array,
+  bool: Uint8Array,
+};
+
+/**
+ * An engine that takes a core of no machine: a run lasts as long as its largest output, the map of a tile's core, would take
+ * at this speed, and gives zeros. One run after the other, as on an accelerator; a late timer delays none but its own.
+ */
+export function openWaitingEngine({ pixelsPerSecond }) {
+  let freeAt = 0;
+  const run = async (graph, signal) => {
+    const outputs = Object.entries(graph.outputs);
+    const busySeconds = Math.max(...outputs.map(([, { shape }]) => sizeOf(shape))) / pixelsPerSecond;
+    freeAt = Math.max(freeAt, performance.now()) + busySeconds * 1000;
+    await setTimeout(Math.max(0, freeAt - performance.now()), undefined, { signal }).catch((error) => {
+      throw signal?.reason ?? error;
+    });
+    const zeros = ([name, { type, shape }]) => [name, { type, shape, data: new arrays[type](sizeOf(shape)) }];
+    return { outputs: Object.fromEntries(outputs.map(zeros)), busySeconds };
+  };
+  return {
+    name: "waiting",
+    provider: "clock",
+    version: "1",
+    device: `${pixelsPerSecond} pixels a second`,
+    precisions: ["float32"],
+    widest: "float64",
+    keepsOrder: true,
+    overhead: 1,
+    compile: async (graph) => ({
+      inputs: topologicalOrder(Object.values(graph.outputs)).flatMap(({ op, name }) => (op === "Input" ? [name] : [])),
+      run: (_, { signal } = {}) => run(graph, signal),
+      [Symbol.asyncDispose]: async () => undefined,
+    }),
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+}
