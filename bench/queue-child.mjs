@@ -1,5 +1,4 @@
 // A process that enqueues and does nothing else, for bench/queue.mjs: memory is its own. Arguments: address, jobs, batch size.
-import { retryPolicy } from "../apps/contract/dist/index.js";
 import { addJobs } from "../apps/producer/dist/add-jobs.js";
 import { openQueue } from "../apps/producer/dist/open-queue.js";
 import { peakGigabytes, timed, withResource } from "./measure.mjs";

@@ -1,3 +1,4 @@
+import { retryPolicy } from "../apps/contract/dist/index.js";
 import { createHash } from "node:crypto";
 
 const hex = (text) => createHash("sha256").update(text).digest("hex");
@@ -26,4 +27,4 @@ export function* imageJobBatches(count, { size, start = 0 }) {
 }
 
 /** How the product adds jobs when nothing is said. */
-export const adding = { attempts: 5, priority: "normal", cancelled: "again", missing: false };
+export const adding = { attempts: retryPolicy.attempts, priority: "normal", cancelled: "again", missing: false };
