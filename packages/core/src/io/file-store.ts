@@ -1,6 +1,6 @@
 import { createReadStream, createWriteStream } from "node:fs";
 import type { BigIntStats } from "node:fs";
-import { link, mkdir, open, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
+import { link, open, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { SlidelightError } from "../errors/slidelight-error.ts";
@@ -8,6 +8,7 @@ import type { Abortable } from "./byte-source.ts";
 import { fileEtag, openFile } from "./file-source.ts";
 import { fileError, systemCodeOf } from "./io-error.ts";
 import { compareKeys, keySegments, prefixFolder, temporaryPrefix } from "./key.ts";
+import { makeFolder } from "./make-folder.ts";
 import { ownerOf, temporaryName } from "./temporary-name.ts";
 import type { ObjectInfo, ObjectStore, PutOptions } from "./object-store.ts";
 
@@ -101,26 +102,6 @@ async function removeEmptyFolders(root: string, segments: readonly string[]): Pr
       // It holds something, or somebody else was faster.
       return;
     }
-  }
-}
-
-/**
- * Makes a folder and those above it. Not Node's own `recursive`, which never returns where a file system answers ENOENT for
- * a new entry of a folder that is there, as /proc does.
- */
-async function makeFolder(folder: string): Promise<void> {
-  try {
-    await mkdir(folder);
-  } catch (error) {
-    const code = systemCodeOf(error);
-    const parent = dirname(folder);
-    if (code === "EEXIST") return;
-    if (code !== "ENOENT" || parent === folder || (await statOf(parent)) !== undefined) throw error;
-    await makeFolder(parent);
-    await mkdir(folder).catch((again: unknown) => {
-      // Somebody else was faster.
-      if (systemCodeOf(again) !== "EEXIST") throw again;
-    });
   }
 }
 

@@ -64,3 +64,13 @@ test("what nobody touched for long is removed: a process's files after minutes, 
   await using scratch = await openScratch(root);
   expect((await readdir(root)).sort()).toEqual([scratch.folder.slice(root.length + 1), "work-new"].sort());
 });
+
+test.runIf(process.platform === "linux")(
+  "a folder that can't be made is an error, not a wait without end",
+  async () => {
+    await expect(openScratch("/proc/nowhere/scratch")).rejects.toMatchObject({
+      code: "output-unwritable",
+      message: expect.stringContaining("/proc/nowhere/scratch"),
+    });
+  },
+);

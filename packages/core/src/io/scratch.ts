@@ -1,10 +1,11 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, statfs, utimes, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat, statfs, utimes, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
 import { SlidelightError } from "../errors/slidelight-error.ts";
 import { fileError } from "./io-error.ts";
 import { isAlive } from "./living-process.ts";
+import { makeFolder } from "./make-folder.ts";
 
 /** Files in progress of one process, in a folder that others may share. */
 export interface Scratch extends AsyncDisposable {
@@ -31,7 +32,7 @@ const ownerSchema = z.object({ host: z.string(), pid: z.number(), startedMs: z.n
  */
 export async function openScratch(root: string): Promise<Scratch> {
   try {
-    await mkdir(root, { recursive: true });
+    await makeFolder(root);
     await removeOrphans(root);
     const folder = await mkdtemp(join(root, own));
     await writeFile(join(folder, ownerName), JSON.stringify(thisProcess()));

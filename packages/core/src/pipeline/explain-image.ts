@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { SlidelightError } from "../errors/slidelight-error.ts";
 import { commitRun, describeOutputs } from "../format/output/commit.ts";
@@ -21,6 +21,7 @@ import type { ShardLimits } from "./shards/plan-shards.ts";
 import { stopwatch, summed } from "./stopwatch.ts";
 import { writeResults } from "./write-results.ts";
 import type { FinishedRun } from "./write-results.ts";
+import { makeFolder } from "../io/make-folder.ts";
 
 /** How an image is shared among workers. */
 export interface SharedWork {
@@ -94,7 +95,7 @@ async function workOn(image: ImageReference, options: WorkOnOptions): Promise<Im
   const asked = new Map(plans.flatMap((plan) => (plan.kind === "run" ? [[plan.id, plan] as const] : [])));
   const id = workIdOf(work, [...asked.keys()]);
   observe({ kind: "work-begun", work: id, runs: [...asked.keys()] });
-  await mkdir(resources.scratch, { recursive: true });
+  await makeFolder(resources.scratch);
   const folder = await mkdtemp(join(resources.scratch, "run-"));
   try {
     const place = placeOf(work, { id, folder, shared });

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { SlidelightError } from "../errors/slidelight-error.ts";
 import { coreOf } from "../geometry/tile-grid.ts";
@@ -14,6 +14,7 @@ import { readKnown } from "./shards/known-statistics.ts";
 import { openShardObjects } from "./shards/shard-store.ts";
 import { workIdOf, workKey } from "./shards/work-place.ts";
 import { parseWorkPlan, planName, shardName } from "./shards/work-plan.ts";
+import { makeFolder } from "../io/make-folder.ts";
 
 export interface ExplainShard extends Abortable, ShardReference {
   /** As `advanceImage` names it. */
@@ -57,7 +58,7 @@ export async function explainShard(
   const cores = plan.sweeps[sweep]?.tiles.slice(start, end).map((tile) => coreOf(plan.grid, tile)) ?? [];
   const pixels = cores.reduce((sum, { width, height }) => sum + width * height, 0);
   observe({ kind: "image-planned", tiles: cores.length, sweeps: 1, pixels });
-  await mkdir(resources.scratch, { recursive: true });
+  await makeFolder(resources.scratch);
   const folder = await mkdtemp(join(resources.scratch, "run-"));
   try {
     const known = await readKnown(store, { precision, sweep, signal });

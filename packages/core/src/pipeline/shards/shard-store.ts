@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { link, mkdir, readdir, readFile, rename, rm, utimes, writeFile } from "node:fs/promises";
+import { link, readdir, readFile, rename, rm, utimes, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { SlidelightError } from "../../errors/slidelight-error.ts";
 import { checkShardFile } from "../../format/output/shard-file.ts";
@@ -10,6 +10,7 @@ import { retried } from "../../io/retried.ts";
 import { requireSpace } from "../../io/scratch.ts";
 import { download } from "./download.ts";
 import { inParallel } from "./in-parallel.ts";
+import { makeFolder } from "../../io/make-folder.ts";
 
 /** Where an image's plan and shards rest until its results are committed. Names are `/`-separated. */
 export interface ShardStore {
@@ -55,7 +56,7 @@ export function openShardFolder(root: string): ShardStore {
       const path = pathOf(name);
       const temporary = `${path}.${randomUUID()}.tmp`;
       try {
-        await mkdir(dirname(path), { recursive: true });
+        await makeFolder(dirname(path));
         await writeFile(temporary, bytes);
         // A link fails where a rename would replace.
         await link(temporary, path);
@@ -85,7 +86,7 @@ export function openShardFolder(root: string): ShardStore {
     },
     take: async (name, from) => {
       try {
-        await mkdir(dirname(pathOf(name)), { recursive: true });
+        await makeFolder(dirname(pathOf(name)));
         await rename(from, pathOf(name));
         // Folders are removed by their age.
         const now = new Date();
