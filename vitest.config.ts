@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 /** Tests see the sources, so that a test run needs no build; worker threads and processes see `dist`. */
@@ -7,6 +8,8 @@ const ssr = { resolve };
 export default defineConfig({
   test: {
     globalSetup: "test/hygiene.ts",
+    // Many tests wait for processes and servers: one core for each file is enough, and none is spared.
+    maxWorkers: availableParallelism(),
     projects: [
       {
         resolve,

@@ -185,29 +185,26 @@ describe("slidelight explain", () => {
     expect(resultsOf(stdout)).toMatchObject([{ method: "cam", output: expect.stringMatching(/^from-environment\//u) }]);
   });
 
-  test("stops at SIGINT without a half-written result", async () => {
+  test("stops at SIGINT without a half-written result, and goes on with what it had", async () => {
     await writeImage(join(work.folder, "large.png"), { side: 3000, seed: 5 });
-    await using command = start(
-      [
-        "explain",
-        "images/a.png",
-        "large.png",
-        "--model",
-        "model.onnx",
-        "--out",
-        "stopped",
-        "--tile",
-        "64",
-        "--scratch",
-        "scratch",
-      ],
-      { folder: work.folder },
-    );
+    const args = ["explain", "images/a.png", "large.png", "--model", "model.onnx", "--out", "stopped"].concat([
+      "--tile",
+      "64",
+      "--scratch",
+      "scratch",
+    ]);
+    const scratch = (): Promise<readonly string[]> => readdir(join(work.folder, "scratch"));
+    await using command = start(args, { folder: work.folder });
     await command.line("images/a.png");
+    // Something of the large image is to be there.
+    await expect.poll(scratch, { timeout: 60_000 }).toContainEqual(expect.stringMatching(/^work-/u));
     command.kill("SIGINT");
     expect(await command.outcome).toMatchObject({ status: 130, stderr: expect.stringContaining("Interrupted") });
     expect(await readdir(join(work.folder, "stopped"))).toEqual(["images"]);
-    expect(await readdir(join(work.folder, "scratch"))).toEqual([]);
+    // For the same command, which takes it up.
+    expect(await scratch()).toEqual([expect.stringMatching(/^work-[0-9a-f]{32}$/u)]);
+    expect(await slidelight([...args, "--json"], { folder: work.folder })).toMatchObject({ status: 0 });
+    expect(await scratch()).toEqual([]);
   });
 });
 
