@@ -16,7 +16,7 @@ export const lockSeconds = 2;
 const shardSeconds = "0.5";
 const pollMs = 150;
 /** Far more than anything takes; where it ends, something is lost. */
-const patienceMs = 240_000;
+const patienceMs = 100_000;
 
 /** A queue of its own, one or more places for results, workers with folders of their own, and the network between. */
 export interface Campaign extends AsyncDisposable {

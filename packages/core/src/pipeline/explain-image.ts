@@ -16,7 +16,7 @@ import type { ExplanationSettings, ExplanationResult } from "./settings.ts";
 import { checkpointLimits, leastSharedSeconds } from "./shards/plan-shards.ts";
 import type { ShardPlace } from "./shards/prepare-work.ts";
 import { openShardFolder, openShardObjects } from "./shards/shard-store.ts";
-import { workIdOf, workKey } from "./shards/work-place.ts";
+import { forgetWork, workIdOf, workKey } from "./shards/work-place.ts";
 import type { ShardLimits } from "./shards/plan-shards.ts";
 import { stopwatch, summed } from "./stopwatch.ts";
 import { writeResults } from "./write-results.ts";
@@ -117,9 +117,22 @@ async function workOn(image: ImageReference, options: WorkOnOptions): Promise<Im
     const done = all.every(({ status }) => status !== "failed");
     if (done && (first !== undefined || place.begun)) await place.kept.clear();
     return { kind: "explained", results: all };
+  } catch (error) {
+    if (resources.leaving?.aborted !== true) await clearIfDone(work, id, shared).catch(() => undefined);
+    throw error;
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/**
+ * Of a worker that lost its job, another one may have finished the image, and removed its parts, before this one added some.
+ */
+async function clearIfDone(work: ImageWork, id: string, shared: SharedWork | undefined): Promise<void> {
+  if (shared === undefined) return;
+  const plans = await planRuns(work);
+  const done = plans.every((plan) => plan.kind === "unsuitable" || plan.known !== undefined);
+  if (done) await forgetWork(work.resources.output, id);
 }
 
 function plannedRun(plan: Extract<RunPlan, { readonly kind: "run" }> | undefined): PlannedRun {

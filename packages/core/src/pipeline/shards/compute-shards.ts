@@ -75,12 +75,11 @@ export async function computeShards(work: ImageWork, request: ComputeShards): Pr
         }
       } catch (error) {
         if (signal?.aborted === true && work.resources.leaving?.aborted !== false)
-          await savePart(writer, { path, name: partName(name), store, work });
+          await savePart(writer, { path, name: partName(name), work, request });
         throw error;
       }
       await writer.finish(work.unreadable);
-      await stillWanted(request);
-      await store.take(name, path, { signal });
+      await keep(name, path, request);
       if (parts.has(shard)) await store.remove(partName(name));
       work.observe({ kind: "shard-done", sweep, tiles: tilesOf(shard).length });
     }
@@ -91,12 +90,26 @@ export async function computeShards(work: ImageWork, request: ComputeShards): Pr
 }
 
 /**
- * Whoever finishes an image removes its plan with its parts: a shard that is stored after that would stay for ever.
- * @throws {SlidelightError} `shard-invalid` when that has happened.
+ * Stores a shard. Whoever finishes an image removes its plan first and then its parts: a shard that is stored after that, by one who
+ * does not know yet, would stay for ever.
+ * @throws {SlidelightError} `shard-invalid` when that has happened; what `take` throws.
  */
-async function stillWanted({ store, plan, signal }: ComputeShards): Promise<void> {
-  const name = planName(plan.precision);
-  if ((await store.names(name, { signal })).has(name)) return;
+async function keep(
+  name: string,
+  path: string,
+  request: Pick<ComputeShards, "store" | "plan" | "signal">,
+): Promise<void> {
+  const { store, plan, signal } = request;
+  const planned = planName(plan.precision);
+  let wanted = true;
+  try {
+    await store.take(name, path, { signal });
+  } finally {
+    // What was given up may have been stored all the same.
+    wanted = (await store.names(planned)).has(planned);
+    if (!wanted) await store.remove(name);
+  }
+  if (wanted) return;
   throw new SlidelightError(
     "shard-invalid",
     `Keeping a shard in ${store.uri}: expected the plan that it belongs to, got nothing: another worker has finished the image. The image is looked at again.`,
@@ -135,16 +148,16 @@ async function copyPart(part: ShardPart | undefined, writer: ShardWriter): Promi
 interface SavePart {
   readonly path: string;
   readonly name: string;
-  readonly store: ShardStore;
   readonly work: ImageWork;
+  readonly request: ComputeShards;
 }
 
 /** Saves what there is of a shard. What can't be saved is computed again. */
-async function savePart(writer: ShardWriter, { path, name, store, work }: SavePart): Promise<void> {
+async function savePart(writer: ShardWriter, { path, name, work, request }: SavePart): Promise<void> {
   if (writer.tiles.length === 0) return;
   try {
     await writer.finish(work.unreadable);
-    await store.take(name, path, { signal: AbortSignal.timeout(partMs) });
+    await keep(name, path, { ...request, signal: AbortSignal.timeout(partMs) });
   } catch {
     await rm(path, { force: true }).catch(() => undefined);
   }

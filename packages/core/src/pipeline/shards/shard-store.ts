@@ -10,6 +10,7 @@ import { retried } from "../../io/retried.ts";
 import { requireSpace } from "../../io/scratch.ts";
 import { download } from "./download.ts";
 import { inParallel } from "./in-parallel.ts";
+import { isPlan } from "./work-plan.ts";
 import { makeFolder } from "../../io/make-folder.ts";
 
 /** Where an image's plan and shards rest until its results are committed. Names are `/`-separated. */
@@ -112,7 +113,14 @@ export function openShardFolder(root: string): ShardStore {
       return copy;
     },
     remove: (name) => rm(pathOf(name), { force: true }),
-    clear: () => rm(root, { recursive: true, force: true }),
+    clear: async () => {
+      // Plans first: who stores a part without its plan takes it back.
+      const precisions = await readdir(root, { withFileTypes: true }).catch(() => []);
+      for (const entry of precisions) {
+        if (entry.isDirectory()) await rm(join(root, entry.name, "plan.json"), { force: true });
+      }
+      await rm(root, { recursive: true, force: true });
+    },
   };
 }
 
@@ -155,9 +163,12 @@ export function openShardObjects(store: ObjectStore, prefix: string): ShardStore
     },
     remove: (name) => store.delete(keyOf(name)),
     clear: async () => {
-      const keys: string[] = [];
-      for await (const { key } of store.list(`${prefix}/`)) keys.push(key);
-      await inParallel(keys, requests, (key) => store.delete(key));
+      // Plans first: who stores a part without its plan takes it back.
+      for (const plans of [true, false]) {
+        const keys: string[] = [];
+        for await (const { key } of store.list(`${prefix}/`)) if (isPlan(key) || !plans) keys.push(key);
+        await inParallel(keys, requests, (key) => store.delete(key));
+      }
       await store.giveUpWrites(`${prefix}/`, { olderThanMs: 0 });
     },
   };

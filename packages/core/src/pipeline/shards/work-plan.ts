@@ -89,6 +89,10 @@ export function workId({ runs, engine, precision, tile }: WorkIdentity): string 
 
 export const planName = (precision: Precision): string => `${precision}/plan.json`;
 
+export function isPlan(name: string): boolean {
+  return name.endsWith("/plan.json");
+}
+
 /** What is known before a sweep, for those who compute its shards elsewhere. */
 export const knownName = (precision: Precision, sweep: number): string => `${precision}/${sweep}/known.json`;
 
