@@ -6,6 +6,7 @@ import {
   encodeOnnx,
   explainImage,
   explainShard,
+  forgetWork,
   openEngine,
   openSource,
   openStore,
@@ -272,6 +273,33 @@ test("two that explain the same image at once do no harm", async () => {
   ]);
   expect(await resultOf(first)).toEqual(result);
   expect(await resultOf(second)).toEqual(result);
+});
+
+test("a shard of an image that is over is no work, and leaves nothing", async () => {
+  const own = place();
+  const progress = await advanceImage(image(), settings, own, { shared: { limits, begun: false } });
+  if (progress.kind !== "divided") throw new Error("The image was too fast to be divided.");
+  const [shard] = progress.shards;
+  if (shard === undefined) throw new Error("There is no shard.");
+  await forgetWork(own.output, progress.work);
+  expect(await explainShard(image(), settings, own, { work: progress.work, ...shard })).toBe("known");
+  expect(await filesIn(own.out)).toEqual([]);
+});
+
+test("a shard whose image is finished meanwhile is not kept", async () => {
+  const own = place();
+  const progress = await advanceImage(image(), settings, own, { shared: { limits, begun: false } });
+  if (progress.kind !== "divided") throw new Error("The image was too fast to be divided.");
+  const [shard] = progress.shards;
+  if (shard === undefined) throw new Error("There is no shard.");
+  let forgotten: Promise<void> | undefined;
+  const observe = ({ kind }: PipelineEvent): void => {
+    if (kind === "tile-done") forgotten ??= forgetWork(own.output, progress.work);
+  };
+  const computed = explainShard(image(), settings, { ...own, observe }, { work: progress.work, ...shard });
+  await expect(computed).rejects.toMatchObject({ code: "shard-invalid" });
+  await forgotten;
+  expect(await filesIn(own.out)).toEqual([]);
 });
 
 test("a shard is refused by a worker whose engine differs from the plan's", async () => {

@@ -23,7 +23,7 @@ export interface ExplainShard extends Abortable, ShardReference {
 
 /**
  * Computes one shard of an image that `advanceImage` divided.
- * @returns `known` when nothing was to be done: the shard, or the whole image, is done already.
+ * @returns `known` when nothing was to be done: the shard, or the whole image, is done already, or has failed.
  * @throws {SlidelightError} `engine-differs` when the plan was made for another engine; as `explainImage`.
  */
 export async function explainShard(
@@ -43,9 +43,8 @@ export async function explainShard(
   if (own !== id) throw differs(image.uri, resources);
   const uri = `${store.uri}/${planName(precision)}`;
   const bytes = await store.read(planName(precision), { signal });
-  if (bytes === undefined) {
-    throw new SlidelightError("shard-invalid", `Reading the plan ${uri}: expected it to be there, got nothing.`);
-  }
+  // Whoever finished the image, or gave it up, removed it; if somebody waits all the same, the image is planned anew.
+  if (bytes === undefined) return "known";
   const plan = parseWorkPlan(bytes, { uri, image: work.level });
   const [first, ...rest] = plan.runs.map((run) => {
     const planned = plans.find(({ id }) => id === run)?.plan();
