@@ -1,5 +1,8 @@
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { shardQueueName } from "@slidelight/contract";
+import { Queue } from "bullmq";
+import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { redisMissing, startRedisServer } from "./servers/redis-server.ts";
@@ -243,4 +246,46 @@ describe.skipIf(missing !== undefined)("the queue", () => {
     expect(await queue.drain()).toMatchObject({ status: 0 });
     expect(await queue.state()).toMatchObject({ completed: 1, failed: 0 });
   });
+
+  test("fails an image of a damaged part with its place, leaves no shards of it, and does it once it is whole", async () => {
+    const queue = openQueue();
+    const image = join(work.folder, "damaged", "slide.tif");
+    await mkdir(join(work.folder, "damaged"));
+    const whole = await tiledImage();
+    await writeFile(image, withDamagedTile(whole));
+    // So short that each tile is a shard.
+    const worker = () => queue.worker("--shard-seconds", "0.001");
+    await queue.enqueue("damaged/", "--tissue", "off", "--tile", "128");
+    await using first = worker();
+    await using second = worker();
+    await Promise.all([first.line("worker ready"), second.line("worker ready")]);
+    expect(await queue.drain()).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining("tile at column 0, row 0"),
+    });
+    const store = new Queue(shardQueueName(queue.env.SLIDELIGHT_QUEUE), { connection: { url: redis.url } });
+    await using _ = { [Symbol.asyncDispose]: () => store.close() };
+    const left = () => store.getJobCounts("wait", "active", "delayed", "prioritized", "failed");
+    await expect.poll(left).toEqual({ wait: 0, active: 0, delayed: 0, prioritized: 0, failed: 0 });
+    expect((await queue.state()).failures).toMatchObject([{ code: "image-corrupt", attempts: 1 }]);
+    await writeFile(image, whole);
+    await queue.run("retry", "--failed");
+    expect(await queue.drain()).toMatchObject({ status: 0 });
+    expect(await queue.state()).toMatchObject({ completed: 1, failed: 0 });
+    expect(await readdir(join(queue.out, ".slidelight"))).not.toContain("work");
+  });
 });
+
+/** Eight by eight tiles. */
+function tiledImage(): Promise<Buffer> {
+  const side = 1024;
+  const pixels = Buffer.from(Array.from({ length: side * side * 3 }, (_, index) => (index * index) % 251));
+  return sharp(pixels, { raw: { width: side, height: side, channels: 3 } })
+    .tiff({ tile: true, tileWidth: 128, tileHeight: 128, compression: "deflate" })
+    .toBuffer();
+}
+
+/** The first tile lies behind the header. */
+function withDamagedTile(whole: Buffer): Buffer {
+  return Buffer.concat([whole.subarray(0, 8), Buffer.alloc(1000, 0x5a), whole.subarray(1008)]);
+}
