@@ -229,6 +229,22 @@ describe.skipIf(missing !== undefined)("the queue", () => {
     await expect.poll(async () => (await fetch(`${address}/readyz`)).status, { timeout: 20_000 }).toBe(200);
   });
 
+  test("begins no job while the scratch disk is nearly full, and says so", async () => {
+    const queue = openQueue();
+    await using full = queue.worker("--min-free", "1000000000GB");
+    const port = await portOf(full);
+    await full.line("no jobs are taken until there is room");
+    // It waits for a job already, and is given this one.
+    await queue.enqueue("images/a.png");
+    await full.line("image handed back");
+    const answer = await fetch(`http://127.0.0.1:${port}/readyz`);
+    expect([answer.status, await answer.text()]).toEqual([503, "the scratch disk is nearly full\n"]);
+    expect(await queue.state()).toMatchObject({ waiting: 1, active: 0, completed: 0, failed: 0 });
+    await using other = queue.worker();
+    await other.line("worker ready");
+    expect(await queue.drain()).toMatchObject({ status: 0 });
+  });
+
   test("hands the running image back on SIGTERM, and another worker does it", async () => {
     const queue = openQueue();
     await writeImage(join(work.folder, "long", "large.png"), { side: 2500, seed: 6 });
