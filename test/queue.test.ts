@@ -1,5 +1,8 @@
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { shardQueueName } from "@slidelight/contract";
+import { Queue } from "bullmq";
+import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { redisMissing, startRedisServer } from "./servers/redis-server.ts";
@@ -226,6 +229,22 @@ describe.skipIf(missing !== undefined)("the queue", () => {
     await expect.poll(async () => (await fetch(`${address}/readyz`)).status, { timeout: 20_000 }).toBe(200);
   });
 
+  test("begins no job while the scratch disk is nearly full, and says so", async () => {
+    const queue = openQueue();
+    await using full = queue.worker("--min-free", "1000000000GB");
+    const port = await portOf(full);
+    await full.line("no jobs are taken until there is room");
+    // It waits for a job already, and is given this one.
+    await queue.enqueue("images/a.png");
+    await full.line("image handed back");
+    const answer = await fetch(`http://127.0.0.1:${port}/readyz`);
+    expect([answer.status, await answer.text()]).toEqual([503, "the scratch disk is nearly full\n"]);
+    expect(await queue.state()).toMatchObject({ waiting: 1, active: 0, completed: 0, failed: 0 });
+    await using other = queue.worker();
+    await other.line("worker ready");
+    expect(await queue.drain()).toMatchObject({ status: 0 });
+  });
+
   test("hands the running image back on SIGTERM, and another worker does it", async () => {
     const queue = openQueue();
     await writeImage(join(work.folder, "long", "large.png"), { side: 2500, seed: 6 });
@@ -243,4 +262,46 @@ describe.skipIf(missing !== undefined)("the queue", () => {
     expect(await queue.drain()).toMatchObject({ status: 0 });
     expect(await queue.state()).toMatchObject({ completed: 1, failed: 0 });
   });
+
+  test("fails an image of a damaged part with its place, leaves no shards of it, and does it once it is whole", async () => {
+    const queue = openQueue();
+    const image = join(work.folder, "damaged", "slide.tif");
+    await mkdir(join(work.folder, "damaged"));
+    const whole = await tiledImage();
+    await writeFile(image, withDamagedTile(whole));
+    // So short that each tile is a shard.
+    const worker = () => queue.worker("--shard-seconds", "0.001");
+    await queue.enqueue("damaged/", "--tissue", "off", "--tile", "128");
+    await using first = worker();
+    await using second = worker();
+    await Promise.all([first.line("worker ready"), second.line("worker ready")]);
+    expect(await queue.drain()).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining("tile at column 0, row 0"),
+    });
+    const store = new Queue(shardQueueName(queue.env.SLIDELIGHT_QUEUE), { connection: { url: redis.url } });
+    await using _ = { [Symbol.asyncDispose]: () => store.close() };
+    const left = () => store.getJobCounts("wait", "active", "delayed", "prioritized", "failed");
+    await expect.poll(left).toEqual({ wait: 0, active: 0, delayed: 0, prioritized: 0, failed: 0 });
+    expect((await queue.state()).failures).toMatchObject([{ code: "image-corrupt", attempts: 1 }]);
+    await writeFile(image, whole);
+    await queue.run("retry", "--failed");
+    expect(await queue.drain()).toMatchObject({ status: 0 });
+    expect(await queue.state()).toMatchObject({ completed: 1, failed: 0 });
+    expect(await readdir(join(queue.out, ".slidelight"))).not.toContain("work");
+  });
 });
+
+/** Eight by eight tiles. */
+function tiledImage(): Promise<Buffer> {
+  const side = 1024;
+  const pixels = Buffer.from(Array.from({ length: side * side * 3 }, (_, index) => (index * index) % 251));
+  return sharp(pixels, { raw: { width: side, height: side, channels: 3 } })
+    .tiff({ tile: true, tileWidth: 128, tileHeight: 128, compression: "deflate" })
+    .toBuffer();
+}
+
+/** The first tile lies behind the header. */
+function withDamagedTile(whole: Buffer): Buffer {
+  return Buffer.concat([whole.subarray(0, 8), Buffer.alloc(1000, 0x5a), whole.subarray(1008)]);
+}

@@ -19,7 +19,7 @@ import { z } from "zod";
 import { cronFault, timeZoneFault } from "./cron.ts";
 
 const jobOptions = {
-  attempts: { flag: "--attempts <n>", text: "tries of an image when its failure may pass (5)" },
+  attempts: { flag: "--attempts <n>", text: `tries of an image when its failure may pass (${retryPolicy.attempts})` },
   extensions: { flag: "--extensions <list>", text: `of the images under a prefix (${imageExtensions.join(",")})` },
   priority: {
     flag: "--priority <name>",

@@ -55,6 +55,7 @@ export function jobProcessor<R>(
       throw new WaitingError();
     };
     try {
+      if (!(await resources.hasRoom())) throw new NotNow("the scratch disk is nearly full");
       return await kind.perform(held);
     } catch (error) {
       if (error instanceof WaitingChildrenError) throw error;

@@ -1,4 +1,5 @@
 import {
+  cancellationKey,
   encodeFailureRecord,
   failureKey,
   imageJobProgressSchema,
@@ -121,12 +122,21 @@ async function leaveToShards({ job, token, log }: HeldJob, { payload, progress, 
   if (await job.moveToWaitingChildren(token)) throw new WaitingChildrenError();
 }
 
-/** A shard that failed for good fails its image, with the shard's own code and message. */
+/**
+ * A shard that failed for good fails its image, with the shard's own code and message. Shards that were still held when their image
+ * failed, or was cancelled, may fail after it: an image that was put back since does not fail of that.
+ */
 async function throwChildFailure({ job }: HeldJob, { images, redis }: ImageQueues): Promise<void> {
-  const [reason] = Object.values(await job.getIgnoredChildrenFailures());
+  const { id = "" } = job;
+  const reasons = Object.values(await job.getIgnoredChildrenFailures());
+  if (reasons.length === 0) return;
+  // BullMQ keeps them for as long as the job: a later attempt would fail of them again.
+  await redis.del(images.toKey(`${id}:failed`));
+  // It is begun anew, and has added no shard yet.
+  if (job.attemptsStarted === 1) return;
+  const cancelled = (await redis.exists(cancellationKey(id))) === 1;
+  const reason = reasons.find((text) => cancelled || parseFailedReason(text).code !== "cancelled");
   if (reason === undefined) return;
-  // BullMQ keeps it for as long as the job: a later attempt would fail of it again.
-  await redis.del(images.toKey(`${job.id ?? ""}:failed`));
   await job.removeUnprocessedChildren();
   const { code, message } = parseFailedReason(reason);
   throw new ShardFailed({ code, message });

@@ -6,6 +6,8 @@ import type { Pressure } from "./pressure.ts";
 export interface JobTaking extends Disposable {
   /** Whether a new image must wait, because shards do: no images are taken then until there are none. */
   shardsComeFirst(): Promise<boolean>;
+  /** Whether the scratch disk has room for a job; none is taken until it has. */
+  hasRoom(): Promise<boolean>;
 }
 
 const pollMs = 500;
@@ -20,7 +22,8 @@ export interface JobTakingOptions {
 
 /**
  * No jobs are taken while the scratch disk is nearly full, and no images while shards wait, so that slides finish. Two queues
- * have no order between them: a worker that is given a new image while shards wait hands it back, which costs no attempt.
+ * have no order between them: a worker that is given a new image while shards wait hands it back, which costs no attempt. So
+ * does one whose disk is nearly full: a pause does not stop the fetch that was waiting for a job when it began.
  */
 export function openJobTaking({ images, shards, shardQueue, pressure, log }: JobTakingOptions): JobTaking {
   let busy = false;
@@ -53,6 +56,12 @@ export function openJobTaking({ images, shards, shardQueue, pressure, log }: Job
       const first = await shardsWait();
       if (first) await turn(images, false);
       return first;
+    },
+    hasRoom: async () => {
+      if (!(await pressure.isHigh())) return true;
+      await turn(shards, false);
+      await turn(images, false);
+      return false;
     },
     [Symbol.dispose]: () => clearInterval(timer),
   };

@@ -7,7 +7,7 @@ export interface Metrics {
   readonly contentType: string;
   readonly observe: Observe;
   image(status: "done" | "skipped" | "failed" | "handed-back"): void;
-  shard(status: "computed" | "known" | "failed" | "handed-back"): void;
+  shard(status: "computed" | "known" | "unwanted" | "failed" | "handed-back"): void;
   failure(code: Failure["code"]): void;
   text(): Promise<string>;
 }
@@ -47,7 +47,7 @@ export function openMetrics(
   });
   const shards = new Counter({
     name: "slidelight_shards_total",
-    help: "Shards of large images finished, by outcome; known ones were computed before.",
+    help: "Shards of large images finished, by outcome; known ones were computed before, unwanted ones had no image that waited.",
     labelNames: ["status"],
     registers,
   });
@@ -88,7 +88,7 @@ export function openMetrics(
     registers,
   }).set({ engine: name, provider, version, device }, 1);
   for (const status of ["done", "skipped", "failed", "handed-back"]) images.inc({ status }, 0);
-  for (const status of ["computed", "known", "failed", "handed-back"]) shards.inc({ status }, 0);
+  for (const status of ["computed", "known", "unwanted", "failed", "handed-back"]) shards.inc({ status }, 0);
   return {
     contentType: registry.contentType,
     observe: (event) => {

@@ -92,6 +92,7 @@ export async function runWorker(
     stopping: stopping.signal,
     cancellations,
     pressure,
+    hasRoom: () => taking.hasRoom(),
   };
   const queues: ImageQueues = {
     redis: redis.client,

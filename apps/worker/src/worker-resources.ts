@@ -33,4 +33,6 @@ export interface WorkerResources {
   readonly stopping: AbortSignal;
   readonly cancellations: Cancellations;
   readonly pressure: Pressure;
+  /** Asked before a job is begun. */
+  readonly hasRoom: () => Promise<boolean>;
 }
