@@ -236,6 +236,7 @@ describe.skipIf(missing !== undefined)("an archive's queue", () => {
       expect((await run("status")).stdout).toContain(
         "0 waiting, 1 running, 0 to be tried again, 0 done, 0 failed; shards: 3 waiting",
       );
+      expect((await run("status")).stdout).toContain("a.png: 0 shards done, 3 left in this sweep");
       await opened.pop()?.[Symbol.asyncDispose]();
       expect(await run("cancel", "images/a.png")).toMatchObject({ status: 0 });
       expect(await shards.getJobCounts("wait", "active")).toMatchObject({ wait: 0, active: 0 });

@@ -1,4 +1,5 @@
 import { parseFailedReason } from "@slidelight/contract";
+import type { Job } from "bullmq";
 import { z } from "zod";
 import type { OpenQueue } from "./open-queue.ts";
 
@@ -19,7 +20,7 @@ export interface QueueState {
     readonly delayed: number;
     readonly failed: number;
   };
-  readonly running: readonly { readonly image: string; readonly done: number; readonly tiles: number }[];
+  readonly running: readonly RunningImage[];
   /** The last ones. */
   readonly failures: readonly {
     readonly image: string;
@@ -27,6 +28,21 @@ export interface QueueState {
     readonly message: string;
     readonly attempts: number;
   }[];
+}
+
+export interface RunningImage {
+  readonly image: string;
+  /** Tiles of the worker that holds it. */
+  readonly done: number;
+  readonly tiles: number;
+  /** Of an image that waits for its shards: `left` of this sweep, `done` of all sweeps so far. */
+  readonly shards?: { readonly done: number; readonly left: number };
+}
+
+/** One line's worth. */
+export function describeProgress({ done, tiles, shards }: RunningImage): string {
+  if (shards !== undefined) return `${shards.done} shards done, ${shards.left} left in this sweep`;
+  return tiles === 0 ? "being opened or put together" : `${done} of ${tiles} tiles`;
 }
 
 const shownFailures = 20;
@@ -61,16 +77,25 @@ export function readQueueState({ name, queue, shards, ask }: OpenQueue): Promise
         delayed: countIn(parts, "delayed"),
         failed: countIn(parts, "failed"),
       },
-      running: [...active, ...split].slice(0, shownRunning).map((job) => ({
-        image: imageOf(job.data),
-        ...(progress.safeParse(job.progress).data ?? { done: 0, tiles: 0 }),
-      })),
+      running: [
+        ...active.map(runningImage),
+        ...(await Promise.all(split.slice(0, shownRunning - active.length).map(dividedImage))),
+      ],
       failures: failed.map((job) => {
         const { code, message } = parseFailedReason(job.failedReason);
         return { image: imageOf(job.data), code, message, attempts: job.attemptsMade };
       }),
     };
   });
+}
+
+function runningImage(job: Job): RunningImage {
+  return { image: imageOf(job.data), ...(progress.safeParse(job.progress).data ?? { done: 0, tiles: 0 }) };
+}
+
+async function dividedImage(job: Job): Promise<RunningImage> {
+  const { processed = 0, unprocessed = 0 } = await job.getDependenciesCount({ processed: true, unprocessed: true });
+  return { ...runningImage(job), shards: { done: processed, left: unprocessed } };
 }
 
 function imageOf(data: unknown): string {

@@ -3,7 +3,7 @@ import type { CommandContext } from "@slidelight/contract";
 import type { Command } from "commander";
 import { loadStatusConfig, statusOptions } from "./config.ts";
 import { openQueue } from "./open-queue.ts";
-import { describeCounts, readQueueState } from "./queue-state.ts";
+import { describeCounts, describeProgress, readQueueState } from "./queue-state.ts";
 
 export function defineStatus(program: Command, context: CommandContext): void {
   const command = program.command("status").description("Tell what waits, runs, is done and has failed.");
@@ -17,7 +17,7 @@ export function defineStatus(program: Command, context: CommandContext): void {
     }
     const lines = [
       `${state.queue}: ${describeCounts(state)}`,
-      ...state.running.map(({ image, done, tiles }) => `… ${image}: ${done} of ${tiles} tiles`),
+      ...state.running.map((running) => `… ${running.image}: ${describeProgress(running)}`),
       ...state.failures.map(({ image, code, message }) => `✗ ${image}: [${code}] ${message}`),
     ];
     context.stdout.write(`${lines.join("\n")}\n`);

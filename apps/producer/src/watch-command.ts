@@ -5,7 +5,7 @@ import type { Command } from "commander";
 import { loadWatchConfig, watchOptions } from "./config.ts";
 import type { WatchConfig } from "./config.ts";
 import { openQueue } from "./open-queue.ts";
-import { describeCounts, isIdle, readQueueState } from "./queue-state.ts";
+import { describeCounts, describeProgress, isIdle, readQueueState } from "./queue-state.ts";
 
 const pollMs = 1000;
 
@@ -42,7 +42,7 @@ async function watch(config: WatchConfig, context: CommandContext): Promise<numb
     }
     if (context.stderr.isTTY === true) {
       const [running] = state.running;
-      const now = running === undefined ? "" : `, ${running.image} ${running.done}/${running.tiles} tiles`;
+      const now = running === undefined ? "" : `, ${running.image}: ${describeProgress(running)}`;
       const done = state.completed + state.failed;
       progress.update({
         text: `${state.queue}${now}`,
