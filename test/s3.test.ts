@@ -94,6 +94,29 @@ describe("S3", () => {
     expect(await open()).toEqual([]);
   });
 
+  it("tells versions apart by size and time where the server gives no ETag", async () => {
+    const conditions: (string | undefined)[] = [];
+    let modified = "Wed, 25 Nov 2026 08:00:00 GMT";
+    await using http = await startHttp((request, response) => {
+      const head = request.method === "HEAD";
+      if (!head) conditions.push(request.headers["if-match"]);
+      response.writeHead(head ? 200 : 206, { "content-length": head ? "100" : "10", "last-modified": modified });
+      response.end(head ? undefined : "0123456789");
+    });
+    const own = { s3: { ...s3, endpoint: http.endpoint } };
+    const versionNow = async (): Promise<string> => {
+      await using source = await openSource(`s3://${bucket}/k`, own);
+      expect(await source.read({ offset: 0, length: 10 })).toHaveLength(10);
+      expect((await openStore(`s3://${bucket}`, own).head("k"))?.etag).toBe(source.etag);
+      return source.etag;
+    };
+    const first = await versionNow();
+    expect(first).toBe("100-1795593600");
+    modified = "Wed, 25 Nov 2026 08:00:01 GMT";
+    expect(await versionNow()).not.toBe(first);
+    expect(conditions).toEqual([undefined, undefined]);
+  });
+
   it("meets an object that was replaced as changed", async () => {
     const uri = newPrefix();
     const store = openStore(uri, settings);

@@ -2,7 +2,6 @@ import {
   cancellationKey,
   encodeFailureRecord,
   failureKey,
-  imageJobProgressSchema,
   parseFailedReason,
   parseImageJob,
   shardJobId,
@@ -17,6 +16,7 @@ import { explanationOf } from "./explanation-of-job.ts";
 import { jobProcessor, NotNow, ShardFailed } from "./held-job.ts";
 import type { HeldJob } from "./held-job.ts";
 import type { Metrics } from "./metrics.ts";
+import { workOf } from "./work-of.ts";
 import type { WorkerResources } from "./worker-resources.ts";
 
 export interface ImageQueues {
@@ -188,11 +188,6 @@ export async function imageFailed(
   const work = workOf(job);
   if (work !== undefined) await forgetWork(store, work);
   log.debug({ key: failureKey(record) }, "failure written down");
-}
-
-/** Names the image's parts, once somebody has begun it. */
-function workOf({ progress }: Job): string | undefined {
-  return imageJobProgressSchema.safeParse(progress).data?.work;
 }
 
 /** What BullMQ itself fails, an image whose workers were all lost, no attempt of this worker tells of. */

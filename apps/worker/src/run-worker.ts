@@ -144,7 +144,14 @@ export async function runWorker(
       return (await within(answerMs, redis.client.ping())) === undefined ? "Redis does not answer" : undefined;
     },
   });
-  using taking = openJobTaking({ ...workers, shardQueue: shards.queue, pressure, log });
+  using taking = openJobTaking({
+    ...workers,
+    imageQueue: images.queue,
+    shardQueue: shards.queue,
+    redis: redis.client,
+    pressure,
+    log,
+  });
   const running = [workers.shards.run(), workers.images.run()];
   log.info(
     {

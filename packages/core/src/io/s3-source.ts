@@ -18,8 +18,22 @@ export function s3Uri({ bucket, key }: S3Address): string {
 }
 
 /** ETags travel in quotes; without them they compare and print alike everywhere. */
-export function unquoted(etag: string | undefined): string {
+function unquoted(etag: string | undefined): string {
   return (etag ?? "").replace(/^"(.*)"$/u, "$1");
+}
+
+/**
+ * Identity of a version of an object. Some servers give no ETag, for files that were put into their folder by hand: then size and
+ * time, as of files.
+ */
+export function versionOf(object: {
+  readonly etag: string | undefined;
+  readonly size: number;
+  readonly modified: Date | undefined;
+}): string {
+  // HEAD tells whole seconds, a listing may tell more.
+  const seconds = Math.floor((object.modified?.getTime() ?? 0) / 1000);
+  return unquoted(object.etag) || `${object.size}-${seconds}`;
 }
 
 /** An object by ranges; every request carries `If-Match`, so that a changed object is an error. */
@@ -34,7 +48,8 @@ export async function openS3Source(
       ...(signal && { abortSignal: signal }),
     });
     const size = head.ContentLength ?? 0;
-    const etag = unquoted(head.ETag);
+    const etag = versionOf({ etag: head.ETag, size, modified: head.LastModified });
+    const condition = head.ETag === undefined || head.ETag === "" ? {} : { etag };
     return {
       uri,
       size,
@@ -44,7 +59,7 @@ export async function openS3Source(
         checkRange({ uri, size }, range);
         if (range.length === 0) return new Uint8Array(0);
         try {
-          return await readRange(client, { address, range, etag, signal: readOptions.signal });
+          return await readRange(client, { address, range, ...condition, signal: readOptions.signal });
         } catch (error) {
           if (statusOf(error) === 412) throw changed(uri);
           throw s3Error(error, { operation: "Reading", uri, signal: readOptions.signal, missing: "image-not-found" });
@@ -78,7 +93,7 @@ async function reasonOf(
 
 async function readRange(
   client: S3Client,
-  request: Abortable & { readonly address: S3Address; readonly range: ByteRange; readonly etag: string },
+  request: Abortable & { readonly address: S3Address; readonly range: ByteRange; readonly etag?: string },
 ): Promise<Uint8Array> {
   const { address, range, etag, signal } = request;
   const last = range.offset + range.length - 1;
@@ -87,7 +102,7 @@ async function readRange(
       Bucket: address.bucket,
       Key: address.key,
       Range: `bytes=${range.offset}-${last}`,
-      IfMatch: `"${etag}"`,
+      ...(etag === undefined ? {} : { IfMatch: `"${etag}"` }),
     }),
     { ...(signal && { abortSignal: signal }) },
   );

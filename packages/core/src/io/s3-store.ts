@@ -24,7 +24,7 @@ import type { ObjectInfo, ObjectStore, PutOptions } from "./object-store.ts";
 import { pause } from "./retried.ts";
 import { s3Client, s3Error, statusOf } from "./s3-client.ts";
 import type { S3Settings } from "./s3-client.ts";
-import { openS3Source, s3Uri, unquoted } from "./s3-source.ts";
+import { openS3Source, s3Uri, versionOf } from "./s3-source.ts";
 import type { S3Address } from "./s3-source.ts";
 
 /** Tries of a conditional put that met another one at the same time (HTTP 409). */
@@ -60,7 +60,7 @@ export function openS3Store(options: {
       return {
         key,
         size: head.ContentLength ?? 0,
-        etag: unquoted(head.ETag),
+        etag: versionOf({ etag: head.ETag, size: head.ContentLength ?? 0, modified: head.LastModified }),
         modifiedMs: head.LastModified?.getTime() ?? 0,
       };
     },
@@ -269,7 +269,7 @@ async function* listBucket(
       const key = name.slice(base.length);
       // Keys that end in a slash are the folder marks of other programs.
       if (key === "" || key.endsWith("/") || (after !== undefined && compareKeys(key, after) <= 0)) continue;
-      yield { key, size, etag: unquoted(etag), modifiedMs: modified?.getTime() ?? 0 };
+      yield { key, size, etag: versionOf({ etag, size, modified }), modifiedMs: modified?.getTime() ?? 0 };
     }
     token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
   } while (token !== undefined);

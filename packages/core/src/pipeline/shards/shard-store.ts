@@ -40,6 +40,9 @@ export interface ShardStore {
 /** A folder of this machine: files are moved into it. */
 export function openShardFolder(root: string): ShardStore {
   const pathOf = (name: string): string => join(root, ...name.split("/"));
+  // Another process that finishes the image removes the folder, at any moment.
+  const fault = (error: unknown): SlidelightError =>
+    errnoOf(error).code === "ENOENT" ? missing(root, error) : unwritable(root, error);
   const unlessAbsent = <T>(error: NodeJS.ErrnoException, otherwise: T): T => {
     if (error.code === "ENOENT") return otherwise;
     throw unwritable(root, error);
@@ -64,7 +67,7 @@ export function openShardFolder(root: string): ShardStore {
         return "written";
       } catch (error) {
         if (errnoOf(error).code === "EEXIST") return "exists";
-        throw unwritable(root, error);
+        throw fault(error);
       } finally {
         await rm(temporary, { force: true });
       }
@@ -93,7 +96,7 @@ export function openShardFolder(root: string): ShardStore {
         const now = new Date();
         await utimes(root, now, now);
       } catch (error) {
-        throw unwritable(root, error);
+        throw fault(error);
       }
     },
     open: async (name) => absentIsInvalid(`${root}/${name}`, () => openFileSource(pathOf(name))),
@@ -104,7 +107,7 @@ export function openShardFolder(root: string): ShardStore {
         await rm(copy, { force: true });
         await link(pathOf(name), copy);
       } catch (error) {
-        throw errnoOf(error).code === "ENOENT" ? missing(pathOf(name), error) : unwritable(root, error);
+        throw fault(error);
       }
       await checkedOrRemoved(copy, async () => {
         await rm(copy, { force: true });
@@ -197,7 +200,7 @@ async function absentIsInvalid(uri: string, open: () => Promise<ByteSource>): Pr
 function missing(uri: string, cause?: unknown): SlidelightError {
   return new SlidelightError(
     "shard-invalid",
-    `Reading the shard ${uri}: expected it to be there, got nothing: another worker may have finished the image. The image is looked at again.`,
+    `Looking for parts of an image in ${uri}: expected them to be there, got nothing: another worker may have finished the image. It is looked at again.`,
     { cause },
   );
 }

@@ -12,9 +12,9 @@ export function workKey(id: string): string {
 }
 
 /** The id of the work on an image that is asked for certain runs. */
-export function workIdOf({ resources, settings }: ImageWork, runs: readonly string[]): string {
+export function workIdOf({ image, resources, settings }: ImageWork, runs: readonly string[]): string {
   const { engine } = resources;
-  return workId({ runs, engine, precision: settings.precision ?? "float32", tile: settings.tile });
+  return workId({ key: image.key, runs, engine, precision: settings.precision ?? "float32", tile: settings.tile });
 }
 
 /** Removes the parts of an image that nobody will go on with. */

@@ -71,6 +71,8 @@ function jsonOf(bytes: Uint8Array): unknown {
 
 /** Everything that decides which bytes a shard holds, besides the plan itself. */
 export interface WorkIdentity {
+  /** Where its results go: the same bytes under two keys are two images. */
+  readonly key: string;
   /** Of all runs that were asked for, those that are done already too. */
   readonly runs: readonly string[];
   readonly engine: Pick<Engine, "name" | "provider" | "version">;
@@ -82,8 +84,8 @@ export interface WorkIdentity {
  * Names the work on an image: the same for every worker that takes it up, another one with another engine, whose last bits
  * differ.
  */
-export function workId({ runs, engine, precision, tile }: WorkIdentity): string {
-  const parts = [formatVersion, runs, engine.name, engine.provider, engine.version, precision, tile ?? ""];
+export function workId({ key, runs, engine, precision, tile }: WorkIdentity): string {
+  const parts = [formatVersion, key, runs, engine.name, engine.provider, engine.version, precision, tile ?? ""];
   return createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 32);
 }
 
