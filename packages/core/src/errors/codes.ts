@@ -24,6 +24,8 @@ export const errorCodes = {
   "model-input": { retryable: false },
   "model-no-pool": { retryable: false },
   "model-not-local": { retryable: false },
+  /** Values that are not finite: the same image gives the same again. */
+  "model-overflow": { retryable: false },
   "method-unsuitable": { retryable: false },
   "layer-unknown": { retryable: false },
   "target-unknown": { retryable: false },

@@ -139,14 +139,14 @@ const readers: { readonly [K in StatisticKind]: Read<Statistic> } = {
 
 /**
  * A tile of a map from the engine's outputs.
- * @throws {SlidelightError} `engine-failed` when the map holds values that are not finite.
+ * @throws {SlidelightError} `model-overflow` when the map holds values that are not finite.
  */
 export function readMap(request: MapRequest, outputs: Readonly<Record<string, Tensor>>): MapTile {
   const [low = Number.NaN] = numbers(outputs, `${request.id}.low`);
   const [high = Number.NaN] = numbers(outputs, `${request.id}.high`);
   if (!Number.isFinite(low) || !Number.isFinite(high)) {
     throw new SlidelightError(
-      "engine-failed",
+      "model-overflow",
       `Computing the map: expected finite values, got ${low} to ${high}. The network overflows on this image: check its weights and pre-processing (--mean, --std).`,
     );
   }

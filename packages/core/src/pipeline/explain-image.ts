@@ -1,5 +1,6 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { isRetryable } from "../errors/codes.ts";
 import { SlidelightError } from "../errors/slidelight-error.ts";
 import { commitRun, describeOutputs } from "../format/output/commit.ts";
 import { openFinisher } from "../format/output/finish.ts";
@@ -112,10 +113,10 @@ async function workOn(image: ImageReference, options: WorkOnOptions): Promise<Im
       const made = await writeGroups(work, computed.groups, { begun, giveUp, folder, startedAt, seconds, signal });
       for (const [run, result] of made) results.set(run, result);
     }
-    // What failed may be tried again, and goes on from the parts; else nothing needs them any more.
+    // What failed for a reason that may pass goes on from the parts; else nothing needs them any more.
     const all = resultsOf(plans, results);
-    const done = all.every(({ status }) => status !== "failed");
-    if (done && (first !== undefined || place.begun)) await place.kept.clear();
+    const over = all.every((result) => result.status !== "failed" || !isRetryable(result.error.code));
+    if (over && (first !== undefined || place.begun)) await place.kept.clear();
     return { kind: "explained", results: all };
   } catch (error) {
     if (resources.leaving?.aborted !== true) await clearIfDone(work, id, shared).catch(() => undefined);

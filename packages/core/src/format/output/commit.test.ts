@@ -97,7 +97,7 @@ describe("committing a run", () => {
     const store = openFileStore(join(folder, "nothing"));
     const overflown = { ...manifest, scale: { min: 0, max: Infinity } };
     await expect(commitRun({ store, key: "a.tif/run", folder: run, manifest: overflown })).rejects.toMatchObject({
-      code: "engine-failed",
+      code: "model-overflow",
     });
     await expect(readdir(join(folder, "nothing"))).rejects.toMatchObject({ code: "ENOENT" });
   });

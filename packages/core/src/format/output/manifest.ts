@@ -83,14 +83,14 @@ export type Manifest = z.infer<typeof manifestSchema>;
 
 /**
  * The bytes of a manifest.
- * @throws {SlidelightError} `engine-failed` naming every number that is not finite: JSON has no such numbers, and a
+ * @throws {SlidelightError} `model-overflow` naming every number that is not finite: JSON has no such numbers, and a
  * manifest that can't be read again would block its run for ever.
  */
 export function encodeManifest(manifest: Manifest): Uint8Array {
   const checked = manifestSchema.safeParse(manifest);
   if (!checked.success) {
     throw new SlidelightError(
-      "engine-failed",
+      "model-overflow",
       `Writing the manifest of ${manifest.image.source}: ${faultsOf(checked.error)}. The network overflows on this image: check its weights and pre-processing (--mean, --std).`,
     );
   }
