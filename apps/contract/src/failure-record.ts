@@ -1,4 +1,4 @@
-import { SlidelightError } from "@slidelight/core";
+import { schemaFaults, SlidelightError } from "@slidelight/core";
 import { z } from "zod";
 
 /** Where the store keeps what is no result: plans and shards in progress, and what failed. */
@@ -51,6 +51,5 @@ export function parseFailureRecord(bytes: Uint8Array, uri: string): FailureRecor
   }
   const parsed = failureRecordSchema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const faults = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
-  throw new SlidelightError("job-invalid", `Reading the failure record ${uri}: ${faults.join("; ")}.`);
+  throw new SlidelightError("job-invalid", `Reading the failure record ${uri}: ${schemaFaults(parsed.error)}.`);
 }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { isRetryable, methodNames, SlidelightError, errorCodes } from "@slidelight/core";
+import { isRetryable, methodNames, schemaFaults, SlidelightError, errorCodes } from "@slidelight/core";
 import type { ErrorCode } from "@slidelight/core";
 import { z } from "zod";
 import type { Failure } from "./failure.ts";
@@ -48,10 +48,9 @@ export type ImageJobProgress = z.output<typeof imageJobProgressSchema>;
 export function parseImageJob(data: unknown): ImageJob {
   const parsed = imageJobSchema.safeParse(data);
   if (parsed.success) return parsed.data;
-  const faults = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
   throw new SlidelightError(
     "job-invalid",
-    `Reading a job's payload: expected an image job of version 1, got faults in ${faults.join("; ")}. Use producers and workers of the same release.`,
+    `Reading a job's payload: expected an image job of version 1, got faults in ${schemaFaults(parsed.error)}. Use producers and workers of the same release.`,
   );
 }
 

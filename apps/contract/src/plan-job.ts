@@ -1,4 +1,4 @@
-import { SlidelightError } from "@slidelight/core";
+import { schemaFaults, SlidelightError } from "@slidelight/core";
 import { z } from "zod";
 import { imageJobSchema } from "./image-job.ts";
 import { priorityNames } from "./priority.ts";
@@ -33,9 +33,8 @@ export type PlanJob = z.output<typeof planJobSchema>;
 export function parsePlanJob(data: unknown): PlanJob {
   const parsed = planJobSchema.safeParse(data);
   if (parsed.success) return parsed.data;
-  const faults = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
   throw new SlidelightError(
     "job-invalid",
-    `Reading a plan's payload: expected a plan of version 1, got faults in ${faults.join("; ")}. Use planners of the release that made the schedule, or schedule it again.`,
+    `Reading a plan's payload: expected a plan of version 1, got faults in ${schemaFaults(parsed.error)}. Use planners of the release that made the schedule, or schedule it again.`,
   );
 }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { SlidelightError } from "@slidelight/core";
+import { schemaFaults, SlidelightError } from "@slidelight/core";
 import { z } from "zod";
 import { imageJobSchema } from "./image-job.ts";
 
@@ -21,10 +21,9 @@ export type ShardJob = z.output<typeof shardJobSchema>;
 export function parseShardJob(data: unknown): ShardJob {
   const parsed = shardJobSchema.safeParse(data);
   if (parsed.success) return parsed.data;
-  const faults = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
   throw new SlidelightError(
     "job-invalid",
-    `Reading a job's payload: expected a shard job of version 1, got faults in ${faults.join("; ")}. Use workers of the same release.`,
+    `Reading a job's payload: expected a shard job of version 1, got faults in ${schemaFaults(parsed.error)}. Use workers of the same release.`,
   );
 }
 

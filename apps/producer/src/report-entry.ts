@@ -39,3 +39,12 @@ export function tally(): { add(entry: ReportEntry): void; summary(): ReportSumma
     }),
   };
 }
+
+/** What a report says besides its entries. */
+export interface ReportFacts {
+  readonly madeAt: string;
+  /** What it tells of, to print. */
+  readonly source: string;
+  /** The queue's name and counts, to print; `undefined` when it was not asked. */
+  readonly queue: string | undefined;
+}

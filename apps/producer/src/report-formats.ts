@@ -1,15 +1,6 @@
 import { tally } from "./report-entry.ts";
-import type { ReportEntry } from "./report-entry.ts";
+import type { ReportEntry, ReportFacts } from "./report-entry.ts";
 import { htmlReport } from "./report-html.ts";
-
-/** What a report says besides its entries. */
-export interface ReportFacts {
-  readonly madeAt: string;
-  /** What it tells of, to print. */
-  readonly source: string;
-  /** The queue's name and counts, to print; `undefined` when it was not asked. */
-  readonly queue: string | undefined;
-}
 
 type Render = (entries: AsyncIterable<ReportEntry>, facts: ReportFacts) => AsyncGenerator<string>;
 

@@ -1,6 +1,5 @@
 import { tally } from "./report-entry.ts";
-import type { ReportEntry } from "./report-entry.ts";
-import type { ReportFacts } from "./report-formats.ts";
+import type { ReportEntry, ReportFacts } from "./report-entry.ts";
 
 const style = `
 body { font: 14px/1.45 system-ui, sans-serif; margin: 2rem; display: flex; flex-direction: column; gap: 1rem; color: #1c1c1c }

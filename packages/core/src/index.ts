@@ -6,6 +6,7 @@ export { speedOf } from "./engine/measure.ts";
 export type { SpeedOptions } from "./engine/measure.ts";
 export { errorCodes, isRetryable } from "./errors/codes.ts";
 export type { ErrorCode } from "./errors/codes.ts";
+export { schemaFaults } from "./errors/schema-faults.ts";
 export { SlidelightError } from "./errors/slidelight-error.ts";
 export type { ErrorDetail } from "./errors/slidelight-error.ts";
 export { classNames } from "./explain/classes.ts";

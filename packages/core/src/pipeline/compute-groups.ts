@@ -24,7 +24,8 @@ export interface ShardReference {
 }
 
 export type Computed =
-  | { readonly kind: "computed"; readonly groups: readonly ComputedGroup[] }
+  /** `kept`: whether parts rest where they outlive the process. */
+  | { readonly kind: "computed"; readonly groups: readonly ComputedGroup[]; readonly kept: boolean }
   | { readonly kind: "left"; readonly shards: readonly ShardReference[] };
 
 export interface ComputeGroupsOptions extends Omit<PrepareOptions, "precision"> {
@@ -66,18 +67,20 @@ async function computeHere(work: ImageWork, prepared: PreparedWork, options: Gro
   try {
     const choices = await choosing;
     if (runs.every(({ id }) => choices.get(id)?.used === requested)) {
-      return { kind: "computed", groups: [{ grid, tissue, choices, ...complete(await computing) }] };
+      const group = { grid, tissue, choices, ...complete(await computing) };
+      return { kind: "computed", groups: [group], kept: isKept([prepared], options) };
     }
     tooCoarse.abort();
     await ended;
     const groups: ComputedGroup[] = [];
-    for (const group of await prepareGroups(work, { ...options, runs, choices })) {
+    const prepareds = await prepareGroups(work, { ...options, runs, choices });
+    for (const group of prepareds) {
       observePlan(work, group);
       const computed = await computeRuns(work, { ...group, folder, signal }, computingHere(work, { signal }));
       const { grid, tissue } = group.tiles;
       groups.push({ grid, tissue, choices, ...complete(computed) });
     }
-    return { kind: "computed", groups };
+    return { kind: "computed", groups, kept: isKept([prepared, ...prepareds], options) };
   } finally {
     tooCoarse.abort();
     await ended;
@@ -103,7 +106,11 @@ async function computeElsewhere(work: ImageWork, prepared: PreparedWork, options
     const { grid, tissue } = group.tiles;
     if (computed !== undefined) groups.push({ grid, tissue, choices, ...computed });
   }
-  return shards.length > 0 ? { kind: "left", shards } : { kind: "computed", groups };
+  return shards.length > 0 ? { kind: "left", shards } : { kind: "computed", groups, kept: true };
+}
+
+function isKept(prepareds: readonly PreparedWork[], { place }: GroupOptions): boolean {
+  return prepareds.some(({ store }) => store === place.kept);
 }
 
 interface RegroupOptions extends GroupOptions {

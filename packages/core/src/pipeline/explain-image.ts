@@ -101,6 +101,7 @@ async function workOn(image: ImageReference, options: WorkOnOptions): Promise<Im
   try {
     const place = placeOf(work, { id, folder, shared });
     const results = new Map<string, ExplanationResult>();
+    let kept = place.begun;
     // What is asked for twice is made once.
     const [first, ...rest] = [...asked.values()].filter(({ known }) => known === undefined).map(({ plan }) => plan());
     if (first !== undefined) {
@@ -112,11 +113,12 @@ async function workOn(image: ImageReference, options: WorkOnOptions): Promise<Im
       const giveUp = shared === undefined ? {} : { olderThanMs: 0 };
       const made = await writeGroups(work, computed.groups, { begun, giveUp, folder, startedAt, seconds, signal });
       for (const [run, result] of made) results.set(run, result);
+      kept ||= computed.kept;
     }
     // What failed for a reason that may pass goes on from the parts; else nothing needs them any more.
     const all = resultsOf(plans, results);
     const over = all.every((result) => result.status !== "failed" || !isRetryable(result.error.code));
-    if (over && (first !== undefined || place.begun)) await place.kept.clear();
+    if (over && kept) await place.kept.clear();
     return { kind: "explained", results: all };
   } catch (error) {
     if (resources.leaving?.aborted !== true) await clearIfDone(work, id, shared).catch(() => undefined);

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { schemaFaults } from "../../errors/schema-faults.ts";
 import { SlidelightError } from "../../errors/slidelight-error.ts";
 
 const finite = z.number();
@@ -91,7 +92,7 @@ export function encodeManifest(manifest: Manifest): Uint8Array {
   if (!checked.success) {
     throw new SlidelightError(
       "model-overflow",
-      `Writing the manifest of ${manifest.image.source}: ${faultsOf(checked.error)}. The network overflows on this image: check its weights and pre-processing (--mean, --std).`,
+      `Writing the manifest of ${manifest.image.source}: ${schemaFaults(checked.error)}. The network overflows on this image: check its weights and pre-processing (--mean, --std).`,
     );
   }
   return new TextEncoder().encode(`${JSON.stringify(manifest, undefined, 2)}\n`);
@@ -112,9 +113,5 @@ export function parseManifest(bytes: Uint8Array, uri: string): Manifest {
   }
   const parsed = manifestSchema.safeParse(value);
   if (parsed.success) return parsed.data;
-  throw new SlidelightError("job-invalid", `Reading the manifest ${uri}: ${faultsOf(parsed.error)}.`);
-}
-
-function faultsOf(error: z.ZodError): string {
-  return error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; ");
+  throw new SlidelightError("job-invalid", `Reading the manifest ${uri}: ${schemaFaults(parsed.error)}.`);
 }

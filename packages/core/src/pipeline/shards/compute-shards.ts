@@ -12,7 +12,7 @@ import type { TilePlan } from "../plan-runs.ts";
 import { sweepTiles } from "../sweep-tiles.ts";
 import type { TileSweep } from "../sweep-tiles.ts";
 import type { ShardStore } from "./shard-store.ts";
-import { partName, planName, shardName } from "./work-plan.ts";
+import { partName, planName, shardName, sweepPrefix } from "./work-plan.ts";
 import type { WorkPlan } from "./work-plan.ts";
 
 export interface ComputeShards extends Abortable {
@@ -41,7 +41,7 @@ export async function computeShards(work: ImageWork, request: ComputeShards): Pr
   const { plan, sweep, shards, store, folder, signal } = request;
   const startedMs = performance.now();
   const parts = new Map<number, ShardPart>();
-  const names = await store.names(`${plan.precision}/${sweep}/`, { signal });
+  const names = await store.names(sweepPrefix(plan.precision, sweep), { signal });
   for (const shard of shards) {
     const part = partName(nameOf(shard));
     const found = names.has(part) ? await readPart(part, request) : undefined;
