@@ -27,7 +27,7 @@ export async function startWorker(command, args) {
     /** Seconds so far that its engine has computed, and that its threads have spent on processors. */
     seconds: async () => {
       const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-      const valueOf = (name) => Number(new RegExp(`^${name} (\\S+)$`, "m").exec(text)?.[1]);
+      const valueOf = (name) => Number(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, "m").exec(text)?.[1]);
       return { engine: valueOf("slidelight_engine_busy_seconds_total"), cpu: valueOf("process_cpu_seconds_total") };
     },
     [Symbol.asyncDispose]: async () => {

@@ -182,13 +182,15 @@ describe.skipIf(missing !== undefined)("the queue", () => {
     expect(await get("/readyz")).toMatchObject({ status: 200 });
     expect(await get("/else")).toMatchObject({ status: 404 });
     const { text } = await get("/metrics");
-    const value = (name: string) =>
-      Number(
-        text
-          .split("\n")
-          .find((line) => line.startsWith(`${name} `))
-          ?.slice(name.length + 1),
-      );
+    // Every one also tells the class of the worker.
+    const value = (name: string) => {
+      const [metric = "", labels = ""] = name.split(/[{}]/u);
+      const wanted = labels.split(",");
+      const line = text
+        .split("\n")
+        .find((one) => /^[^{]*/u.exec(one)?.[0] === metric && wanted.every((label) => one.includes(label)));
+      return Number(line?.split(" ").at(-1));
+    };
     expect(value('slidelight_images_total{status="done"}')).toBe(2);
     expect(value('slidelight_queue_jobs{queue="images",state="completed"}')).toBe(2);
     // One tile an image, one sweep: the pixels of both.
@@ -221,8 +223,9 @@ describe.skipIf(missing !== undefined)("the queue", () => {
       });
       expect((await fetch(`${address}/healthz`)).status).toBe(200);
       const text = await (await fetch(`${address}/metrics`)).text();
-      expect(text).toContain("slidelight_tiles_total 0");
-      expect(text).not.toContain('slidelight_queue_jobs{queue="images",state="wait"}');
+      expect(text).toMatch(/^slidelight_tiles_total\{.*\} 0$/mu);
+      expect(text).toMatch(/^slidelight_redis_up\{.*\} 0$/mu);
+      expect(text).not.toMatch(/^slidelight_(?:queue_|redis_(?!up))/mu);
     } finally {
       process.kill(own.pid, "SIGCONT");
     }

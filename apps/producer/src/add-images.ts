@@ -1,5 +1,5 @@
 import type { Readable } from "node:stream";
-import { listImages, readModel } from "@slidelight/contract";
+import { listImages, noteWorkerClass, readModel } from "@slidelight/contract";
 import type { ImageEntry, ImageJob, ImageRequest } from "@slidelight/contract";
 import { classNames, describeModel, openStore, parseTarget, SlidelightError } from "@slidelight/core";
 import type { Abortable, Model, ObjectInfo, StoreSettings } from "@slidelight/core";
@@ -56,6 +56,7 @@ export async function addImages(request: ImageRequest, options: AddImagesOptions
   const model = await checkedModel(request, options);
   const out = absolute(request.out, folder);
   const store = openStore(out, storage);
+  await queue.ask(`Adding jobs to ${queue.name}`, () => noteWorkerClass(queue.redis, queue.suffix));
   let counts = noImages;
   const counted =
     (tell: AddImagesOptions["unreadable"]): AddImagesOptions["unreadable"] =>

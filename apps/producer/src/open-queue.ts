@@ -11,6 +11,8 @@ export interface QueueAddress {
 
 export interface OpenQueue extends AsyncDisposable {
   readonly name: string;
+  /** As given with `--queue`. */
+  readonly suffix: string | undefined;
   /** One job an image. */
   readonly queue: Queue;
   /** One job a part of a large image. */
@@ -39,6 +41,7 @@ export function queueOn(redis: Redis, { redis: address, queue: suffix }: QueueAd
   const shards = quiet(new Queue(shardQueueName(suffix), { connection: redis }));
   return {
     name,
+    suffix,
     queue,
     shards,
     redis,

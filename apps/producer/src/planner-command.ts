@@ -53,7 +53,10 @@ async function runPlanner(config: PlannerConfig, context: CommandContext): Promi
   const redis = connection.client;
   const plans = new Queue(planQueueName, { connection: redis });
   plans.on("error", (error) => log.warn({ err: error }, "queue trouble"));
-  const metrics = openPlannerMetrics(() => within(answerMs, readSchedules({ plans, redis, ask: asking(address) })));
+  const metrics = openPlannerMetrics({
+    redis,
+    schedules: () => within(answerMs, readSchedules({ plans, redis, ask: asking(address) })),
+  });
   const stopping = new AbortController();
   setMaxListeners(0, stopping.signal);
   const doPlan = planProcessor({

@@ -1,3 +1,6 @@
+import { knownWorkerClasses, openQueueMetrics } from "@slidelight/contract";
+import { versions } from "@slidelight/core";
+import type { Redis } from "ioredis";
 import { collectDefaultMetrics, Counter, Gauge, Registry } from "prom-client";
 import { noImages } from "./add-images.ts";
 import type { ImageCounts } from "./add-images.ts";
@@ -11,8 +14,14 @@ export interface PlannerMetrics {
   text(): Promise<string>;
 }
 
-/** @param schedules Asked for whenever the metrics are; `undefined` when Redis does not answer. */
-export function openPlannerMetrics(schedules: () => Promise<readonly ScheduleState[] | undefined>): PlannerMetrics {
+export interface PlannerMetricsOptions {
+  readonly redis: Redis;
+  /** Asked for whenever the metrics are; `undefined` when Redis does not answer. */
+  readonly schedules: () => Promise<readonly ScheduleState[] | undefined>;
+}
+
+/** A planner is there when workers are scaled to zero: it tells the state of the queues of all classes of workers. */
+export function openPlannerMetrics({ redis, schedules }: PlannerMetricsOptions): PlannerMetrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
@@ -57,7 +66,14 @@ export function openPlannerMetrics(schedules: () => Promise<readonly ScheduleSta
       if (succeededAt !== undefined) succeeded.set({ schedule }, seconds(succeededAt));
     }
   };
-  new Gauge({ name: "slidelight_planner_info", help: "Always 1, of every planner.", registers }).set(1);
+  const { slidelight, node } = versions();
+  new Gauge({
+    name: "slidelight_planner_info",
+    help: "Always 1, of every planner.",
+    labelNames: ["version", "node"],
+    registers,
+  }).set({ version: slidelight, node }, 1);
+  const queues = openQueueMetrics(registry, { redis, classes: () => knownWorkerClasses(redis) });
   return {
     contentType: registry.contentType,
     plan: (schedule, status, counts = noImages) => {
@@ -65,7 +81,7 @@ export function openPlannerMetrics(schedules: () => Promise<readonly ScheduleSta
       for (const [outcome, count] of Object.entries(counts)) images.inc({ schedule, outcome }, count);
     },
     text: async () => {
-      await refresh();
+      await Promise.all([refresh(), queues.refresh()]);
       return registry.metrics();
     },
   };

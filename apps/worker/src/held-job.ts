@@ -5,7 +5,7 @@ import { isRetryable, SlidelightError } from "@slidelight/core";
 import { DelayedError, UnrecoverableError, WaitingChildrenError, WaitingError } from "bullmq";
 import type { Job } from "bullmq";
 import type { Logger } from "pino";
-import type { Metrics } from "./metrics.ts";
+import type { HandBack, Metrics } from "./metrics.ts";
 import type { WorkerResources } from "./worker-resources.ts";
 
 /** A job while this worker holds it. */
@@ -20,6 +20,12 @@ export interface HeldJob {
 /** A job that was taken, but should be taken again later: it costs no attempt. */
 export class NotNow extends Error {
   override readonly name = "NotNow";
+  readonly reason: HandBack;
+
+  constructor(reason: HandBack, message: string) {
+    super(message);
+    this.reason = reason;
+  }
 }
 
 export interface JobKind<R> {
@@ -27,7 +33,8 @@ export interface JobKind<R> {
   /** The image's job whose cancellation counts. */
   imageJobOf(job: Job): string;
   perform(held: HeldJob): Promise<R>;
-  count(metrics: Metrics, status: "failed" | "handed-back"): void;
+  /** One of them has failed for good. */
+  countFailed(metrics: Metrics): void;
   /** After an attempt that failed; `last` when there will be no other. */
   failed(held: HeldJob, failure: Failure & { readonly last: boolean }): Promise<void>;
 }
@@ -41,6 +48,7 @@ export function jobProcessor<R>(
   kind: JobKind<R>,
 ): (job: Job, token: string | undefined, signal: AbortSignal | undefined) => Promise<R> {
   const { metrics, stopping, cancellations, pressure } = resources;
+  const queue = `${kind.noun}s` as const;
   return async (job, token = "", lost) => {
     const log = resources.log.child({ jobId: job.id, attempt: job.attemptsMade + 1 });
     using cancellation = cancellations.watch(kind.imageJobOf(job));
@@ -48,15 +56,18 @@ export function jobProcessor<R>(
     // Every request in flight listens to it.
     setMaxListeners(0, signal);
     const held: HeldJob = { job, token, log, signal };
-    const handBack = async (why: string): Promise<never> => {
+    using holding = metrics.hold(queue);
+    const handBack = async (reason: HandBack, why: string): Promise<never> => {
       await job.moveToWait(token);
-      kind.count(metrics, "handed-back");
+      metrics.handedBack(queue, reason);
       log.info({ why }, `${kind.noun} handed back`);
       throw new WaitingError();
     };
     try {
-      if (!(await resources.hasRoom())) throw new NotNow("the scratch disk is nearly full");
-      return await kind.perform(held);
+      if (!(await resources.hasRoom())) throw new NotNow("disk-full", "the scratch disk is nearly full");
+      const result = await kind.perform(held);
+      holding.finished();
+      return result;
     } catch (error) {
       if (error instanceof WaitingChildrenError) throw error;
       if (lost?.aborted === true) {
@@ -64,13 +75,13 @@ export function jobProcessor<R>(
         log.warn(`${kind.noun} lost to another worker`);
         throw error;
       }
-      if (stopping.aborted) return await handBack("the worker stops");
-      if (error instanceof NotNow) return await handBack(error.message);
+      if (stopping.aborted) return await handBack("stopping", "the worker stops");
+      if (error instanceof NotNow) return await handBack(error.reason, error.message);
       if (isDiskFull(error) && job.attemptsStarted < diskPatience) {
         // Others may have filled it. Until there is room, no jobs are taken; this one waits even if there is now.
         await pressure.isHigh();
         await job.moveToDelayed(Date.now() + diskMs, token);
-        kind.count(metrics, "handed-back");
+        metrics.handedBack(queue, "disk-full");
         log.warn({ code: failureOf(error).code, why: failureOf(error).message }, `${kind.noun} handed back`);
         throw new DelayedError();
       }
@@ -79,8 +90,8 @@ export function jobProcessor<R>(
         error instanceof ShardFailed ||
         (failure.code !== "unexpected" && failure.code !== "worker-lost" && !isRetryable(failure.code));
       const last = final || job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
-      metrics.failure(failure.code);
-      if (last) kind.count(metrics, "failed");
+      metrics.failure(queue, { code: failure.code, final: last });
+      if (last) kind.countFailed(metrics);
       log[last ? "error" : "warn"](
         { ...failure, ...(failure.code === "unexpected" ? { err: error } : {}) },
         `${kind.noun} failed`,

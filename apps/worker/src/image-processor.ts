@@ -8,14 +8,13 @@ import {
 } from "@slidelight/contract";
 import type { Failure, FailureRecord, ImageJob, ShardJob } from "@slidelight/contract";
 import { advanceImage, forgetWork, openStore } from "@slidelight/core";
-import type { ExplanationResult, ImageProgress } from "@slidelight/core";
+import type { ExplanationResult, ImageProgress, Observe } from "@slidelight/core";
 import { WaitingChildrenError } from "bullmq";
 import type { Job, Queue } from "bullmq";
 import type { Redis } from "ioredis";
 import { explanationOf } from "./explanation-of-job.ts";
 import { jobProcessor, NotNow, ShardFailed } from "./held-job.ts";
 import type { HeldJob } from "./held-job.ts";
-import type { Metrics } from "./metrics.ts";
 import { workOf } from "./work-of.ts";
 import type { WorkerResources } from "./worker-resources.ts";
 
@@ -40,7 +39,7 @@ export function imageProcessor(resources: WorkerResources, queues: ImageQueues) 
   return jobProcessor<readonly ExplanationResult[]>(resources, {
     noun: "image",
     imageJobOf: ({ id = "" }) => id,
-    count: (metrics: Metrics, status) => metrics.image(status),
+    countFailed: (metrics) => metrics.image("failed"),
     perform: (held) => explainJob(held, resources, queues),
     failed: (held, failure) => imageFailed(held, failure, { resources, queues }),
   });
@@ -58,14 +57,19 @@ async function explainJob(
   // One that was put back after it had failed counts its attempts anew.
   const begun = known || job.attemptsStarted > 1;
   if (!known && (await queues.shardsComeFirst())) {
-    throw new NotNow("shards of other images come first");
+    throw new NotNow("shards-first", "shards of other images come first");
   }
   if (begun) await throwChildFailure(held, queues);
   log.info({ image: payload.image.uri }, "image started");
   const { image, settings, resources: own } = await explanationOf(payload, held, resources);
+  let pixels = 0;
+  const observe: Observe = (event) => {
+    if (event.kind === "work-begun") ({ pixels } = event);
+    own.observe?.(event);
+  };
   for (;;) {
     const shared = { limits: resources.shards, begun };
-    const progress = await advanceImage(image, settings, own, { shared, signal });
+    const progress = await advanceImage(image, settings, { ...own, observe }, { shared, signal });
     if (progress.kind === "divided") {
       await leaveToShards(held, { payload, progress, queues });
       continue;
@@ -80,7 +84,9 @@ async function explainJob(
     const failed = results.find((result) => result.status === "failed");
     if (failed !== undefined) throw failed.error;
     if (begun) await outlastShards(held);
-    resources.metrics.image(results.every(({ status }) => status === "skipped") ? "skipped" : "done");
+    const skipped = results.every(({ status }) => status === "skipped");
+    resources.metrics.image(skipped ? "skipped" : "done");
+    if (!skipped) resources.metrics.explained(pixels);
     return results;
   }
 }

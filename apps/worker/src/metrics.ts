@@ -1,94 +1,149 @@
-import type { Failure } from "@slidelight/contract";
-import type { Engine, Observe } from "@slidelight/core";
-import { collectDefaultMetrics, Counter, Gauge, Registry } from "prom-client";
+import { openQueueMetrics, workerClassName } from "@slidelight/contract";
+import type { Failure, QueueMetricsOptions } from "@slidelight/contract";
+import { availableBytes, versions } from "@slidelight/core";
+import type { Engine, Observe, RetryReason, Stage } from "@slidelight/core";
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import { usedBytes } from "./memory-use.ts";
+
+/** The queue that a job came from. */
+export type QueueKind = "images" | "shards";
+
+/** Why a job was given up before it was done, at no attempt. */
+export type HandBack = "stopping" | "shards-first" | "disk-full";
+
+/** A job is held until this is disposed of. */
+export interface Holding extends Disposable {
+  /** It ended well. */
+  finished(): void;
+}
 
 /** What a worker counts, in base units; one registry for each worker, so that tests can hold several. */
 export interface Metrics {
   readonly contentType: string;
   readonly observe: Observe;
-  image(status: "done" | "skipped" | "failed" | "handed-back"): void;
-  shard(status: "computed" | "known" | "unwanted" | "failed" | "handed-back"): void;
-  failure(code: Failure["code"]): void;
+  /** A job was taken. */
+  hold(queue: QueueKind): Holding;
+  image(status: "done" | "skipped" | "failed"): void;
+  shard(status: "computed" | "known" | "unwanted" | "failed"): void;
+  /** An image of so many pixels, at the level that was explained, got new results. */
+  explained(pixels: number): void;
+  handedBack(queue: QueueKind, reason: HandBack): void;
+  /** An attempt failed; `final` when there will be no other. */
+  failure(queue: QueueKind, failure: { readonly code: Failure["code"]; readonly final: boolean }): void;
+  /** Jobs of lost workers that this one found. */
+  stalled(queue: QueueKind): void;
+  /** A request to the store was sent again. */
+  retried(reason: RetryReason): void;
   text(): Promise<string>;
 }
 
-/**
- * @param engine What this worker computes with.
- * @param options.queueCounts Jobs by queue and state, asked for whenever the metrics are; a queue that does not answer is left out.
- * @param options.freeBytes Of the scratch folder's disk, when it is known.
- */
-export function openMetrics(
-  engine: Pick<Engine, "name" | "provider" | "version" | "device">,
-  options: {
-    readonly queueCounts: () => Promise<Readonly<Record<"images" | "shards", Readonly<Record<string, number>>>>>;
-    readonly freeBytes: () => number | undefined;
-  },
-): Metrics {
+export interface MetricsOptions extends Pick<QueueMetricsOptions, "redis"> {
+  readonly engine: Pick<Engine, "name" | "provider" | "version" | "device">;
+  /** As given with `--queue`. */
+  readonly queue: string | undefined;
+  readonly scratch: {
+    /** Of the scratch folder's disk, when it is known. */
+    readonly space: () => { readonly freeBytes: number; readonly sizeBytes: number } | undefined;
+    /** Less than this is too little to begin a job. */
+    readonly minFreeBytes: number;
+  };
+}
+
+/** Total, so that every stage is there before its first second. */
+const stageNames: { readonly [S in Stage]: S } = {
+  open: "open",
+  read: "read",
+  compute: "compute",
+  scratch: "scratch",
+  assemble: "assemble",
+  commit: "commit",
+};
+
+/** Of failures that an operator can mend: there before the first one, so that the first one is an increase. */
+const operatorCodes = [
+  "store-denied",
+  "store-not-found",
+  "store-unavailable",
+  "output-unwritable",
+  "engine-unavailable",
+  "engine-failed",
+  "engine-differs",
+  "model-not-found",
+  "job-invalid",
+  "worker-lost",
+  "unexpected",
+] as const satisfies readonly Failure["code"][];
+
+/** From a small image to a slide of hours on a small machine. */
+const jobBuckets = [1, 3, 10, 30, 60, 120, 300, 600, 1800, 3600, 14_400];
+
+export function openMetrics({ engine, queue, redis, scratch }: MetricsOptions): Metrics {
   const registry = new Registry();
+  registry.setDefaultLabels({ class: workerClassName(queue) });
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
-  const counter = (name: string, help: string): Counter => new Counter({ name, help, registers });
+  const counter = <L extends string = never>(name: string, help: string, ...labelNames: readonly L[]): Counter<L> =>
+    new Counter({ name, help, labelNames: [...labelNames], registers });
   const tiles = counter("slidelight_tiles_total", "Tiles computed.");
   const pixels = counter("slidelight_pixels_total", "Pixels of tile cores computed, once for each sweep.");
+  const explained = counter("slidelight_explained_pixels_total", "Pixels of explained images, glass included.");
   const read = counter("slidelight_read_bytes_total", "Bytes read of images.");
   const written = counter("slidelight_written_bytes_total", "Bytes of results written.");
   const busy = counter("slidelight_engine_busy_seconds_total", "Time that the engine computed.");
-  const stages = new Counter({
-    name: "slidelight_stage_seconds_total",
-    help: "Time by stage; stages overlap.",
-    labelNames: ["stage"],
+  const stages = counter("slidelight_stage_seconds_total", "Time by stage; stages overlap.", "stage");
+  const images = counter("slidelight_images_total", "Jobs finished, by outcome.", "status");
+  const shards = counter(
+    "slidelight_shards_total",
+    "Shards of large images finished, by outcome; known ones were computed before, unwanted ones had no image that waited.",
+    "status",
+  );
+  const failures = counter(
+    "slidelight_failures_total",
+    "Failed attempts, by code; final when no other attempt follows.",
+    "queue",
+    "code",
+    "final",
+  );
+  const handBacks = counter(
+    "slidelight_handed_back_total",
+    "Jobs given back to the queue unfinished, at no attempt, by reason.",
+    "queue",
+    "reason",
+  );
+  const stalls = counter("slidelight_stalled_jobs_total", "Jobs of lost workers that this one found.", "queue");
+  const retries = counter("slidelight_store_retries_total", "Requests to the store that were sent again.", "reason");
+  const seconds = new Histogram({
+    name: "slidelight_job_seconds",
+    help: "Time that a job was held until it was done; of a divided image the last time only.",
+    labelNames: ["queue"],
+    buckets: jobBuckets,
     registers,
   });
-  const images = new Counter({
-    name: "slidelight_images_total",
-    help: "Jobs finished, by outcome.",
-    labelNames: ["status"],
+  const last = new Gauge({
+    name: "slidelight_last_job_timestamp_seconds",
+    help: "When this worker last finished a job.",
+    labelNames: ["queue"],
     registers,
   });
-  const shards = new Counter({
-    name: "slidelight_shards_total",
-    help: "Shards of large images finished, by outcome; known ones were computed before, unwanted ones had no image that waited.",
-    labelNames: ["status"],
+  const held = new Gauge({
+    name: "slidelight_held_jobs",
+    help: "Jobs that this worker holds now.",
+    labelNames: ["queue"],
     registers,
   });
-  const failures = new Counter({
-    name: "slidelight_failures_total",
-    help: "Failed attempts, by code.",
-    labelNames: ["code"],
-    registers,
-  });
-  const queue = new Gauge({
-    name: "slidelight_queue_jobs",
-    help: "Jobs of the queues, by state; the same from every worker.",
-    labelNames: ["queue", "state"],
-    registers,
-    collect: async () => {
-      const counts = await options.queueCounts();
-      // Old counts would be taken for those of now.
-      queue.reset();
-      for (const [name, states] of Object.entries(counts)) {
-        for (const [state, count] of Object.entries(states)) queue.set({ queue: name, state }, count);
-      }
-    },
-  });
-  const free = new Gauge({
-    name: "slidelight_scratch_free_bytes",
-    help: "Free space of the scratch folder's disk.",
-    registers,
-    collect: () => {
-      const bytes = options.freeBytes();
-      if (bytes !== undefined) free.set(bytes);
-    },
-  });
-  const { name, provider, version, device } = engine;
-  new Gauge({
-    name: "slidelight_engine_info",
-    help: "Always 1; the labels tell what computes.",
-    labelNames: ["engine", "provider", "version", "device"],
-    registers,
-  }).set({ engine: name, provider, version, device }, 1);
+  addWorkerGauges(registry, { engine, scratch });
+  const queues = openQueueMetrics(registry, { redis, classes: () => Promise.resolve([queue]) });
+  for (const stage of Object.values(stageNames)) stages.inc({ stage }, 0);
   for (const status of ["done", "skipped", "failed", "handed-back"]) images.inc({ status }, 0);
   for (const status of ["computed", "known", "unwanted", "failed", "handed-back"]) shards.inc({ status }, 0);
+  for (const code of operatorCodes) failures.inc({ queue: "images", code, final: "true" }, 0);
+  for (const reason of ["throttled", "failed"]) retries.inc({ reason }, 0);
+  for (const name of ["images", "shards"]) {
+    stalls.inc({ queue: name }, 0);
+    held.set({ queue: name }, 0);
+    seconds.zero({ queue: name });
+    for (const reason of ["stopping", "shards-first", "disk-full"]) handBacks.inc({ queue: name, reason }, 0);
+  }
   return {
     contentType: registry.contentType,
     observe: (event) => {
@@ -101,9 +156,96 @@ export function openMetrics(
       else if (event.kind === "bytes-read") read.inc(event.bytes);
       else if (event.kind === "bytes-written") written.inc(event.bytes);
     },
+    hold: (name) => {
+      const takenMs = performance.now();
+      held.inc({ queue: name });
+      return {
+        finished: () => {
+          seconds.observe({ queue: name }, (performance.now() - takenMs) / 1000);
+          last.setToCurrentTime({ queue: name });
+        },
+        [Symbol.dispose]: () => held.dec({ queue: name }),
+      };
+    },
     image: (status) => images.inc({ status }),
     shard: (status) => shards.inc({ status }),
-    failure: (code) => failures.inc({ code }),
-    text: () => registry.metrics(),
+    explained: (count) => explained.inc(count),
+    handedBack: (name, reason) => {
+      handBacks.inc({ queue: name, reason });
+      (name === "images" ? images : shards).inc({ status: "handed-back" });
+    },
+    failure: (name, { code, final }) => failures.inc({ queue: name, code, final: String(final) }),
+    stalled: (name) => stalls.inc({ queue: name }),
+    retried: (reason) => retries.inc({ reason }),
+    text: async () => {
+      await queues.refresh();
+      return registry.metrics();
+    },
   };
+}
+
+/** What is looked up whenever the metrics are asked for. */
+function addWorkerGauges(registry: Registry, { engine, scratch }: Pick<MetricsOptions, "engine" | "scratch">): void {
+  const registers = [registry];
+  const { name, provider, version, device } = engine;
+  new Gauge({
+    name: "slidelight_engine_info",
+    help: "Always 1; the labels tell what computes.",
+    labelNames: ["engine", "provider", "version", "device"],
+    registers,
+  }).set({ engine: name, provider, version, device }, 1);
+  const { slidelight, node } = versions();
+  new Gauge({
+    name: "slidelight_worker_info",
+    help: "Always 1, of every worker.",
+    labelNames: ["version", "node"],
+    registers,
+  }).set({ version: slidelight, node }, 1);
+  let countedMs = performance.now();
+  const there = new Counter({
+    name: "slidelight_worker_seconds_total",
+    help: "Time that this worker has been there, which is what it costs.",
+    registers,
+    collect: () => {
+      const now = performance.now();
+      there.inc((now - countedMs) / 1000);
+      countedMs = now;
+    },
+  });
+  const free = new Gauge({
+    name: "slidelight_scratch_free_bytes",
+    help: "Free space of the scratch folder's disk.",
+    registers,
+    collect: () => {
+      const space = scratch.space();
+      if (space !== undefined) free.set(space.freeBytes);
+    },
+  });
+  const size = new Gauge({
+    name: "slidelight_scratch_size_bytes",
+    help: "Size of the scratch folder's disk.",
+    registers,
+    collect: () => {
+      const space = scratch.space();
+      if (space !== undefined) size.set(space.sizeBytes);
+    },
+  });
+  new Gauge({
+    name: "slidelight_scratch_min_free_bytes",
+    help: "Free space below which no job is begun (--min-free).",
+    registers,
+  }).set(scratch.minFreeBytes);
+  const memory = new Gauge({
+    name: "slidelight_memory_bytes",
+    help: "Resident memory of this worker, with the process of its engine.",
+    registers,
+    collect: async () => {
+      memory.set(await usedBytes());
+    },
+  });
+  new Gauge({
+    name: "slidelight_memory_limit_bytes",
+    help: "What it may use: the limit of its container, else the machine's memory.",
+    registers,
+  }).set(availableBytes());
 }

@@ -7,7 +7,7 @@ export interface Pressure extends Disposable {
   isHigh(): Promise<boolean>;
   /** As it was when it was last looked at. */
   readonly high: boolean;
-  readonly freeBytes: number | undefined;
+  readonly space: { readonly freeBytes: number; readonly sizeBytes: number } | undefined;
 }
 
 const pollMs = 5000;
@@ -22,15 +22,16 @@ export interface PressureOptions {
 /** Watches the free space of the scratch folder's disk: other processes, and shards of this one, fill it. */
 export function openPressure({ folder, minFreeBytes, log }: PressureOptions): Pressure {
   let high = false;
-  let freeBytes: number | undefined;
+  let space: Pressure["space"];
   const look = async (): Promise<boolean> => {
     try {
-      const { bavail, bsize } = await statfs(folder);
-      freeBytes = bavail * bsize;
+      const { bavail, blocks, bsize } = await statfs(folder);
+      space = { freeBytes: bavail * bsize, sizeBytes: blocks * bsize };
     } catch (error) {
       log.debug({ err: error }, "free space is not known");
       return high;
     }
+    const { freeBytes } = space;
     const now = freeBytes < minFreeBytes;
     if (now !== high) {
       const facts = { folder, freeBytes, minFreeBytes };
@@ -47,8 +48,8 @@ export function openPressure({ folder, minFreeBytes, log }: PressureOptions): Pr
     get high() {
       return high;
     },
-    get freeBytes() {
-      return freeBytes;
+    get space() {
+      return space;
     },
     [Symbol.dispose]: () => clearInterval(timer),
   };

@@ -1,6 +1,7 @@
 import {
   aborted,
   imageQueueName,
+  noteWorkerClass,
   openHealthServer,
   openLastingRedis,
   redactedUrl,
@@ -37,8 +38,6 @@ const answerMs = 2000;
  */
 const maxLosses = 10;
 
-const counted = ["wait", "prioritized", "active", "delayed", "waiting-children", "completed", "failed"] as const;
-
 export interface RunWorkerOptions {
   /** Opens what the worker computes with. */
   readonly openEngine: (config: WorkerConfig["engine"], options: { readonly signal: AbortSignal }) => Promise<Engine>;
@@ -68,12 +67,14 @@ export async function runWorker(
   await using shards = closing(new Queue(names.shards, { connection }));
   using pressure = openPressure({ folder: scratch.folder, minFreeBytes: config.minFree, log });
   using cancellations = openCancellations(redis.client, log);
-  const countsOf = async (queue: Queue) => (await within(answerMs, queue.getJobCounts(...counted))) ?? {};
-  const metrics = openMetrics(engine, {
-    queueCounts: async () => ({ images: await countsOf(images.queue), shards: await countsOf(shards.queue) }),
-    freeBytes: () => pressure.freeBytes,
+  const metrics = openMetrics({
+    engine,
+    queue: config.queue.queue,
+    redis: redis.client,
+    scratch: { space: () => pressure.space, minFreeBytes: config.minFree },
   });
-  const storage = storageSettings(config.storage);
+  const settings = storageSettings(config.storage);
+  const storage = { ...settings, s3: { ...settings.s3, onRetry: metrics.retried } };
   const stopping = new AbortController();
   const resources: WorkerResources = {
     worker,
@@ -117,18 +118,23 @@ export async function runWorker(
     }),
     shards: new Worker(names.shards, (job, token, signal) => computeOne(job, token, signal), options),
   };
-  for (const [kind, taker] of Object.entries(workers)) {
+  for (const kind of ["images", "shards"] as const) {
+    const taker = workers[kind];
     taker.on("error", (error) => log.error({ err: error, kind }, "queue trouble"));
     taker.on("lockRenewalFailed", (ids) => {
       for (const id of ids) taker.cancelJob(id, "its lock was lost");
     });
-    taker.on("stalled", (jobId) => log.warn({ jobId, kind }, "job of a lost worker is taken up again"));
+    taker.on("stalled", (jobId) => {
+      metrics.stalled(kind);
+      log.warn({ jobId, kind }, "job of a lost worker is taken up again");
+    });
   }
   const recording = new Set<Promise<void>>();
   workers.images.on("failed", (job, error) => {
     if (!isLostForGood(job, error)) return;
     metrics.image("failed");
     const failure = { code: "worker-lost", message: error.message, last: true } as const;
+    metrics.failure("images", { code: failure.code, final: true });
     const record = imageFailed({ job, log }, failure, { resources, queues })
       .catch((trouble: unknown) => log.warn({ err: trouble }, "the failure could not be written down"))
       .finally(() => recording.delete(record));
@@ -152,6 +158,7 @@ export async function runWorker(
     pressure,
     log,
   });
+  await noteWorkerClass(redis.client, config.queue.queue);
   const running = [workers.shards.run(), workers.images.run()];
   log.info(
     {

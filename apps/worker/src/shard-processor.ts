@@ -19,7 +19,7 @@ export function shardProcessor(resources: WorkerResources, images: Queue) {
   return jobProcessor<ShardOutcome>(resources, {
     noun: "shard",
     imageJobOf: ({ data, id = "" }) => imageJobId.safeParse(data).data?.imageJobId ?? id,
-    count: (metrics, status) => metrics.shard(status),
+    countFailed: (metrics) => metrics.shard("failed"),
     perform: (held) => performShard(held, { resources, images }),
     failed: async ({ job }, { code, message, last }) => {
       // The shard's own log goes with it.

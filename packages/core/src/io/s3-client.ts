@@ -3,6 +3,7 @@ import type { ErrorCode } from "../errors/codes.ts";
 import { SlidelightError } from "../errors/slidelight-error.ts";
 import { messageOf } from "./io-error.ts";
 import { repeating } from "./s3-retry.ts";
+import type { RetryReason } from "./s3-retry.ts";
 
 /** How to reach S3 or a compatible server; what is absent is the SDK's default. */
 export interface S3Settings {
@@ -23,6 +24,8 @@ export interface S3Settings {
   readonly attempts?: number;
   /** Silence of the server, while it connects or answers, after which a request is given up and tried again (120,000). */
   readonly silenceMs?: number;
+  /** Told of each request that is sent again. */
+  readonly onRetry?: (reason: RetryReason) => void;
 }
 
 /** A server that is replaced, or a broken connection, must not cost an image one of its tries. */
@@ -39,7 +42,7 @@ export function s3Client(settings: S3Settings): S3Client {
   const { endpoint, region, credentials, checksums, silenceMs = defaultSilenceMs } = settings;
   const client = new S3Client({
     forcePathStyle: settings.pathStyle ?? endpoint !== undefined,
-    retryStrategy: repeating(settings.attempts ?? defaultAttempts),
+    retryStrategy: repeating(settings.attempts ?? defaultAttempts, settings.onRetry),
     // The SDK itself waits for ever: a connection that died without a word would stop a worker.
     requestHandler: { connectionTimeout: silenceMs, socketTimeout: silenceMs },
     ...(endpoint !== undefined && { endpoint }),

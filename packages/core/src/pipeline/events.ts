@@ -3,8 +3,13 @@ export type Stage = "open" | "read" | "compute" | "scratch" | "assemble" | "comm
 
 /** What the pipeline tells about itself; the applications turn it into progress bars, logs and metrics. */
 export type PipelineEvent =
-  /** The image is open, and it is known what it is asked for; `work` names its parts. */
-  | { readonly kind: "work-begun"; readonly work: string; readonly runs: readonly string[] }
+  /** The image is open, and it is known what it is asked for; `work` names its parts. `pixels` of the level that is explained. */
+  | {
+      readonly kind: "work-begun";
+      readonly work: string;
+      readonly runs: readonly string[];
+      readonly pixels: number;
+    }
   | { readonly kind: "image-planned"; readonly tiles: number; readonly sweeps: number; readonly pixels: number }
   | { readonly kind: "tile-done"; readonly sweep: number; readonly pixels: number; readonly busySeconds: number }
   /** So many tiles of a sweep are safe now. */

@@ -95,7 +95,8 @@ async function workOn(image: ImageReference, options: WorkOnOptions): Promise<Im
   const plans = await planRuns(work);
   const asked = new Map(plans.flatMap((plan) => (plan.kind === "run" ? [[plan.id, plan] as const] : [])));
   const id = workIdOf(work, [...asked.keys()]);
-  observe({ kind: "work-begun", work: id, runs: [...asked.keys()] });
+  const { width, height } = work.level;
+  observe({ kind: "work-begun", work: id, runs: [...asked.keys()], pixels: width * height });
   await makeFolder(resources.scratch);
   const folder = await mkdtemp(join(resources.scratch, "run-"));
   try {

@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 const require = createRequire(import.meta.url);
 
 /** Versions of what determines the bytes of a result. */
-export function versions(): Record<string, string> {
+export function versions(): { readonly slidelight: string; readonly node: string } {
   const manifest: unknown = require("@slidelight/core/package.json");
   const slidelight = isVersioned(manifest) ? manifest.version : "unknown";
   return { slidelight, node: process.versions.node };
