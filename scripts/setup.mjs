@@ -105,6 +105,20 @@ export function ensureRedis() {
   return find("redis-server") === undefined ? advice : undefined;
 }
 
+/** Why there is no Prometheus for the tests; `undefined` where there is one, or where it could be installed. */
+export function ensurePrometheus() {
+  const present = () => find("prometheus") !== undefined && find("promtool") !== undefined;
+  if (present()) return undefined;
+  const advice =
+    "no prometheus and promtool: install them (Debian: apt-get install prometheus; macOS: brew install prometheus)";
+  try {
+    installPackages("prometheus");
+  } catch (error) {
+    return `${advice}; ${error.message}`;
+  }
+  return present() ? undefined : advice;
+}
+
 /** Why there is no S3 server for the tests; `undefined` where there is one, or where it could be built. */
 export function ensureS3Server() {
   if (find("versitygw") !== undefined) return undefined;

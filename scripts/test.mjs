@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { prepareOnnxStandardTests } from "./onnx-standard-tests.mjs";
 import { ensureOpenVino } from "./openvino.mjs";
-import { dockerAnswers, ensureRedis, ensureS3Server, main, root, setUp } from "./setup.mjs";
+import { dockerAnswers, ensurePrometheus, ensureRedis, ensureS3Server, main, root, setUp } from "./setup.mjs";
 
 /** Suites that can do nothing at all without an S3 server. */
 const s3Suites = ["test/s3.test.ts"];
@@ -17,6 +17,7 @@ await main(async () => {
   const openvino = process.env.SLIDELIGHT_OPENVINO === undefined ? ensureOpenVino() : undefined;
   const redis = process.env.SLIDELIGHT_TEST_REDIS_URL === undefined ? ensureRedis() : undefined;
   const s3 = process.env.SLIDELIGHT_TEST_S3_ENDPOINT === undefined ? ensureS3Server() : undefined;
+  const prometheus = ensurePrometheus();
   const docker = (redis ?? s3) !== undefined && dockerAnswers();
   const folder = mkdtempSync(join(tmpdir(), "slidelight-test-"));
   const report = join(folder, "report.json");
@@ -44,7 +45,7 @@ await main(async () => {
   const skipped = [...counts.skipped, ...(noS3 ? s3Suites : [])];
   if (skipped.length > 0) {
     process.stdout.write(`\nSkipped:\n${skipped.map((name) => `  ${name}\n`).join("")}`);
-    for (const reason of [openvino, ...(docker ? [] : [redis, s3])])
+    for (const reason of [openvino, prometheus, ...(docker ? [] : [redis, s3])])
       if (reason !== undefined) process.stdout.write(`  because: ${reason}\n`);
   }
   // A run can fail without a test that does: an unhandled rejection.

@@ -61,6 +61,9 @@ export function openPlannerMetrics({ redis, schedules }: PlannerMetricsOptions):
     // What was removed is gone, and old times would be taken for those of now.
     for (const gauge of [created, next, succeeded]) gauge.reset();
     for (const { name: schedule, createdAt, succeededAt, next: due } of states ?? []) {
+      // What is there before the first run is an increase when it happens.
+      for (const status of ["done", "failed", "skipped"]) plans.inc({ schedule, status }, 0);
+      for (const outcome of Object.keys(noImages)) images.inc({ schedule, outcome }, 0);
       created.set({ schedule }, seconds(createdAt));
       if (due !== null) next.set({ schedule }, seconds(due));
       if (succeededAt !== undefined) succeeded.set({ schedule }, seconds(succeededAt));

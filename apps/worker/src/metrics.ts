@@ -1,7 +1,7 @@
 import { openQueueMetrics, workerClassName } from "@slidelight/contract";
 import type { Failure, QueueMetricsOptions } from "@slidelight/contract";
-import { availableBytes, versions } from "@slidelight/core";
-import type { Engine, Observe, RetryReason, Stage } from "@slidelight/core";
+import { availableBytes, errorCodes, isRetryable, versions } from "@slidelight/core";
+import type { Engine, ErrorCode, Observe, RetryReason, Stage } from "@slidelight/core";
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 import { usedBytes } from "./memory-use.ts";
 
@@ -59,20 +59,12 @@ const stageNames: { readonly [S in Stage]: S } = {
   commit: "commit",
 };
 
-/** Of failures that an operator can mend: there before the first one, so that the first one is an increase. */
-const operatorCodes = [
-  "store-denied",
-  "store-not-found",
-  "store-unavailable",
-  "output-unwritable",
-  "engine-unavailable",
-  "engine-failed",
-  "engine-differs",
-  "model-not-found",
-  "job-invalid",
+/** Everything that a failure may be. */
+const failureCodes: readonly Failure["code"][] = [
+  ...Object.keys(errorCodes).filter(isErrorCode),
   "worker-lost",
   "unexpected",
-] as const satisfies readonly Failure["code"][];
+];
 
 /** From a small image to a slide of hours on a small machine. */
 const jobBuckets = [1, 3, 10, 30, 60, 120, 300, 600, 1800, 3600, 14_400];
@@ -136,7 +128,12 @@ export function openMetrics({ engine, queue, redis, scratch }: MetricsOptions): 
   for (const stage of Object.values(stageNames)) stages.inc({ stage }, 0);
   for (const status of ["done", "skipped", "failed", "handed-back"]) images.inc({ status }, 0);
   for (const status of ["computed", "known", "unwanted", "failed", "handed-back"]) shards.inc({ status }, 0);
-  for (const code of operatorCodes) failures.inc({ queue: "images", code, final: "true" }, 0);
+  // What is there from the start is an increase when it happens first. A shard that fails for good fails its image.
+  for (const code of failureCodes) {
+    failures.inc({ queue: "images", code, final: "true" }, 0);
+    if (!mayPass(code)) continue;
+    for (const name of ["images", "shards"]) failures.inc({ queue: name, code, final: "false" }, 0);
+  }
   for (const reason of ["throttled", "failed"]) retries.inc({ reason }, 0);
   for (const name of ["images", "shards"]) {
     stalls.inc({ queue: name }, 0);
@@ -182,6 +179,14 @@ export function openMetrics({ engine, queue, redis, scratch }: MetricsOptions): 
       return registry.metrics();
     },
   };
+}
+
+function isErrorCode(text: string): text is ErrorCode {
+  return Object.hasOwn(errorCodes, text);
+}
+
+function mayPass(code: Failure["code"]): boolean {
+  return code === "worker-lost" || code === "unexpected" || isRetryable(code);
 }
 
 /** What is looked up whenever the metrics are asked for. */
