@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { planQueueName } from "@slidelight/contract";
+import { imageQueueName, noteWorkerClass, openLastingRedis, planQueueName, priorities } from "@slidelight/contract";
 import { Queue } from "bullmq";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { z } from "zod";
@@ -153,6 +153,8 @@ describe.skipIf(noRedis !== undefined)("what workers and planners tell", () => {
   /** What each of them said when all was done. */
   const said = { worker: "", planner: "" };
   let prometheus: PrometheusServer | undefined;
+  let address = "";
+  let plannerPort = 0;
 
   // Two workers and a planner, whose schedule adds two images and a file that is none.
   beforeAll(async () => {
@@ -170,6 +172,7 @@ describe.skipIf(noRedis !== undefined)("what workers and planners tell", () => {
     );
     const workers = await Promise.all(started.workers.map((worker) => portOf(worker, "worker ready")));
     const planner = await portOf(started.planner, "planner ready");
+    [address, plannerPort] = [redis.url, planner];
     expect(await made).toMatchObject({ status: 0 });
     if (noPrometheus === undefined) {
       const server = keep(
@@ -184,13 +187,18 @@ describe.skipIf(noRedis !== undefined)("what workers and planners tell", () => {
     }
     await runSchedule("nightly", redis.url);
     await started.planner.line("plan done");
-    const { status, stderr } = await slidelight(["watch", "--until-empty"], options);
-    expect(status, stderr).toBe(1);
     const textOf = async (port: number | undefined) => (await fetch(`http://127.0.0.1:${port ?? 0}/metrics`)).text();
-    said.worker =
-      (await Promise.all(workers.map(textOf))).find((text) => /_images_total\{status="done",.* [12]$/mu.test(text)) ??
-      "";
-    said.planner = await textOf(planner);
+    await vi.waitFor(
+      async () => {
+        said.planner = await textOf(planner);
+        expect(said.planner).toMatch(/^slidelight_queue_jobs\{.*queue="images",state="completed"\} 2$/mu);
+        expect(said.planner).toMatch(/^slidelight_queue_jobs\{.*queue="images",state="failed"\} 1$/mu);
+      },
+      { timeout: 60_000, interval: 200 },
+    );
+    // Either may have done all of them; what tells of an image has its labels there.
+    const texts = await Promise.all(workers.map(textOf));
+    said.worker = texts.find((text) => /_images_total\{status="done",.* [12]$/mu.test(text)) ?? "";
   });
   afterAll(async () => {
     for (const resource of opened.reverse()) await resource[Symbol.asyncDispose]();
@@ -284,6 +292,38 @@ describe.skipIf(noRedis !== undefined)("what workers and planners tell", () => {
       await expect.poll(async () => (await rules()).filter(({ health }) => health !== "ok")).toEqual([]);
       expect((await rules()).filter(({ state = "inactive" }) => state !== "inactive")).toEqual([]);
     });
+  });
+
+  test("is the age of the job that waits longest, in every class of workers, whatever stands before it", async () => {
+    const redis = keep(await openLastingRedis(address, () => undefined)).client;
+    const images = new Queue(imageQueueName("aged"), { connection: redis });
+    try {
+      await noteWorkerClass(redis, "aged");
+      const added = (secondsAgo: number) => ({ timestamp: Date.now() - 1000 * secondsAgo });
+      const valueOf = async (metric: string) => {
+        const text = await (await fetch(`http://127.0.0.1:${plannerPort}/metrics`)).text();
+        return Number(
+          text
+            .split("\n")
+            .find((line) => line.startsWith(`${metric} `))
+            ?.split(" ")
+            .at(-1),
+        );
+      };
+      const age = () => valueOf('slidelight_queue_oldest_seconds{class="aged",queue="images"}');
+      await images.add("image", {}, { ...added(3600), ...priorities.low });
+      expect(Math.floor((await age()) / 60)).toBe(60);
+      await images.add("image", {}, { ...added(7200), ...priorities.normal });
+      await images.add("image", {}, { ...added(60), ...priorities.normal });
+      await images.add("image", {}, { ...added(10), ...priorities.high });
+      expect(Math.floor((await age()) / 60)).toBe(120);
+      expect(await valueOf('slidelight_queue_jobs{class="aged",queue="images",state="wait"}')).toBe(3);
+      expect(await valueOf('slidelight_queue_jobs{class="aged",queue="images",state="prioritized"}')).toBe(1);
+      expect(await valueOf('slidelight_queue_oldest_seconds{class="aged",queue="shards"}')).toBe(0);
+    } finally {
+      await images.obliterate({ force: true });
+      await images.close();
+    }
   });
 });
 

@@ -224,10 +224,13 @@ describe("S3", () => {
       tries.push(request.method ?? "");
       request.resume().once("end", () => response.writeHead(request.method === "PUT" ? 503 : 403).end());
     });
-    const store = openStore(`s3://${bucket}`, { s3: { ...s3, endpoint: broken.endpoint, attempts: 3 } });
+    const retries: string[] = [];
+    const onRetry = (reason: string) => void retries.push(reason);
+    const store = openStore(`s3://${bucket}`, { s3: { ...s3, endpoint: broken.endpoint, attempts: 3, onRetry } });
     await expect(store.put("k", Buffer.from("x"))).rejects.toMatchObject({ code: "store-unavailable" });
     await expect(store.head("k")).rejects.toMatchObject({ code: "store-denied" });
     expect(tries).toEqual(["PUT", "PUT", "PUT", "HEAD"]);
+    expect(retries).toEqual(["failed", "failed"]);
   });
 
   it("refuses a whole object in place of a range", async () => {
