@@ -23,6 +23,7 @@ export {
   parseImageJob,
 } from "./image-job.ts";
 export type { ImageJob, ImageJobProgress } from "./image-job.ts";
+export { failureFields, openLog } from "./log.ts";
 export { readModel } from "./model.ts";
 export type { LoadedModel } from "./model.ts";
 export { addOptions, gatherOptions, parseOptions } from "./options.ts";

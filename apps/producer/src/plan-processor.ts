@@ -1,4 +1,4 @@
-import { failedReason, failureOf, parsePlanJob } from "@slidelight/contract";
+import { failedReason, failureFields, failureOf, parsePlanJob } from "@slidelight/contract";
 import type { Failure, PlanJob } from "@slidelight/contract";
 import { isRetryable, SlidelightError } from "@slidelight/core";
 import type { StoreSettings } from "@slidelight/core";
@@ -77,7 +77,7 @@ export function planProcessor(resources: PlanResources) {
       if (held.lost.aborted) throw new Error(failedReason(failureOf(error)), { cause: error });
       const failure = failureOf(error);
       resources.metrics.plan(schedule, "failed", counts);
-      log.error({ ...failure, ...(failure.code === "unexpected" ? { err: error } : {}) }, "plan failed");
+      log.error({ ...failureFields(failure), ...(failure.code === "unexpected" ? { err: error } : {}) }, "plan failed");
       await record({ status: "failed", counts, error: failure });
       throw failing(error, failure);
     }
@@ -109,9 +109,9 @@ async function run(
     newOnly: true,
     // A schedule is an older wish than a cancel that came after it.
     cancelled: "leave",
-    unreadable: (image, error) => log.warn({ image, ...failureOf(error) }, "image left out"),
+    unreadable: (image, error) => log.warn({ image, ...failureFields(failureOf(error)) }, "image left out"),
     unlisted: (source, error) => {
-      log.warn({ source, ...failureOf(error) }, "source not listed");
+      log.warn({ source, ...failureFields(failureOf(error)) }, "source not listed");
       faults.push(error);
     },
     progress,
@@ -127,7 +127,7 @@ function payloadOf(job: Job, log: Logger): PlanJob {
     return parsePlanJob(job.data);
   } catch (error) {
     const failure = failureOf(error);
-    log.error({ jobId: job.id, ...failure }, "plan failed");
+    log.error({ jobId: job.id, attempt: job.attemptsMade + 1, ...failureFields(failure) }, "plan failed");
     throw new UnrecoverableError(failedReason(failure));
   }
 }

@@ -7,6 +7,7 @@ import {
   asking,
   openHealthServer,
   openLastingRedis,
+  openLog,
   planQueueName,
   redactedUrl,
   storageSettings,
@@ -15,7 +16,6 @@ import {
 import type { CommandContext } from "@slidelight/contract";
 import { Queue, Worker } from "bullmq";
 import type { Command } from "commander";
-import { pino } from "pino";
 import { loadPlannerConfig, plannerOptions } from "./config.ts";
 import type { PlannerConfig } from "./config.ts";
 import { planProcessor } from "./plan-processor.ts";
@@ -42,11 +42,15 @@ export function definePlanner(program: Command, context: CommandContext): void {
 }
 
 async function runPlanner(config: PlannerConfig, context: CommandContext): Promise<void> {
-  const log = pino(
-    { level: config.logLevel, base: { planner: `${hostname()}-${randomUUID().slice(0, 8)}` } },
-    context.stderr,
-  );
   const address = config.queue.redis;
+  using opened = openLog({
+    level: config.logLevel,
+    base: { planner: `${hostname()}-${randomUUID().slice(0, 8)}`, queue: planQueueName },
+    environment: context.environment,
+    redis: address,
+    stream: context.stderr,
+  });
+  const { log } = opened;
   await using connection = await openLastingRedis(address, (error) =>
     log.warn({ err: error }, "Redis is out of reach"),
   );

@@ -60,9 +60,11 @@ function observing({ job, log }: HeldJob, { metrics }: WorkerResources): Observe
   };
   return (event: PipelineEvent) => {
     metrics.observe(event);
-    if (event.kind === "warning") log.warn(event.message);
+    if (event.kind === "warning") log.warn({ why: event.message }, "image warning");
     if (event.kind === "image-planned") progress = { ...progress, tiles: progress.tiles + event.tiles * event.sweeps };
     if (event.kind === "work-begun") {
+      // The lines of this job that follow tell them; twice in a line they would stand else.
+      if (!Object.hasOwn(log.bindings(), "runIds")) log.setBindings({ runIds: event.runs });
       progress = { ...progress, work: event.work, runIds: event.runs };
       tell();
     }

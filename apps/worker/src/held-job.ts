@@ -1,5 +1,5 @@
 import { setMaxListeners } from "node:events";
-import { failedReason, failureOf } from "@slidelight/contract";
+import { failedReason, failureFields, failureOf } from "@slidelight/contract";
 import type { Failure } from "@slidelight/contract";
 import { isRetryable, SlidelightError } from "@slidelight/core";
 import { DelayedError, UnrecoverableError, WaitingChildrenError, WaitingError } from "bullmq";
@@ -26,6 +26,8 @@ export interface JobKind<R> {
   readonly noun: "image" | "shard";
   /** The image's job whose cancellation counts. */
   imageJobOf(job: Job): string;
+  /** What every line of the log about the job tells. */
+  about(job: Job): Readonly<Record<string, unknown>>;
   perform(held: HeldJob): Promise<R>;
   count(metrics: Metrics, status: "failed" | "handed-back"): void;
   /** After an attempt that failed; `last` when there will be no other. */
@@ -42,7 +44,8 @@ export function jobProcessor<R>(
 ): (job: Job, token: string | undefined, signal: AbortSignal | undefined) => Promise<R> {
   const { metrics, stopping, cancellations, pressure } = resources;
   return async (job, token = "", lost) => {
-    const log = resources.log.child({ jobId: job.id, attempt: job.attemptsMade + 1 });
+    const names = { queue: job.queueName, jobId: job.id, attempt: job.attemptsMade + 1 };
+    const log = resources.log.child({ ...names, ...kind.about(job) });
     using cancellation = cancellations.watch(kind.imageJobOf(job));
     const signal = AbortSignal.any([stopping, cancellation.signal, ...(lost === undefined ? [] : [lost])]);
     // Every request in flight listens to it.
@@ -71,7 +74,7 @@ export function jobProcessor<R>(
         await pressure.isHigh();
         await job.moveToDelayed(Date.now() + diskMs, token);
         kind.count(metrics, "handed-back");
-        log.warn({ code: failureOf(error).code, why: failureOf(error).message }, `${kind.noun} handed back`);
+        log.warn(failureFields(failureOf(error)), `${kind.noun} handed back`);
         throw new DelayedError();
       }
       const failure = failureOfJob(cancellation.signal.aborted ? cancellation.signal.reason : error);
@@ -82,7 +85,7 @@ export function jobProcessor<R>(
       metrics.failure(failure.code);
       if (last) kind.count(metrics, "failed");
       log[last ? "error" : "warn"](
-        { ...failure, ...(failure.code === "unexpected" ? { err: error } : {}) },
+        { ...failureFields(failure), last, ...(failure.code === "unexpected" ? { err: error } : {}) },
         `${kind.noun} failed`,
       );
       await kind.failed(held, { ...failure, last }).catch((trouble: unknown) => {

@@ -16,7 +16,7 @@ import { explanationOf } from "./explanation-of-job.ts";
 import { jobProcessor, NotNow, ShardFailed } from "./held-job.ts";
 import type { HeldJob } from "./held-job.ts";
 import type { Metrics } from "./metrics.ts";
-import { workOf } from "./work-of.ts";
+import { imageOf, runIdsOf, workOf } from "./work-of.ts";
 import type { WorkerResources } from "./worker-resources.ts";
 
 export interface ImageQueues {
@@ -40,10 +40,16 @@ export function imageProcessor(resources: WorkerResources, queues: ImageQueues) 
   return jobProcessor<readonly ExplanationResult[]>(resources, {
     noun: "image",
     imageJobOf: ({ id = "" }) => id,
+    about: aboutImage,
     count: (metrics: Metrics, status) => metrics.image(status),
     perform: (held) => explainJob(held, resources, queues),
     failed: (held, failure) => imageFailed(held, failure, { resources, queues }),
   });
+}
+
+/** What every line of the log about an image's job tells. */
+export function aboutImage({ data, progress }: Job) {
+  return { ...imageOf(data), ...runIdsOf(progress) };
 }
 
 async function explainJob(
@@ -61,7 +67,7 @@ async function explainJob(
     throw new NotNow("shards of other images come first");
   }
   if (begun) await throwChildFailure(held, queues);
-  log.info({ image: payload.image.uri }, "image started");
+  log.info({ begun }, "image started");
   const { image, settings, resources: own } = await explanationOf(payload, held, resources);
   for (;;) {
     const shared = { limits: resources.shards, begun };

@@ -1,8 +1,10 @@
 import {
   aborted,
+  failureFields,
   imageQueueName,
   openHealthServer,
   openLastingRedis,
+  openLog,
   redactedUrl,
   shardQueueName,
   storageSettings,
@@ -14,11 +16,10 @@ import type { Engine } from "@slidelight/core";
 import { Queue, Worker } from "bullmq";
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
-import { pino } from "pino";
 import { openCancellations } from "./cancellations.ts";
 import type { WorkerConfig } from "./config.ts";
 import { imageLimits } from "./engine-options.ts";
-import { imageFailed, imageProcessor, isLostForGood } from "./image-processor.ts";
+import { aboutImage, imageFailed, imageProcessor, isLostForGood } from "./image-processor.ts";
 import type { ImageQueues } from "./image-processor.ts";
 import { openJobTaking } from "./job-taking.ts";
 import { openMetrics } from "./metrics.ts";
@@ -55,7 +56,15 @@ export async function runWorker(
 ): Promise<void> {
   const names = { images: imageQueueName(config.queue.queue), shards: shardQueueName(config.queue.queue) };
   const worker = `${hostname()}-${randomUUID().slice(0, 8)}`;
-  const log = pino({ level: config.logLevel, base: { worker, queue: names.images } }, context.stderr);
+  using own = openLog({
+    level: config.logLevel,
+    base: { worker },
+    environment: context.environment,
+    redis: config.queue.redis,
+    stream: context.stderr,
+  });
+  // Lines about a job name its own queue.
+  const log = own.log.child({ queue: names.images });
   await using redis = await openLastingRedis(config.queue.redis, (error) =>
     log.warn({ err: error }, "Redis is out of reach"),
   );
@@ -88,7 +97,7 @@ export async function runWorker(
     shards: { ...shardLimits, seconds: config.shardSeconds },
     ...(config.engine.memory === undefined ? {} : { memoryBytes: config.engine.memory }),
     metrics,
-    log,
+    log: own.log,
     stopping: stopping.signal,
     cancellations,
     pressure,
@@ -117,20 +126,25 @@ export async function runWorker(
     }),
     shards: new Worker(names.shards, (job, token, signal) => computeOne(job, token, signal), options),
   };
-  for (const [kind, taker] of Object.entries(workers)) {
-    taker.on("error", (error) => log.error({ err: error, kind }, "queue trouble"));
+  for (const kind of ["images", "shards"] as const) {
+    const taker = workers[kind];
+    taker.on("error", (error) => own.log.error({ queue: names[kind], err: error }, "queue trouble"));
     taker.on("lockRenewalFailed", (ids) => {
       for (const id of ids) taker.cancelJob(id, "its lock was lost");
     });
-    taker.on("stalled", (jobId) => log.warn({ jobId, kind }, "job of a lost worker is taken up again"));
+    taker.on("stalled", (jobId) =>
+      own.log.warn({ queue: names[kind], jobId }, "job of a lost worker is taken up again"),
+    );
   }
   const recording = new Set<Promise<void>>();
   workers.images.on("failed", (job, error) => {
     if (!isLostForGood(job, error)) return;
     metrics.image("failed");
     const failure = { code: "worker-lost", message: error.message, last: true } as const;
-    const record = imageFailed({ job, log }, failure, { resources, queues })
-      .catch((trouble: unknown) => log.warn({ err: trouble }, "the failure could not be written down"))
+    const jobLog = own.log.child({ queue: names.images, jobId: job.id, attempt: job.attemptsMade, ...aboutImage(job) });
+    jobLog.error({ ...failureFields(failure), last: true }, "image failed");
+    const record = imageFailed({ job, log: jobLog }, failure, { resources, queues })
+      .catch((trouble: unknown) => jobLog.warn({ err: trouble }, "the failure could not be written down"))
       .finally(() => recording.delete(record));
     recording.add(record);
   });

@@ -41,6 +41,7 @@ export async function explainShard(
   if (plans.every(({ known }) => known !== undefined)) return "known";
   const own = workIdOf(work, [...new Set(plans.map(({ id }) => id))]);
   if (own !== id) throw differs(image.uri, resources);
+  observe({ kind: "work-begun", work: id, runs: [...new Set(plans.map((plan) => plan.id))] });
   const uri = `${store.uri}/${planName(precision)}`;
   const bytes = await store.read(planName(precision), { signal });
   // Whoever finished the image, or gave it up, removed it; if somebody waits all the same, the image is planned anew.
