@@ -32,6 +32,7 @@ export { parsePlanJob, planJobSchema } from "./plan-job.ts";
 export type { ImageRequest, PlanJob } from "./plan-job.ts";
 export { priorities, priorityNames } from "./priority.ts";
 export type { PriorityName } from "./priority.ts";
+export { processName } from "./process-name.ts";
 export { openProgress } from "./progress.ts";
 export type { Progress } from "./progress.ts";
 export { imageQueueName, planQueueName, shardQueueName } from "./queue-names.ts";
@@ -41,6 +42,8 @@ export { explanationOptions, settingsKeys, settingsSchema } from "./settings.ts"
 export { parseShardJob, shardJobId } from "./shard-job.ts";
 export type { ShardJob } from "./shard-job.ts";
 export { storageKeys, storageOptions, storageSchema, storageSettings } from "./storage.ts";
+export { noSpan, openTracing, traceHelp } from "./tracing.ts";
+export type { TraceAttributes, TraceSpan, Tracing } from "./tracing.ts";
 export { aborted, within } from "./patience.ts";
 export { asking, connect, openLastingRedis } from "./open-redis.ts";
 export type { Ask } from "./open-redis.ts";

@@ -1,4 +1,5 @@
 import type { Writable } from "node:stream";
+import { format } from "node:util";
 import { pino } from "pino";
 import type { Logger } from "pino";
 import type { Failure } from "./failure.ts";
@@ -91,16 +92,21 @@ function redacting(secrets: readonly string[]): (line: string) => string {
   return (line) => written.reduce((text, secret) => text.replaceAll(secret, "***"), line);
 }
 
-/** Node's warnings, and an error that nobody caught, of which it dies. */
+/** Node's warnings, what libraries print, and an error that nobody caught, of which the process dies. */
 function listen(log: Logger): Disposable {
   const usual = process.listeners("warning");
   const warned = (warning: Error): void => log.warn({ err: warning }, "process warning");
   const crashed = (error: unknown): void => log.fatal({ err: error }, "process crashed");
+  const printed = (...parts: readonly unknown[]): void =>
+    log.warn({ why: format(...parts.map((part) => (part instanceof Error ? part.message : part))) }, "process warning");
+  const { warn, error } = console;
+  Object.assign(console, { warn: printed, error: printed });
   process.removeAllListeners("warning");
   process.on("warning", warned);
   process.on("uncaughtExceptionMonitor", crashed);
   return {
     [Symbol.dispose]: () => {
+      Object.assign(console, { warn, error });
       process.removeListener("warning", warned);
       process.removeListener("uncaughtExceptionMonitor", crashed);
       for (const listener of usual) process.on("warning", listener);

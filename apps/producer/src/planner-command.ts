@@ -1,6 +1,4 @@
-import { randomUUID } from "node:crypto";
 import { setMaxListeners } from "node:events";
-import { hostname } from "node:os";
 import {
   aborted,
   addOptions,
@@ -8,9 +6,12 @@ import {
   openHealthServer,
   openLastingRedis,
   openLog,
+  openTracing,
   planQueueName,
+  processName,
   redactedUrl,
   storageSettings,
+  traceHelp,
   within,
 } from "@slidelight/contract";
 import type { CommandContext } from "@slidelight/contract";
@@ -35,7 +36,10 @@ const answerMs = 2000;
 export function definePlanner(program: Command, context: CommandContext): void {
   const command = program
     .command("planner")
-    .description("Do what the schedules say until SIGTERM. More than one may run: a schedule still runs once.");
+    .description(
+      "Do what the schedules say until SIGTERM. More than one may run: a schedule still runs once. Its log on standard error is one JSON object a line.",
+    )
+    .addHelpText("after", traceHelp);
   addOptions(command, plannerOptions).action(async (flags: Readonly<Record<string, unknown>>) => {
     await runPlanner(loadPlannerConfig(context.environment, flags), context);
   });
@@ -43,14 +47,21 @@ export function definePlanner(program: Command, context: CommandContext): void {
 
 async function runPlanner(config: PlannerConfig, context: CommandContext): Promise<void> {
   const address = config.queue.redis;
+  const planner = processName();
   using opened = openLog({
     level: config.logLevel,
-    base: { planner: `${hostname()}-${randomUUID().slice(0, 8)}`, queue: planQueueName },
+    base: { planner, queue: planQueueName },
     environment: context.environment,
     redis: address,
     stream: context.stderr,
   });
   const { log } = opened;
+  await using tracing = await openTracing({
+    environment: context.environment,
+    service: "slidelight-planner",
+    instance: planner,
+    warn: (why) => log.warn({ why }, "trace trouble"),
+  });
   await using connection = await openLastingRedis(address, (error) =>
     log.warn({ err: error }, "Redis is out of reach"),
   );
@@ -66,6 +77,7 @@ async function runPlanner(config: PlannerConfig, context: CommandContext): Promi
     storage: storageSettings(config.storage),
     metrics,
     log,
+    tracing,
     stopping: stopping.signal,
   });
   const worker = new Worker(planQueueName, (job, token) => doPlan(job, token), {

@@ -5,6 +5,8 @@ import { isRetryable, SlidelightError } from "@slidelight/core";
 import { DelayedError, UnrecoverableError, WaitingChildrenError, WaitingError } from "bullmq";
 import type { Job } from "bullmq";
 import type { Logger } from "pino";
+import { openJobTrace } from "./job-trace.ts";
+import type { JobTrace } from "./job-trace.ts";
 import type { Metrics } from "./metrics.ts";
 import type { WorkerResources } from "./worker-resources.ts";
 
@@ -13,6 +15,7 @@ export interface HeldJob {
   readonly job: Job;
   readonly token: string;
   readonly log: Logger;
+  readonly trace: JobTrace;
   /** Aborted when the worker stops, when the image is cancelled, and when the job's lock is lost. */
   readonly signal: AbortSignal;
 }
@@ -22,12 +25,23 @@ export class NotNow extends Error {
   override readonly name = "NotNow";
 }
 
+/** What is known of a job before it is done; fields that are known later are added to its log. */
+export interface AboutJob {
+  readonly image?: string;
+  readonly runIds?: readonly string[];
+  readonly imageJobId?: string;
+  readonly sweep?: number;
+  readonly shard?: number;
+}
+
 export interface JobKind<R> {
   readonly noun: "image" | "shard";
   /** The image's job whose cancellation counts. */
   imageJobOf(job: Job): string;
   /** What every line of the log about the job tells. */
-  about(job: Job): Readonly<Record<string, unknown>>;
+  about(job: Job): AboutJob;
+  /** What became of it, in a word, for its trace. */
+  outcome(result: R): string;
   perform(held: HeldJob): Promise<R>;
   count(metrics: Metrics, status: "failed" | "handed-back"): void;
   /** After an attempt that failed; `last` when there will be no other. */
@@ -45,12 +59,15 @@ export function jobProcessor<R>(
   const { metrics, stopping, cancellations, pressure } = resources;
   return async (job, token = "", lost) => {
     const names = { queue: job.queueName, jobId: job.id, attempt: job.attemptsMade + 1 };
-    const log = resources.log.child({ ...names, ...kind.about(job) });
+    const about = kind.about(job);
+    const trace = openJobTrace(resources.tracing, job, { noun: kind.noun, about });
+    const log = resources.log.child({ ...names, ...about, ...trace.ids });
     using cancellation = cancellations.watch(kind.imageJobOf(job));
     const signal = AbortSignal.any([stopping, cancellation.signal, ...(lost === undefined ? [] : [lost])]);
     // Every request in flight listens to it.
     setMaxListeners(0, signal);
-    const held: HeldJob = { job, token, log, signal };
+    const held: HeldJob = { job, token, log, trace, signal };
+    let end: readonly [outcome: string, failure?: Failure] = ["handed-back"];
     const handBack = async (why: string): Promise<never> => {
       await job.moveToWait(token);
       kind.count(metrics, "handed-back");
@@ -59,10 +76,16 @@ export function jobProcessor<R>(
     };
     try {
       if (!(await resources.hasRoom())) throw new NotNow("the scratch disk is nearly full");
-      return await kind.perform(held);
+      const result = await kind.perform(held);
+      end = [kind.outcome(result)];
+      return result;
     } catch (error) {
-      if (error instanceof WaitingChildrenError) throw error;
+      if (error instanceof WaitingChildrenError) {
+        end = ["divided"];
+        throw error;
+      }
       if (lost?.aborted === true) {
+        end = ["lost"];
         // It is another worker's now, and so is whatever becomes of it.
         log.warn(`${kind.noun} lost to another worker`);
         throw error;
@@ -82,6 +105,7 @@ export function jobProcessor<R>(
         error instanceof ShardFailed ||
         (failure.code !== "unexpected" && failure.code !== "worker-lost" && !isRetryable(failure.code));
       const last = final || job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
+      end = ["failed", failure];
       metrics.failure(failure.code);
       if (last) kind.count(metrics, "failed");
       log[last ? "error" : "warn"](
@@ -93,6 +117,8 @@ export function jobProcessor<R>(
       });
       const reason = failedReason(failure);
       throw final ? new UnrecoverableError(reason) : new Error(reason, { cause: error });
+    } finally {
+      trace.end(...end);
     }
   };
 }

@@ -41,6 +41,7 @@ export function imageProcessor(resources: WorkerResources, queues: ImageQueues) 
     noun: "image",
     imageJobOf: ({ id = "" }) => id,
     about: aboutImage,
+    outcome: (results) => (results.every(({ status }) => status === "skipped") ? "skipped" : "done"),
     count: (metrics: Metrics, status) => metrics.image(status),
     perform: (held) => explainJob(held, resources, queues),
     failed: (held, failure) => imageFailed(held, failure, { resources, queues }),
@@ -98,7 +99,10 @@ interface DividedImage {
 }
 
 /** Adds missing shards, unless they are there, and gives the job up until they are done. Returns when they are already. */
-async function leaveToShards({ job, token, log }: HeldJob, { payload, progress, queues }: DividedImage): Promise<void> {
+async function leaveToShards(
+  { job, token, log, trace }: HeldJob,
+  { payload, progress, queues }: DividedImage,
+): Promise<void> {
   const { id: imageJobId = "" } = job;
   const shards = progress.shards.map(({ precision, sweep, shard }): ShardJob => {
     return { version: 1, imageJobId, image: payload, plan: `${progress.work}/${precision}`, sweep, shard };
@@ -116,6 +120,7 @@ async function leaveToShards({ job, token, log }: HeldJob, { payload, progress, 
           ...(backoff === undefined ? {} : { backoff }),
           ...(lifo === undefined ? {} : { lifo }),
           ...(priority === undefined ? {} : { priority }),
+          ...(trace.carrier === undefined ? {} : { telemetry: { metadata: trace.carrier } }),
           // Its file in the store says that a shard is done, its image's job that it failed.
           removeOnComplete: true,
           removeOnFail: true,

@@ -5,6 +5,8 @@ import {
   openHealthServer,
   openLastingRedis,
   openLog,
+  openTracing,
+  processName,
   redactedUrl,
   shardQueueName,
   storageSettings,
@@ -14,8 +16,6 @@ import type { CommandContext } from "@slidelight/contract";
 import { openFinisher, openProgramCache, openScratch, openSpeedMeter, shardLimits } from "@slidelight/core";
 import type { Engine } from "@slidelight/core";
 import { Queue, Worker } from "bullmq";
-import { randomUUID } from "node:crypto";
-import { hostname } from "node:os";
 import { openCancellations } from "./cancellations.ts";
 import type { WorkerConfig } from "./config.ts";
 import { imageLimits } from "./engine-options.ts";
@@ -55,7 +55,7 @@ export async function runWorker(
   { openEngine }: RunWorkerOptions,
 ): Promise<void> {
   const names = { images: imageQueueName(config.queue.queue), shards: shardQueueName(config.queue.queue) };
-  const worker = `${hostname()}-${randomUUID().slice(0, 8)}`;
+  const worker = processName();
   using own = openLog({
     level: config.logLevel,
     base: { worker },
@@ -65,6 +65,12 @@ export async function runWorker(
   });
   // Lines about a job name its own queue.
   const log = own.log.child({ queue: names.images });
+  await using tracing = await openTracing({
+    environment: context.environment,
+    service: "slidelight-worker",
+    instance: worker,
+    warn: (why) => log.warn({ why }, "trace trouble"),
+  });
   await using redis = await openLastingRedis(config.queue.redis, (error) =>
     log.warn({ err: error }, "Redis is out of reach"),
   );
@@ -98,6 +104,7 @@ export async function runWorker(
     ...(config.engine.memory === undefined ? {} : { memoryBytes: config.engine.memory }),
     metrics,
     log: own.log,
+    tracing,
     stopping: stopping.signal,
     cancellations,
     pressure,
@@ -195,5 +202,7 @@ export async function runWorker(
 }
 
 function closing(queue: Queue): AsyncDisposable & { readonly queue: Queue } {
+  // The connection and the workers, which share it, tell the same.
+  queue.on("error", () => undefined);
   return { queue, [Symbol.asyncDispose]: () => queue.close() };
 }

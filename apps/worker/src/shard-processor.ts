@@ -26,6 +26,7 @@ export function shardProcessor(resources: WorkerResources, images: Queue) {
     noun: "shard",
     imageJobOf: ({ data, id = "" }) => imageJobId.safeParse(data).data?.imageJobId ?? id,
     about: ({ data }) => part.safeParse(data).data ?? {},
+    outcome: (outcome) => outcome,
     count: (metrics, status) => metrics.shard(status),
     perform: (held) => performShard(held, { resources, images }),
     failed: async ({ job }, { code, message, last }) => {
