@@ -139,8 +139,8 @@ async function inShards(worker, work) {
   const lines = worker.lines.slice(from);
   const of = (message) => lines.filter(({ msg }) => msg === message);
   const done = of("shard done");
-  const first = of("shard started")[0]?.time;
-  const last = done.at(-1)?.time;
+  const first = Date.parse(of("shard started")[0]?.time);
+  const last = Date.parse(done.at(-1)?.time);
   return {
     seconds,
     shards: done.length,

@@ -17,7 +17,7 @@ export async function startWorker(command, args) {
       lines.push(line);
       if (line.msg === "worker ready") resolve(line.port);
       // Warnings and worse would spoil what is measured.
-      if (line.level >= 40) process.stderr.write(`${text}\n`);
+      if (!["debug", "info"].includes(line.level)) process.stderr.write(`${text}\n`);
     });
     ended.then(() => reject(new Error(`The worker ${command} ended before it was ready.`)), reject);
   });

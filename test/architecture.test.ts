@@ -63,12 +63,12 @@ test("geometry, graphs, models and explanations import nothing from outside", ()
   expect(impure).toEqual([]);
 });
 
-test("queues, HTTP, metrics and logs are used by applications alone", () => {
+test("queues, HTTP, metrics, logs and traces are used by applications alone", () => {
   const packages = readdirSync(join(root, "packages")).flatMap((name) => sources(join(root, "packages", name, "src")));
   const found = packages
     .filter((file) => !isSuite(file))
     .flatMap(importsOf)
-    .filter(({ specifier }) => appsOnly.includes(specifier))
+    .filter(({ specifier }) => appsOnly.includes(specifier) || specifier.startsWith("@opentelemetry/"))
     .map(({ file, specifier }) => `${relative(root, file)} -> ${specifier}`);
   expect(found).toEqual([]);
 });
@@ -84,6 +84,20 @@ test("packages ask neither the environment nor the console", () => {
     )
     .map((file) => relative(root, file));
   expect(found).toEqual(silenced);
+});
+
+test("OpenTelemetry is imported in one place, which is loaded when traces are on", () => {
+  const apps = ["contract", "producer", "simulator", "worker"];
+  const files = apps.flatMap((app) => sources(join(root, "apps", app, "src")));
+  const imports = files.flatMap(importsOf).map(({ file, specifier }) => ({ file: relative(root, file), specifier }));
+  const own = "apps/contract/src/open-telemetry.ts";
+  const telemetry = imports.filter(({ specifier }) => specifier.startsWith("@opentelemetry/"));
+  expect(new Set(telemetry.map(({ file }) => file))).toEqual(new Set([own]));
+  const loading = imports.filter(({ specifier }) => specifier.endsWith("/open-telemetry.ts"));
+  expect(loading.map(({ file }) => file)).toEqual(["apps/contract/src/tracing.ts"]);
+  expect(readFileSync(join(root, "apps/contract/src/tracing.ts"), "utf8")).toContain(
+    'await import("./open-telemetry.ts")',
+  );
 });
 
 test("an application imports another one through the contract only", () => {

@@ -40,6 +40,8 @@ export const imageJobProgressSchema = z.object({
   /** Names the image's parts in the store. */
   work: z.string().exactOptional(),
   runIds: z.array(z.string()).readonly().exactOptional(),
+  /** The trace that the job goes on with, where its options carry none. */
+  trace: z.string().exactOptional(),
 });
 
 export type ImageJobProgress = z.output<typeof imageJobProgressSchema>;

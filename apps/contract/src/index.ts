@@ -23,6 +23,7 @@ export {
   parseImageJob,
 } from "./image-job.ts";
 export type { ImageJob, ImageJobProgress } from "./image-job.ts";
+export { failureFields, openLog } from "./log.ts";
 export { readModel } from "./model.ts";
 export type { LoadedModel } from "./model.ts";
 export { addOptions, gatherOptions, parseOptions } from "./options.ts";
@@ -31,6 +32,7 @@ export { parsePlanJob, planJobSchema } from "./plan-job.ts";
 export type { ImageRequest, PlanJob } from "./plan-job.ts";
 export { priorities, priorityNames } from "./priority.ts";
 export type { PriorityName } from "./priority.ts";
+export { processName } from "./process-name.ts";
 export { openProgress } from "./progress.ts";
 export type { Progress } from "./progress.ts";
 export { openQueueMetrics } from "./queue-metrics.ts";
@@ -43,6 +45,8 @@ export { explanationOptions, settingsKeys, settingsSchema } from "./settings.ts"
 export { parseShardJob, shardJobId } from "./shard-job.ts";
 export type { ShardJob } from "./shard-job.ts";
 export { storageKeys, storageOptions, storageSchema, storageSettings } from "./storage.ts";
+export { noSpan, openTracing, traceHelp } from "./tracing.ts";
+export type { TraceAttributes, TraceSpan, Tracing } from "./tracing.ts";
 export { aborted, within } from "./patience.ts";
 export { asking, connect, openLastingRedis } from "./open-redis.ts";
 export type { Ask } from "./open-redis.ts";

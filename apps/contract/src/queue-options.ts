@@ -16,9 +16,10 @@ export const queueSchema = z.object({
     .exactOptional(),
 });
 
-/** A Redis address without its password, to print. */
+/** A Redis address without its password, wherever that stands, to print. */
 export function redactedUrl(address: string): string {
   const url = new URL(address);
   if (url.password !== "") url.password = "***";
+  if (url.searchParams.has("password")) url.searchParams.set("password", "***");
   return url.href;
 }

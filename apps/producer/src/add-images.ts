@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
-import { listImages, noteWorkerClass, readModel } from "@slidelight/contract";
-import type { ImageEntry, ImageJob, ImageRequest } from "@slidelight/contract";
+import { listImages, noSpan, noteWorkerClass, readModel } from "@slidelight/contract";
+import type { ImageEntry, ImageJob, ImageRequest, TraceSpan, Tracing } from "@slidelight/contract";
 import { classNames, describeModel, openStore, parseTarget, SlidelightError } from "@slidelight/core";
 import type { Abortable, Model, ObjectInfo, StoreSettings } from "@slidelight/core";
 import { addJobs } from "./add-jobs.ts";
@@ -8,6 +8,7 @@ import type { Added, AddOptions } from "./add-jobs.ts";
 import { absolute, lookUp } from "./look-up.ts";
 import { missingResults } from "./missing-results.ts";
 import type { OpenQueue } from "./open-queue.ts";
+import { runIdsOf } from "./run-ids.ts";
 
 /** Images that are held at a time, whatever the archive's size. */
 const batchSize = 1000;
@@ -39,6 +40,9 @@ export interface AddImagesOptions extends Abortable, Pick<AddOptions, "cancelled
   readonly input?: Readable;
   /** Leave out images whose results are all there. */
   readonly newOnly: boolean;
+  readonly tracing: Tracing;
+  /** The span of the command or the plan: the images have traces of their own, which point to it. */
+  readonly span: TraceSpan;
   /** An image that could not be looked up. */
   readonly unreadable: (image: string, error: unknown) => void;
   /** A source that could not be listed to its end. */
@@ -82,7 +86,9 @@ export async function addImages(request: ImageRequest, options: AddImagesOptions
       signal,
     });
     const wanted = newOnly ? await missingResults(jobs, { store, model, signal }) : jobs;
-    const added = await addJobs(queue, wanted, { ...request, cancelled: options.cancelled, missing: newOnly });
+    const trace = imageTraces(queue, { ...options, model });
+    const added = await addJobs(queue, wanted, { ...request, cancelled: options.cancelled, missing: newOnly, trace });
+    await options.tracing.flush();
     counts = sum(counts, { ...noImages, ...added, done: jobs.length - wanted.length });
     options.progress(counts);
   };
@@ -90,6 +96,27 @@ export async function addImages(request: ImageRequest, options: AddImagesOptions
     for await (const batch of batches(source, { request, options, unlisted })) await flush(batch);
   }
   return counts;
+}
+
+/** One trace for each image: it goes from here to the commit, and is sampled by itself. */
+function imageTraces(
+  { name }: OpenQueue,
+  { tracing, span, model }: Pick<AddImagesOptions, "tracing" | "span"> & { readonly model: Model },
+): (jobId: string, job: ImageJob) => TraceSpan {
+  if (!tracing.on) return () => noSpan;
+  return (jobId, job) =>
+    tracing.span("enqueue image", {
+      kind: "producer",
+      link: span.carrier,
+      attributes: {
+        "messaging.system": "bullmq",
+        "messaging.operation.type": "send",
+        "messaging.destination.name": name,
+        "messaging.message.id": jobId,
+        "slidelight.image": job.image.uri,
+        "slidelight.run_ids": [...(runIdsOf(job, model) ?? [])],
+      },
+    });
 }
 
 /** Wrong targets are found before the first image. */

@@ -1,12 +1,14 @@
 import {
   cancellationKey,
+  failureOf,
   imageJobId,
   keptJobs,
+  noSpan,
   parseFailedReason,
   priorities,
   retryPolicy,
 } from "@slidelight/contract";
-import type { ImageJob, PriorityName } from "@slidelight/contract";
+import type { Failure, ImageJob, PriorityName, TraceSpan } from "@slidelight/contract";
 import type { OpenQueue } from "./open-queue.ts";
 
 /** What became of jobs that were to be added. */
@@ -29,6 +31,8 @@ export interface AddOptions {
   readonly cancelled: "again" | "leave";
   /** The results of these jobs are known to be missing: one that the queue holds as done is done again. */
   readonly missing: boolean;
+  /** Begins the trace of an image whose job is about to be added. */
+  readonly trace?: (jobId: string, job: ImageJob) => TraceSpan;
 }
 
 /** Jobs that are added together: Redis takes them while the next ones are made, which is a third faster. */
@@ -84,8 +88,27 @@ async function addPart(
     const state = known.get(id) ?? "absent";
     return state === "absent" || (again && state === "absent, cancelled");
   });
-  if (absent.length > 0) await queue.addBulk(absent.map(([id, job]) => jobOf(id, job, options)));
+  if (absent.length > 0) await addAbsent(absent, { queue, options });
   return known;
+}
+
+async function addAbsent(
+  absent: readonly (readonly [string, ImageJob])[],
+  { queue, options }: { readonly queue: OpenQueue["queue"]; readonly options: AddOptions },
+): Promise<void> {
+  const { trace = () => noSpan } = options;
+  const spans = absent.map(([id, job]) => trace(id, job));
+  let failure: Failure | undefined;
+  try {
+    await queue.addBulk(
+      absent.map(([id, job], index) => jobOf(id, job, { ...options, carrier: spans[index]?.carrier })),
+    );
+  } catch (error) {
+    failure = failureOf(error);
+    throw error;
+  } finally {
+    for (const span of spans) span.end(failure);
+  }
 }
 
 /** Lets finished jobs wait again, with all their attempts. One that is finished no longer is left alone. */
@@ -148,7 +171,12 @@ function stateOf([exists, reason, failedAt, completedAt, flagged]: readonly unkn
   return retryable ? "may pass" : "would fail again";
 }
 
-function jobOf(jobId: string, data: ImageJob, { attempts, priority }: AddOptions) {
+interface JobOptions extends AddOptions {
+  readonly carrier: string | undefined;
+}
+
+/** The trace goes into the job's options: neither its id nor its payload depends on it. */
+function jobOf(jobId: string, data: ImageJob, { attempts, priority, carrier }: JobOptions) {
   return {
     name: "image",
     data,
@@ -159,6 +187,7 @@ function jobOf(jobId: string, data: ImageJob, { attempts, priority }: AddOptions
       removeOnComplete: keptJobs.done,
       removeOnFail: keptJobs.failed,
       ...priorities[priority],
+      ...(carrier === undefined ? {} : { telemetry: { metadata: carrier } }),
     },
   };
 }

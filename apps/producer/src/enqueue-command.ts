@@ -1,4 +1,13 @@
-import { addOptions, failureOf, openProgress, storageSettings, tellFailure } from "@slidelight/contract";
+import {
+  addOptions,
+  failureOf,
+  openProgress,
+  openTracing,
+  processName,
+  storageSettings,
+  tellFailure,
+  traceHelp,
+} from "@slidelight/contract";
 import type { CommandContext, Failure } from "@slidelight/contract";
 import type { Command } from "commander";
 import { addImages, refuseNone, totalOf } from "./add-images.ts";
@@ -6,6 +15,7 @@ import type { ImageCounts } from "./add-images.ts";
 import { enqueueOptions, imageRequest, loadEnqueueConfig } from "./config.ts";
 import type { EnqueueConfig } from "./config.ts";
 import { openQueue } from "./open-queue.ts";
+import { traced } from "./traced.ts";
 
 /** Failures that `--json` lists; all are told as they happen, and counted. */
 const listedFailures = 1000;
@@ -16,7 +26,8 @@ export function defineEnqueue(program: Command, context: CommandContext, finish:
     .description(
       "Add one job for each image: of a folder, s3://bucket/prefix/, a file with one image a line, or - for standard input. Run again, it adds what is missing.",
     )
-    .argument("<source...>");
+    .argument("<source...>")
+    .addHelpText("after", traceHelp);
   addOptions(command, enqueueOptions).action(
     async (sources: readonly string[], flags: Readonly<Record<string, unknown>>) => {
       finish(await enqueue(sources, loadEnqueueConfig(context.environment, flags), context));
@@ -37,21 +48,34 @@ async function enqueue(sources: readonly string[], config: EnqueueConfig, contex
     if (failures.length < listedFailures) failures.push({ image, error: failureOf(error) });
   };
   const request = imageRequest(sources, { config, folder: context.folder });
-  const counts = await addImages(request, {
-    queue,
-    storage: storageSettings(config.storage),
-    input: context.stdin,
-    newOnly: config.newOnly,
-    cancelled: "again",
-    signal: context.signal,
-    unreadable: fail,
-    unlisted: fail,
-    progress: (now) => {
-      const done = totalOf(now);
-      // The length of a listing is not known before its end.
-      progress.update({ text: `${done} images listed, ${now.added} added`, done, total: done + 1 });
-    },
+  await using tracing = await openTracing({
+    environment: context.environment,
+    service: "slidelight-enqueue",
+    instance: processName(),
+    warn: (why) => progress.line(`! ${why}`),
   });
+  const counts = await traced(
+    tracing,
+    { name: "enqueue", attributes: { "slidelight.sources": [...sources] } },
+    (span) =>
+      addImages(request, {
+        queue,
+        tracing,
+        span,
+        storage: storageSettings(config.storage),
+        input: context.stdin,
+        newOnly: config.newOnly,
+        cancelled: "again",
+        signal: context.signal,
+        unreadable: fail,
+        unlisted: fail,
+        progress: (now) => {
+          const done = totalOf(now);
+          // The length of a listing is not known before its end.
+          progress.update({ text: `${done} images listed, ${now.added} added`, done, total: done + 1 });
+        },
+      }),
+  );
   refuseNone(counts, request);
   if (config.json) {
     const { added, retried, present, done, failed, unreadable } = counts;

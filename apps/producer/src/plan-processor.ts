@@ -1,5 +1,5 @@
-import { failedReason, failureOf, parsePlanJob } from "@slidelight/contract";
-import type { Failure, PlanJob } from "@slidelight/contract";
+import { failedReason, failureFields, failureOf, parsePlanJob } from "@slidelight/contract";
+import type { Failure, PlanJob, TraceSpan, Tracing } from "@slidelight/contract";
 import { isRetryable, SlidelightError } from "@slidelight/core";
 import type { StoreSettings } from "@slidelight/core";
 import { DelayedError, UnrecoverableError, WaitingError } from "bullmq";
@@ -12,6 +12,7 @@ import { queueOn } from "./open-queue.ts";
 import { takePlanLock } from "./plan-lock.ts";
 import { recordOutcome } from "./plan-outcome.ts";
 import type { PlanOutcome } from "./plan-outcome.ts";
+import { countAttributes } from "./traced.ts";
 import type { PlannerMetrics } from "./planner-metrics.ts";
 
 export interface PlanResources {
@@ -21,6 +22,7 @@ export interface PlanResources {
   readonly storage: StoreSettings;
   readonly metrics: PlannerMetrics;
   readonly log: Logger;
+  readonly tracing: Tracing;
   /** Aborted when the planner stops: a running plan is handed back. */
   readonly stopping: AbortSignal;
 }
@@ -38,7 +40,7 @@ export function planProcessor(resources: PlanResources) {
     const jobId = job.id ?? "";
     const plan = payloadOf(job, resources.log);
     const { schedule } = plan;
-    const log = resources.log.child({ schedule, jobId, attempt: job.attemptsMade + 1 });
+    const names = { schedule, jobId, attempt: job.attemptsMade + 1 };
     const lock = await takePlanLock(redis, { schedule, jobId, token });
     if (lock.kind === "busy") {
       if (lock.jobId === jobId) {
@@ -46,13 +48,19 @@ export function planProcessor(resources: PlanResources) {
         await job.moveToDelayed(Date.now() + againMs, token);
         throw new DelayedError();
       }
-      log.warn({ running: lock.jobId }, "plan skipped: an earlier run of the schedule is still at it");
+      resources.log.warn(
+        { ...names, running: lock.jobId },
+        "plan skipped: an earlier run of the schedule is still at it",
+      );
       resources.metrics.plan(schedule, "skipped");
       return { skipped: `${lock.jobId} still ran` };
     }
     await using held = lock;
     const startedAt = new Date();
     const signal = AbortSignal.any([stopping, held.lost]);
+    const attributes = { "slidelight.schedule": schedule, "messaging.message.id": jobId };
+    const span = resources.tracing.span(`plan ${schedule}`, { kind: "consumer", attributes });
+    const log = resources.log.child({ ...names, ...span.ids });
     log.info("plan started");
     const record = (result: Pick<PlanOutcome, "status" | "counts" | "error">): Promise<void> =>
       recordOutcome(redis, {
@@ -60,8 +68,9 @@ export function planProcessor(resources: PlanResources) {
         outcome: { startedAt: startedAt.toISOString(), finishedAt: new Date().toISOString(), ...result },
       });
     let counts = noImages;
+    let end: { readonly outcome: string; readonly failure?: Failure } = { outcome: "done" };
     try {
-      counts = await run(plan, { resources, signal, log, progress: (now) => (counts = now) });
+      counts = await run(plan, { resources, signal, log, span, progress: (now) => (counts = now) });
       await record({ status: "done", counts });
       resources.metrics.plan(schedule, "done", counts);
       log.info({ ...counts, seconds: (Date.now() - startedAt.getTime()) / 1000 }, "plan done");
@@ -69,17 +78,26 @@ export function planProcessor(resources: PlanResources) {
     } catch (error) {
       if (stopping.aborted) {
         // Costs no attempt: another planner takes it first, and finds what was added.
+        end = { outcome: "handed-back" };
         await job.moveToWait(token);
         log.info("plan handed back");
         throw new WaitingError();
       }
-      // Whoever holds the lock now tells how it went.
-      if (held.lost.aborted) throw new Error(failedReason(failureOf(error)), { cause: error });
       const failure = failureOf(error);
+      // Whoever holds the lock now tells how it went.
+      if (held.lost.aborted) {
+        end = { outcome: "lost" };
+        log.warn({ why: failure.message }, "plan lost to another planner");
+        throw new Error(failedReason(failure), { cause: error });
+      }
+      end = { outcome: "failed", failure };
       resources.metrics.plan(schedule, "failed", counts);
-      log.error({ ...failure, ...(failure.code === "unexpected" ? { err: error } : {}) }, "plan failed");
+      log.error({ ...failureFields(failure), ...(failure.code === "unexpected" ? { err: error } : {}) }, "plan failed");
       await record({ status: "failed", counts, error: failure });
       throw failing(error, failure);
+    } finally {
+      span.set({ "slidelight.outcome": end.outcome, ...countAttributes(counts) });
+      span.end(end.failure);
     }
   };
 }
@@ -90,15 +108,17 @@ async function run(
     resources,
     signal,
     log,
+    span,
     progress,
   }: {
     readonly resources: PlanResources;
     readonly signal: AbortSignal;
     readonly log: Logger;
+    readonly span: TraceSpan;
     readonly progress: (counts: ImageCounts) => void;
   },
 ): Promise<ImageCounts> {
-  const { redis, address, storage } = resources;
+  const { redis, address, storage, tracing } = resources;
   const suffix = images.queue === undefined ? {} : { queue: images.queue };
   const faults: unknown[] = [];
   await using queue = queueOn(redis, { redis: address, ...suffix });
@@ -107,11 +127,13 @@ async function run(
     storage,
     signal,
     newOnly: true,
+    tracing,
+    span,
     // A schedule is an older wish than a cancel that came after it.
     cancelled: "leave",
-    unreadable: (image, error) => log.warn({ image, ...failureOf(error) }, "image left out"),
+    unreadable: (image, error) => log.warn({ image, ...failureFields(failureOf(error)) }, "image left out"),
     unlisted: (source, error) => {
-      log.warn({ source, ...failureOf(error) }, "source not listed");
+      log.warn({ source, ...failureFields(failureOf(error)) }, "source not listed");
       faults.push(error);
     },
     progress,
@@ -127,7 +149,7 @@ function payloadOf(job: Job, log: Logger): PlanJob {
     return parsePlanJob(job.data);
   } catch (error) {
     const failure = failureOf(error);
-    log.error({ jobId: job.id, ...failure }, "plan failed");
+    log.error({ jobId: job.id, attempt: job.attemptsMade + 1, ...failureFields(failure) }, "plan failed");
     throw new UnrecoverableError(failedReason(failure));
   }
 }

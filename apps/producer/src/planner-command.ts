@@ -1,21 +1,22 @@
-import { randomUUID } from "node:crypto";
 import { setMaxListeners } from "node:events";
-import { hostname } from "node:os";
 import {
   aborted,
   addOptions,
   asking,
   openHealthServer,
   openLastingRedis,
+  openLog,
+  openTracing,
   planQueueName,
+  processName,
   redactedUrl,
   storageSettings,
+  traceHelp,
   within,
 } from "@slidelight/contract";
 import type { CommandContext } from "@slidelight/contract";
 import { Queue, Worker } from "bullmq";
 import type { Command } from "commander";
-import { pino } from "pino";
 import { loadPlannerConfig, plannerOptions } from "./config.ts";
 import type { PlannerConfig } from "./config.ts";
 import { planProcessor } from "./plan-processor.ts";
@@ -35,18 +36,32 @@ const answerMs = 2000;
 export function definePlanner(program: Command, context: CommandContext): void {
   const command = program
     .command("planner")
-    .description("Do what the schedules say until SIGTERM. More than one may run: a schedule still runs once.");
+    .description(
+      "Do what the schedules say until SIGTERM. More than one may run: a schedule still runs once. Its log on standard error is one JSON object a line.",
+    )
+    .addHelpText("after", traceHelp);
   addOptions(command, plannerOptions).action(async (flags: Readonly<Record<string, unknown>>) => {
     await runPlanner(loadPlannerConfig(context.environment, flags), context);
   });
 }
 
 async function runPlanner(config: PlannerConfig, context: CommandContext): Promise<void> {
-  const log = pino(
-    { level: config.logLevel, base: { planner: `${hostname()}-${randomUUID().slice(0, 8)}` } },
-    context.stderr,
-  );
   const address = config.queue.redis;
+  const planner = processName();
+  using opened = openLog({
+    level: config.logLevel,
+    base: { planner, queue: planQueueName },
+    environment: context.environment,
+    redis: address,
+    stream: context.stderr,
+  });
+  const { log } = opened;
+  await using tracing = await openTracing({
+    environment: context.environment,
+    service: "slidelight-planner",
+    instance: planner,
+    warn: (why) => log.warn({ why }, "trace trouble"),
+  });
   await using connection = await openLastingRedis(address, (error) =>
     log.warn({ err: error }, "Redis is out of reach"),
   );
@@ -65,6 +80,7 @@ async function runPlanner(config: PlannerConfig, context: CommandContext): Promi
     storage: storageSettings(config.storage),
     metrics,
     log,
+    tracing,
     stopping: stopping.signal,
   });
   const worker = new Worker(planQueueName, (job, token) => doPlan(job, token), {

@@ -49,9 +49,10 @@ export async function explanationOf(
 
 const progressMs = 1000;
 
-/** Events as metrics, and now and then as the job's progress. */
-function observing({ job, log }: HeldJob, { metrics }: WorkerResources): Observe {
-  let progress: ImageJobProgress = { done: 0, tiles: 0 };
+/** Events as metrics and parts of the trace, and now and then as the job's progress. */
+function observing({ job, log, trace }: HeldJob, { metrics }: WorkerResources): Observe {
+  const { kept } = trace;
+  let progress: ImageJobProgress = { done: 0, tiles: 0, ...(kept === undefined ? {} : { trace: kept }) };
   let saidMs = Number.NEGATIVE_INFINITY;
   const tell = (): void => {
     saidMs = performance.now();
@@ -60,9 +61,12 @@ function observing({ job, log }: HeldJob, { metrics }: WorkerResources): Observe
   };
   return (event: PipelineEvent) => {
     metrics.observe(event);
-    if (event.kind === "warning") log.warn(event.message);
+    trace.observe(event);
+    if (event.kind === "warning") log.warn({ why: event.message }, "image warning");
     if (event.kind === "image-planned") progress = { ...progress, tiles: progress.tiles + event.tiles * event.sweeps };
     if (event.kind === "work-begun") {
+      // The lines of this job that follow tell them; twice in a line they would stand else.
+      if (!Object.hasOwn(log.bindings(), "runIds")) log.setBindings({ runIds: event.runs });
       progress = { ...progress, work: event.work, runIds: event.runs };
       tell();
     }

@@ -1,10 +1,12 @@
 import { setMaxListeners } from "node:events";
-import { failedReason, failureOf } from "@slidelight/contract";
+import { failedReason, failureFields, failureOf } from "@slidelight/contract";
 import type { Failure } from "@slidelight/contract";
 import { isRetryable, SlidelightError } from "@slidelight/core";
 import { DelayedError, UnrecoverableError, WaitingChildrenError, WaitingError } from "bullmq";
 import type { Job } from "bullmq";
 import type { Logger } from "pino";
+import { openJobTrace } from "./job-trace.ts";
+import type { JobTrace } from "./job-trace.ts";
 import type { HandBack, Metrics } from "./metrics.ts";
 import type { WorkerResources } from "./worker-resources.ts";
 
@@ -13,6 +15,7 @@ export interface HeldJob {
   readonly job: Job;
   readonly token: string;
   readonly log: Logger;
+  readonly trace: JobTrace;
   /** Aborted when the worker stops, when the image is cancelled, and when the job's lock is lost. */
   readonly signal: AbortSignal;
 }
@@ -28,10 +31,23 @@ export class NotNow extends Error {
   }
 }
 
+/** What is known of a job before it is done; fields that are known later are added to its log. */
+export interface AboutJob {
+  readonly image?: string;
+  readonly runIds?: readonly string[];
+  readonly imageJobId?: string;
+  readonly sweep?: number;
+  readonly shard?: number;
+}
+
 export interface JobKind<R> {
   readonly noun: "image" | "shard";
   /** The image's job whose cancellation counts. */
   imageJobOf(job: Job): string;
+  /** What every line of the log about the job tells. */
+  about(job: Job): AboutJob;
+  /** What became of it, in a word, for its trace. */
+  outcome(result: R): string;
   perform(held: HeldJob): Promise<R>;
   /** One of them has failed for good. */
   countFailed(metrics: Metrics): void;
@@ -50,12 +66,16 @@ export function jobProcessor<R>(
   const { metrics, stopping, cancellations, pressure } = resources;
   const queue = `${kind.noun}s` as const;
   return async (job, token = "", lost) => {
-    const log = resources.log.child({ jobId: job.id, attempt: job.attemptsMade + 1 });
+    const names = { queue: job.queueName, jobId: job.id, attempt: job.attemptsMade + 1 };
+    const about = kind.about(job);
+    const trace = openJobTrace(resources.tracing, job, { noun: kind.noun, about });
+    const log = resources.log.child({ ...names, ...about, ...trace.ids });
     using cancellation = cancellations.watch(kind.imageJobOf(job));
     const signal = AbortSignal.any([stopping, cancellation.signal, ...(lost === undefined ? [] : [lost])]);
     // Every request in flight listens to it.
     setMaxListeners(0, signal);
-    const held: HeldJob = { job, token, log, signal };
+    const held: HeldJob = { job, token, log, trace, signal };
+    let end: readonly [outcome: string, failure?: Failure] = ["handed-back"];
     using holding = metrics.hold(queue);
     const handBack = async (reason: HandBack, why: string): Promise<never> => {
       await job.moveToWait(token);
@@ -67,10 +87,15 @@ export function jobProcessor<R>(
       if (!(await resources.hasRoom())) throw new NotNow("disk-full", "the scratch disk is nearly full");
       const result = await kind.perform(held);
       holding.finished();
+      end = [kind.outcome(result)];
       return result;
     } catch (error) {
-      if (error instanceof WaitingChildrenError) throw error;
+      if (error instanceof WaitingChildrenError) {
+        end = ["divided"];
+        throw error;
+      }
       if (lost?.aborted === true) {
+        end = ["lost"];
         // It is another worker's now, and so is whatever becomes of it.
         log.warn(`${kind.noun} lost to another worker`);
         throw error;
@@ -82,7 +107,7 @@ export function jobProcessor<R>(
         await pressure.isHigh();
         await job.moveToDelayed(Date.now() + diskMs, token);
         metrics.handedBack(queue, "disk-full");
-        log.warn({ code: failureOf(error).code, why: failureOf(error).message }, `${kind.noun} handed back`);
+        log.warn(failureFields(failureOf(error)), `${kind.noun} handed back`);
         throw new DelayedError();
       }
       const failure = failureOfJob(cancellation.signal.aborted ? cancellation.signal.reason : error);
@@ -90,10 +115,11 @@ export function jobProcessor<R>(
         error instanceof ShardFailed ||
         (failure.code !== "unexpected" && failure.code !== "worker-lost" && !isRetryable(failure.code));
       const last = final || job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
+      end = ["failed", failure];
       metrics.failure(queue, { code: failure.code, final: last });
       if (last) kind.countFailed(metrics);
       log[last ? "error" : "warn"](
-        { ...failure, ...(failure.code === "unexpected" ? { err: error } : {}) },
+        { ...failureFields(failure), last, ...(failure.code === "unexpected" ? { err: error } : {}) },
         `${kind.noun} failed`,
       );
       await kind.failed(held, { ...failure, last }).catch((trouble: unknown) => {
@@ -101,6 +127,8 @@ export function jobProcessor<R>(
       });
       const reason = failedReason(failure);
       throw final ? new UnrecoverableError(reason) : new Error(reason, { cause: error });
+    } finally {
+      trace.end(...end);
     }
   };
 }

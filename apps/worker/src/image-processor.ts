@@ -15,7 +15,7 @@ import type { Redis } from "ioredis";
 import { explanationOf } from "./explanation-of-job.ts";
 import { jobProcessor, NotNow, ShardFailed } from "./held-job.ts";
 import type { HeldJob } from "./held-job.ts";
-import { workOf } from "./work-of.ts";
+import { imageOf, runIdsOf, workOf } from "./work-of.ts";
 import type { WorkerResources } from "./worker-resources.ts";
 
 export interface ImageQueues {
@@ -39,10 +39,17 @@ export function imageProcessor(resources: WorkerResources, queues: ImageQueues) 
   return jobProcessor<readonly ExplanationResult[]>(resources, {
     noun: "image",
     imageJobOf: ({ id = "" }) => id,
+    about: aboutImage,
+    outcome: (results) => (results.every(({ status }) => status === "skipped") ? "skipped" : "done"),
     countFailed: (metrics) => metrics.image("failed"),
     perform: (held) => explainJob(held, resources, queues),
     failed: (held, failure) => imageFailed(held, failure, { resources, queues }),
   });
+}
+
+/** What every line of the log about an image's job tells. */
+export function aboutImage({ data, progress }: Job) {
+  return { ...imageOf(data), ...runIdsOf(progress) };
 }
 
 async function explainJob(
@@ -60,7 +67,7 @@ async function explainJob(
     throw new NotNow("shards-first", "shards of other images come first");
   }
   if (begun) await throwChildFailure(held, queues);
-  log.info({ image: payload.image.uri }, "image started");
+  log.info({ begun }, "image started");
   const { image, settings, resources: own } = await explanationOf(payload, held, resources);
   let pixels = 0;
   const observe: Observe = (event) => {
@@ -98,7 +105,10 @@ interface DividedImage {
 }
 
 /** Adds missing shards, unless they are there, and gives the job up until they are done. Returns when they are already. */
-async function leaveToShards({ job, token, log }: HeldJob, { payload, progress, queues }: DividedImage): Promise<void> {
+async function leaveToShards(
+  { job, token, log, trace }: HeldJob,
+  { payload, progress, queues }: DividedImage,
+): Promise<void> {
   const { id: imageJobId = "" } = job;
   const shards = progress.shards.map(({ precision, sweep, shard }): ShardJob => {
     return { version: 1, imageJobId, image: payload, plan: `${progress.work}/${precision}`, sweep, shard };
@@ -116,6 +126,7 @@ async function leaveToShards({ job, token, log }: HeldJob, { payload, progress, 
           ...(backoff === undefined ? {} : { backoff }),
           ...(lifo === undefined ? {} : { lifo }),
           ...(priority === undefined ? {} : { priority }),
+          ...(trace.carrier === undefined ? {} : { telemetry: { metadata: trace.carrier } }),
           // Its file in the store says that a shard is done, its image's job that it failed.
           removeOnComplete: true,
           removeOnFail: true,

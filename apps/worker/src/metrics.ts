@@ -52,9 +52,11 @@ export interface MetricsOptions extends Pick<QueueMetricsOptions, "redis"> {
 /** Total, so that every stage is there before its first second. */
 const stageNames: { readonly [S in Stage]: S } = {
   open: "open",
+  plan: "plan",
   read: "read",
   compute: "compute",
   scratch: "scratch",
+  collect: "collect",
   assemble: "assemble",
   commit: "commit",
 };

@@ -1,9 +1,13 @@
 import {
   aborted,
+  failureFields,
   imageQueueName,
   noteWorkerClass,
   openHealthServer,
   openLastingRedis,
+  openLog,
+  openTracing,
+  processName,
   redactedUrl,
   shardQueueName,
   storageSettings,
@@ -13,13 +17,10 @@ import type { CommandContext } from "@slidelight/contract";
 import { openFinisher, openProgramCache, openScratch, openSpeedMeter, shardLimits } from "@slidelight/core";
 import type { Engine } from "@slidelight/core";
 import { Queue, Worker } from "bullmq";
-import { randomUUID } from "node:crypto";
-import { hostname } from "node:os";
-import { pino } from "pino";
 import { openCancellations } from "./cancellations.ts";
 import type { WorkerConfig } from "./config.ts";
 import { imageLimits } from "./engine-options.ts";
-import { imageFailed, imageProcessor, isLostForGood } from "./image-processor.ts";
+import { aboutImage, imageFailed, imageProcessor, isLostForGood } from "./image-processor.ts";
 import type { ImageQueues } from "./image-processor.ts";
 import { openJobTaking } from "./job-taking.ts";
 import { openMetrics } from "./metrics.ts";
@@ -53,8 +54,22 @@ export async function runWorker(
   { openEngine }: RunWorkerOptions,
 ): Promise<void> {
   const names = { images: imageQueueName(config.queue.queue), shards: shardQueueName(config.queue.queue) };
-  const worker = `${hostname()}-${randomUUID().slice(0, 8)}`;
-  const log = pino({ level: config.logLevel, base: { worker, queue: names.images } }, context.stderr);
+  const worker = processName();
+  using own = openLog({
+    level: config.logLevel,
+    base: { worker },
+    environment: context.environment,
+    redis: config.queue.redis,
+    stream: context.stderr,
+  });
+  // Lines about a job name its own queue.
+  const log = own.log.child({ queue: names.images });
+  await using tracing = await openTracing({
+    environment: context.environment,
+    service: "slidelight-worker",
+    instance: worker,
+    warn: (why) => log.warn({ why }, "trace trouble"),
+  });
   await using redis = await openLastingRedis(config.queue.redis, (error) =>
     log.warn({ err: error }, "Redis is out of reach"),
   );
@@ -89,7 +104,8 @@ export async function runWorker(
     shards: { ...shardLimits, seconds: config.shardSeconds },
     ...(config.engine.memory === undefined ? {} : { memoryBytes: config.engine.memory }),
     metrics,
-    log,
+    log: own.log,
+    tracing,
     stopping: stopping.signal,
     cancellations,
     pressure,
@@ -120,13 +136,13 @@ export async function runWorker(
   };
   for (const kind of ["images", "shards"] as const) {
     const taker = workers[kind];
-    taker.on("error", (error) => log.error({ err: error, kind }, "queue trouble"));
+    taker.on("error", (error) => own.log.error({ queue: names[kind], err: error }, "queue trouble"));
     taker.on("lockRenewalFailed", (ids) => {
       for (const id of ids) taker.cancelJob(id, "its lock was lost");
     });
     taker.on("stalled", (jobId) => {
       metrics.stalled(kind);
-      log.warn({ jobId, kind }, "job of a lost worker is taken up again");
+      own.log.warn({ queue: names[kind], jobId }, "job of a lost worker is taken up again");
     });
   }
   const recording = new Set<Promise<void>>();
@@ -135,8 +151,10 @@ export async function runWorker(
     metrics.image("failed");
     const failure = { code: "worker-lost", message: error.message, last: true } as const;
     metrics.failure("images", { code: failure.code, final: true });
-    const record = imageFailed({ job, log }, failure, { resources, queues })
-      .catch((trouble: unknown) => log.warn({ err: trouble }, "the failure could not be written down"))
+    const jobLog = own.log.child({ queue: names.images, jobId: job.id, attempt: job.attemptsMade, ...aboutImage(job) });
+    jobLog.error({ ...failureFields(failure), last: true }, "image failed");
+    const record = imageFailed({ job, log: jobLog }, failure, { resources, queues })
+      .catch((trouble: unknown) => jobLog.warn({ err: trouble }, "the failure could not be written down"))
       .finally(() => recording.delete(record));
     recording.add(record);
   });
@@ -188,5 +206,7 @@ export async function runWorker(
 }
 
 function closing(queue: Queue): AsyncDisposable & { readonly queue: Queue } {
+  // The connection and the workers, which share it, tell the same.
+  queue.on("error", () => undefined);
   return { queue, [Symbol.asyncDispose]: () => queue.close() };
 }

@@ -7,9 +7,15 @@ import { z } from "zod";
 import { explanationOf } from "./explanation-of-job.ts";
 import { jobProcessor } from "./held-job.ts";
 import type { HeldJob } from "./held-job.ts";
+import { imageOf } from "./work-of.ts";
 import type { WorkerResources } from "./worker-resources.ts";
 
 const imageJobId = z.object({ imageJobId: z.string() });
+
+/** What names a shard in the log. */
+const part = z
+  .object({ imageJobId: z.string(), image: z.unknown(), sweep: z.number(), shard: z.number() })
+  .transform(({ image, ...rest }) => ({ ...imageOf(image), ...rest }));
 
 /** `unwanted`: its image has ended without it, of another shard's failure or by another worker. */
 type ShardOutcome = "computed" | "known" | "unwanted";
@@ -19,6 +25,8 @@ export function shardProcessor(resources: WorkerResources, images: Queue) {
   return jobProcessor<ShardOutcome>(resources, {
     noun: "shard",
     imageJobOf: ({ data, id = "" }) => imageJobId.safeParse(data).data?.imageJobId ?? id,
+    about: ({ data }) => part.safeParse(data).data ?? {},
+    outcome: (outcome) => outcome,
     countFailed: (metrics) => metrics.shard("failed"),
     perform: (held) => performShard(held, { resources, images }),
     failed: async ({ job }, { code, message, last }) => {
@@ -64,12 +72,12 @@ async function computeShard(held: HeldJob, resources: WorkerResources): Promise<
   const startedMs = performance.now();
   const payload = parseShardJob(held.job.data);
   const { sweep, shard } = payload;
-  held.log.info({ image: payload.image.image.uri, sweep, shard }, "shard started");
+  held.log.info("shard started");
   const { image, settings, resources: own } = await explanationOf(payload.image, held, resources);
   const { work, precision } = planOf(payload.plan);
   const status = await explainShard(image, settings, own, { work, precision, sweep, shard, signal: held.signal });
   resources.metrics.shard(status);
-  held.log.info({ sweep, shard, status, seconds: (performance.now() - startedMs) / 1000 }, "shard done");
+  held.log.info({ status, seconds: (performance.now() - startedMs) / 1000 }, "shard done");
   return status;
 }
 

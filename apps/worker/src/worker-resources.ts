@@ -7,6 +7,7 @@ import type {
   SpeedMeter,
   StoreSettings,
 } from "@slidelight/core";
+import type { Tracing } from "@slidelight/contract";
 import type { Logger } from "pino";
 import type { Cancellations } from "./cancellations.ts";
 import type { Metrics } from "./metrics.ts";
@@ -29,6 +30,7 @@ export interface WorkerResources {
   readonly memoryBytes?: number;
   readonly metrics: Metrics;
   readonly log: Logger;
+  readonly tracing: Tracing;
   /** Aborted when the worker stops: the jobs that it holds are handed back. */
   readonly stopping: AbortSignal;
   readonly cancellations: Cancellations;

@@ -8,6 +8,7 @@ import { probePrecision, requestedPrecision } from "./probe-precision.ts";
 import type { PrecisionChoice } from "./probe-precision.ts";
 import { prepareWork } from "./shards/prepare-work.ts";
 import type { PreparedWork, PrepareOptions } from "./shards/prepare-work.ts";
+import { stopwatch } from "./stopwatch.ts";
 import { writeKnown } from "./shards/known-statistics.ts";
 
 /** Runs that were computed together, in one precision and on the same tiles. */
@@ -38,7 +39,7 @@ type Runs = TilePlan["runs"];
 /** Computes the runs, each in the precision that suits it, or says which shards others should compute first. */
 export async function computeGroups(work: ImageWork, options: ComputeGroupsOptions): Promise<Computed> {
   const requested = requestedPrecision(work);
-  const prepared = await prepareWork(work, { ...options, precision: requested });
+  const prepared = await stopwatch(work.observe)("plan", () => prepareWork(work, { ...options, precision: requested }));
   return prepared.distributed
     ? computeElsewhere(work, prepared, { ...options, requested })
     : computeHere(work, prepared, { ...options, requested });

@@ -13,6 +13,7 @@ import type { CollectedSweep } from "./shards/collect-shards.ts";
 import { computeShards } from "./shards/compute-shards.ts";
 import type { ComputeShards } from "./shards/compute-shards.ts";
 import type { ShardStore } from "./shards/shard-store.ts";
+import { stopwatch } from "./stopwatch.ts";
 import { shardName, sweepPrefix } from "./shards/work-plan.ts";
 import type { WorkPlan } from "./shards/work-plan.ts";
 
@@ -58,6 +59,7 @@ export async function computeRuns(
   onMissing: OnMissing,
 ): Promise<ComputedRuns | undefined> {
   const joint = jointOf(tiles.runs);
+  const timed = stopwatch(work.observe);
   const thumbnail: ThumbnailPart[] = [];
   const unreadable: StoredPart[] = [];
   const maps = new Map<string, readonly StoredTile[]>();
@@ -69,13 +71,17 @@ export async function computeRuns(
       const missing = { joint, tiles, plan, sweep, shards, known, store, folder };
       if ((await onMissing(missing)) === "left") return undefined;
     }
-    const collected: CollectedSweep = await collectSweep({ store, plan, sweep, known, signal });
+    const before = known;
+    const collected: CollectedSweep = await timed("collect", () =>
+      collectSweep({ store, plan, sweep, known: before, signal }),
+    );
     known = collected.statistics;
     thumbnail.push(...collected.thumbnail);
     unreadable.push(...collected.unreadable);
     if (requested.length === 0) continue;
     for (const [map, range] of collected.ranges) ranges.set(map, range);
-    for (const [map, list] of await fetchTiles(collected, { store, plan, sweep, folder, signal })) maps.set(map, list);
+    const fetched = await timed("collect", () => fetchTiles(collected, { store, plan, sweep, folder, signal }));
+    for (const [map, list] of fetched) maps.set(map, list);
   }
   return {
     unreadable: distinctParts(unreadable),

@@ -1,5 +1,8 @@
-/** The parts of an image's way whose time is counted. */
-export type Stage = "open" | "read" | "compute" | "scratch" | "assemble" | "commit";
+/**
+ * The parts of an image's way whose time is counted. `read` and `compute` come once a tile; `plan` includes measuring the speed;
+ * `collect` merges and fetches what a sweep's shards tell.
+ */
+export type Stage = "open" | "plan" | "read" | "compute" | "scratch" | "collect" | "assemble" | "commit";
 
 /** What the pipeline tells about itself; the applications turn it into progress bars, logs and metrics. */
 export type PipelineEvent =
@@ -12,11 +15,19 @@ export type PipelineEvent =
     }
   | { readonly kind: "image-planned"; readonly tiles: number; readonly sweeps: number; readonly pixels: number }
   | { readonly kind: "tile-done"; readonly sweep: number; readonly pixels: number; readonly busySeconds: number }
-  /** So many tiles of a sweep are safe now. */
-  | { readonly kind: "shard-done"; readonly sweep: number; readonly tiles: number }
+  /** So many tiles of a sweep are safe now; `seconds` since the shard before, or since the first tile was asked for. */
+  | {
+      readonly kind: "shard-done";
+      readonly sweep: number;
+      readonly shard: number;
+      readonly tiles: number;
+      readonly seconds: number;
+    }
   /** A part of the image was computed to see what a lower precision does to it. */
   | { readonly kind: "probe-done"; readonly busySeconds: number }
   | { readonly kind: "stage-done"; readonly stage: Stage; readonly seconds: number }
+  /** A stage that threw: of an image that was given up, too. */
+  | { readonly kind: "stage-failed"; readonly stage: Stage; readonly seconds: number; readonly error: unknown }
   | { readonly kind: "bytes-read"; readonly bytes: number }
   | { readonly kind: "bytes-written"; readonly bytes: number }
   | { readonly kind: "warning"; readonly message: string };

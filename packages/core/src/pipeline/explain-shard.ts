@@ -14,6 +14,7 @@ import { readKnown } from "./shards/known-statistics.ts";
 import { openShardObjects } from "./shards/shard-store.ts";
 import { workIdOf, workKey } from "./shards/work-place.ts";
 import { parseWorkPlan, planName, shardName } from "./shards/work-plan.ts";
+import { stopwatch } from "./stopwatch.ts";
 import { makeFolder } from "../io/make-folder.ts";
 
 export interface ExplainShard extends Abortable, ShardReference {
@@ -37,10 +38,13 @@ export async function explainShard(
   if ((await store.names(name, { signal })).has(name)) return "known";
   const observe = resources.observe ?? ((): void => undefined);
   await using work = await openWork(image, { settings, resources, observe, signal });
-  const plans = (await planRuns(work)).flatMap((plan) => (plan.kind === "run" ? [plan] : []));
+  const asked = await stopwatch(observe)("plan", () => planRuns(work));
+  const plans = asked.flatMap((plan) => (plan.kind === "run" ? [plan] : []));
   if (plans.every(({ known }) => known !== undefined)) return "known";
   const own = workIdOf(work, [...new Set(plans.map(({ id }) => id))]);
   if (own !== id) throw differs(image.uri, resources);
+  const { width, height } = work.level;
+  observe({ kind: "work-begun", work: id, runs: [...new Set(plans.map((plan) => plan.id))], pixels: width * height });
   const uri = `${store.uri}/${planName(precision)}`;
   const bytes = await store.read(planName(precision), { signal });
   // Whoever finished the image, or gave it up, removed it; if somebody waits all the same, the image is planned anew.

@@ -2,13 +2,19 @@ import type { Observe, PipelineEvent, Stage } from "./events.ts";
 
 type Timed = <T>(stage: Stage, work: () => Promise<T>) => Promise<T>;
 
-/** Tells how long each piece of work takes. */
+/** Tells how long each piece of work takes, and which one failed. */
 export function stopwatch(observe: Observe): Timed {
   return async (stage, work) => {
     const started = performance.now();
-    const result = await work();
-    observe({ kind: "stage-done", stage, seconds: (performance.now() - started) / 1000 });
-    return result;
+    const seconds = (): number => (performance.now() - started) / 1000;
+    try {
+      const result = await work();
+      observe({ kind: "stage-done", stage, seconds: seconds() });
+      return result;
+    } catch (error) {
+      observe({ kind: "stage-failed", stage, seconds: seconds(), error });
+      throw error;
+    }
   };
 }
 

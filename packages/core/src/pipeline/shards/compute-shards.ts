@@ -60,6 +60,7 @@ export async function computeShards(work: ImageWork, request: ComputeShards): Pr
   });
   const results = sweepTiles(tileSweep(work, { ...request, visit: open.flatMap(({ left }) => left) }), request.known);
   let pixels = 0;
+  let sinceMs = startedMs;
   try {
     for (const { shard, left } of open) {
       const path = join(folder, `${plan.precision}-${sweep}-${shard}.shard`);
@@ -74,6 +75,7 @@ export async function computeShards(work: ImageWork, request: ComputeShards): Pr
           await writer.add(next.value);
         }
       } catch (error) {
+        work.observe({ kind: "stage-failed", stage: "compute", seconds: (performance.now() - sinceMs) / 1000, error });
         if (signal?.aborted === true && work.resources.leaving?.aborted !== false)
           await savePart(writer, { path, name: partName(name), work, request });
         throw error;
@@ -81,7 +83,10 @@ export async function computeShards(work: ImageWork, request: ComputeShards): Pr
       await writer.finish(work.unreadable);
       await keep(name, path, request);
       if (parts.has(shard)) await store.remove(partName(name));
-      work.observe({ kind: "shard-done", sweep, tiles: tilesOf(shard).length });
+      const nowMs = performance.now();
+      const seconds = (nowMs - sinceMs) / 1000;
+      sinceMs = nowMs;
+      work.observe({ kind: "shard-done", sweep, shard, tiles: tilesOf(shard).length, seconds });
     }
   } finally {
     await results.return(undefined);
