@@ -6,7 +6,7 @@ import { openEngineOf } from "./engine-options.ts";
 import { runWorker } from "./run-worker.ts";
 
 export function defineWorker(program: Command, context: CommandContext): void {
-  const command = program.command("worker").description("Explain the queue's images until SIGTERM.");
+  const command = program.command("worker").description("Explain the queue's images until SIGTERM, or --until-idle.");
   addOptions(command, workerOptions).action(async (flags: Readonly<Record<string, unknown>>) => {
     await runWorker(loadWorkerConfig(context.environment, flags), context, { openEngine: openEngineOf });
   });
