@@ -31,7 +31,7 @@ const egress: Policy = (objects) => [
       ...(rule.to === undefined || rule.to.length === 0 ? [`${labelOf(policy)}: goes everywhere`] : []),
       ...(portsOf(rule).length === 0 ? [`${labelOf(policy)}: goes to every port`] : []),
       ...(rule.to ?? [])
-        .filter(({ ipBlock }) => ipBlock !== undefined && /\/0$/u.test(ipBlock.cidr))
+        .filter(({ ipBlock }) => ipBlock !== undefined && ipBlock.cidr.endsWith("/0"))
         .flatMap(({ ipBlock }) => [
           ...(portsOf(rule).every((port) => port === 443)
             ? []
