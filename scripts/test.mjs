@@ -5,7 +5,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { prepareOnnxStandardTests } from "./onnx-standard-tests.mjs";
 import { ensureOpenVino } from "./openvino.mjs";
-import { dockerAnswers, ensurePrometheus, ensureRedis, ensureS3Server, main, root, setUp } from "./setup.mjs";
+import {
+  dockerAnswers,
+  ensureKustomize,
+  ensurePrometheus,
+  ensureRedis,
+  ensureS3Server,
+  main,
+  root,
+  setUp,
+} from "./setup.mjs";
 
 /** Suites that can do nothing at all without an S3 server. */
 const s3Suites = ["test/s3.test.ts"];
@@ -18,6 +27,7 @@ await main(async () => {
   const redis = process.env.SLIDELIGHT_TEST_REDIS_URL === undefined ? ensureRedis() : undefined;
   const s3 = process.env.SLIDELIGHT_TEST_S3_ENDPOINT === undefined ? ensureS3Server() : undefined;
   const prometheus = ensurePrometheus();
+  const kustomize = ensureKustomize();
   const docker = (redis ?? s3) !== undefined && dockerAnswers();
   const folder = mkdtempSync(join(tmpdir(), "slidelight-test-"));
   const report = join(folder, "report.json");
@@ -45,7 +55,7 @@ await main(async () => {
   const skipped = [...counts.skipped, ...(noS3 ? s3Suites : [])];
   if (skipped.length > 0) {
     process.stdout.write(`\nSkipped:\n${skipped.map((name) => `  ${name}\n`).join("")}`);
-    for (const reason of [openvino, prometheus, ...(docker ? [] : [redis, s3])])
+    for (const reason of [openvino, prometheus, kustomize, ...(docker ? [] : [redis, s3])])
       if (reason !== undefined) process.stdout.write(`  because: ${reason}\n`);
   }
   // A run can fail without a test that does: an unhandled rejection.

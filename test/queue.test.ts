@@ -1,6 +1,6 @@
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { shardQueueName } from "@slidelight/contract";
+import { imageQueueName, shardQueueName } from "@slidelight/contract";
 import { Queue } from "bullmq";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -264,6 +264,24 @@ describe.skipIf(missing !== undefined)("the queue", () => {
     await second.line("worker ready");
     expect(await queue.drain()).toMatchObject({ status: 0 });
     expect(await queue.state()).toMatchObject({ completed: 1, failed: 0 });
+  });
+
+  test("lets a worker go once nothing has been left to do for a while, however long a job waits for its next attempt", async () => {
+    const queue = openQueue();
+    await queue.enqueue("images/");
+    const images = new Queue(imageQueueName(queue.env.SLIDELIGHT_QUEUE), { connection: { url: redis.url } });
+    await using _ = { [Symbol.asyncDispose]: () => images.close() };
+    const [job] = await images.getJobs(["wait"]);
+    await job?.remove();
+    await images.add("image", job?.data, { ...job?.opts, delay: 3000 });
+    const { status, stderr } = await queue.worker("--until-idle", "1").outcome;
+    expect(status, stderr).toBe(0);
+    expect(stderr).toContain("nothing is left to do");
+    expect(await queue.state()).toMatchObject({ waiting: 0, active: 0, delayed: 0, completed: 2, failed: 0 });
+    expect(await slidelight(["worker", "--until-idle", "0"], { folder: work.folder })).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining("--until-idle (SLIDELIGHT_UNTIL_IDLE): expected a number of seconds"),
+    });
   });
 
   test("fails an image of a damaged part with its place, leaves no shards of it, and does it once it is whole", async () => {

@@ -157,6 +157,16 @@ describe.skipIf(missing !== undefined)("a schedule", () => {
     expect(await plans.getJobSchedulersCount()).toBe(0);
   });
 
+  test("may be declared again and again: what is due and waits for a planner stays", async () => {
+    await schedule("nightly", "images/");
+    const [due] = await plans.getJobs(["delayed"]);
+    await due?.promote();
+    expect((await schedule("nightly", "images/")).stdout).toContain("nightly unchanged");
+    expect((await plans.getJobs(["wait"])).map(({ id }) => id)).toEqual([due?.id]);
+    expect((await schedule("nightly", "images/", "--method", "cam")).stdout).toContain("nightly changed");
+    expect(await plans.getJobs(["wait"])).toEqual([]);
+  });
+
   test("is refused with a bad name, without sources, without a model that can be read, and without Redis", async () => {
     expect(await schedule("my:plan", "images/")).toMatchObject({
       status: 2,

@@ -1,6 +1,8 @@
+import { isDeepStrictEqual } from "node:util";
 import { addOptions, planJobSchema, retryPolicy, storageSettings } from "@slidelight/contract";
 import type { CommandContext, PlanJob } from "@slidelight/contract";
 import { parseLocation, SlidelightError } from "@slidelight/core";
+import type { JobSchedulerJson } from "bullmq";
 import type { Command } from "commander";
 import { checkedModel } from "./add-images.ts";
 import {
@@ -53,30 +55,45 @@ async function schedule(
   const { cron, tz } = config;
   const times = nextTimes(config, { count: shownTimes, after: new Date() });
   await using plans = await openPlans(config.queue.redis);
-  const changed = await plans.ask(`Scheduling ${name}`, async () => {
+  const wanted = {
+    name: "plan",
+    data: plan,
+    opts: {
+      attempts: retryPolicy.attempts,
+      backoff: retryPolicy.backoff,
+      removeOnComplete: keptPlans,
+      removeOnFail: keptPlans,
+    },
+  };
+  const outcome = await plans.ask(`Scheduling ${name}`, async () => {
     const before = await plans.plans.getJobScheduler(name);
+    // Storing it anew would drop a run that is due and waits for a planner.
+    if (before !== undefined && isSame(before, { cron, tz, template: wanted })) return "unchanged";
     await recordCreation(plans.redis, name);
-    await plans.plans.upsertJobScheduler(
-      name,
-      { pattern: cron, tz },
-      {
-        name: "plan",
-        data: plan,
-        opts: {
-          attempts: retryPolicy.attempts,
-          backoff: retryPolicy.backoff,
-          removeOnComplete: keptPlans,
-          removeOnFail: keptPlans,
-        },
-      },
-    );
-    return before !== undefined;
+    await plans.plans.upsertJobScheduler(name, { pattern: cron, tz }, wanted);
+    return before === undefined ? "scheduled" : "changed";
   });
   const lines = [
-    `✓ ${name} ${changed ? "changed" : "scheduled"}: ${cron} in ${tz}, while a planner runs (slidelight planner). The next times:`,
+    `✓ ${name} ${outcome}: ${cron} in ${tz}, while a planner runs (slidelight planner). The next times:`,
     ...times.map((time) => `  ${describeTime(time, tz)}`),
   ];
   context.stdout.write(`${lines.join("\n")}\n`);
+}
+
+interface Wanted {
+  readonly cron: string;
+  readonly tz: string;
+  readonly template: { readonly data: PlanJob; readonly opts: object };
+}
+
+function isSame(before: JobSchedulerJson, { cron, tz, template }: Wanted): boolean {
+  const asStored = (value: unknown): unknown => JSON.parse(JSON.stringify(value ?? {}));
+  return (
+    before.pattern === cron &&
+    before.tz === tz &&
+    isDeepStrictEqual(asStored(before.template?.data), asStored(template.data)) &&
+    isDeepStrictEqual(asStored(before.template?.opts), asStored(template.opts))
+  );
 }
 
 export function defineUnschedule(program: Command, context: CommandContext): void {

@@ -33,6 +33,10 @@ const workerOnlyOptions = {
     text: "after which a worker that says nothing has lost its job to others (30)",
   },
   minFree: { flag: "--min-free <bytes>", text: "free space of the scratch disk below which no jobs are taken (1GiB)" },
+  untilIdle: {
+    flag: "--until-idle <seconds>",
+    text: "end, with status 0, when for so long nothing has waited, run or been delayed, here or elsewhere (never)",
+  },
   logLevel: { flag: "--log-level <level>", text: "debug, info, warn or error (info)" },
 } as const satisfies OptionTable;
 
@@ -53,6 +57,7 @@ const port = "expected a port: an integer from 0 to 65535";
 const concurrency = "expected an integer from 1 to 64";
 const shardSeconds = "expected a number of seconds above 0, at most 3600";
 const lockSeconds = "expected a number of seconds from 1 to 3600";
+const untilIdle = "expected a number of seconds from 1 to 86400";
 
 const parts = {
   settings: settingsSchema,
@@ -84,6 +89,7 @@ const schema = {
     shardSeconds: z.coerce.number(shardSeconds).positive(shardSeconds).max(3600, shardSeconds).default(120),
     lockSeconds: z.coerce.number(lockSeconds).min(1, lockSeconds).max(3600, lockSeconds).default(30),
     minFree: byteCount.default(2 ** 30),
+    untilIdle: z.coerce.number(untilIdle).min(1, untilIdle).max(86_400, untilIdle).exactOptional(),
     logLevel: z.enum(["debug", "info", "warn", "error"], "expected debug, info, warn or error").default("info"),
   }),
   engines: engineSchema.pick({ threads: true, device: true, openvino: true }).extend({ json: flag, measure: flag }),

@@ -20,6 +20,7 @@ import { Queue, Worker } from "bullmq";
 import { openCancellations } from "./cancellations.ts";
 import type { WorkerConfig } from "./config.ts";
 import { imageLimits } from "./engine-options.ts";
+import { idleFor, undone } from "./idleness.ts";
 import { aboutImage, imageFailed, imageProcessor, isLostForGood } from "./image-processor.ts";
 import type { ImageQueues } from "./image-processor.ts";
 import { openJobTaking } from "./job-taking.ts";
@@ -45,7 +46,8 @@ export interface RunWorkerOptions {
 }
 
 /**
- * Explains the queue's images until the context's signal aborts; then hands back what it holds.
+ * Explains the queue's images until the context's signal aborts, or nothing is left to do where that was asked for; then
+ * hands back what it holds.
  * @throws {SlidelightError} `queue-unavailable`, `engine-unavailable`, `output-unwritable`, `usage`.
  */
 export async function runWorker(
@@ -188,7 +190,14 @@ export async function runWorker(
     },
     "worker ready",
   );
-  await aborted(context.signal);
+  if (config.untilIdle === undefined) await aborted(context.signal);
+  else {
+    await idleFor(
+      () => within(answerMs, Promise.all([images, shards].map(({ queue }) => queue.getJobCounts(...undone)))),
+      { seconds: config.untilIdle, signal: context.signal },
+    );
+    if (!context.signal.aborted) log.info({ seconds: config.untilIdle }, "nothing is left to do");
+  }
   log.info("stopping: no more jobs are taken, those that run are handed back");
   taking[Symbol.dispose]();
   // A tile in the engine can't be interrupted, and Redis may not answer. What was not handed back is found by its lock.

@@ -8,7 +8,9 @@ import { runWorker } from "./run-worker.ts";
 export function defineWorker(program: Command, context: CommandContext): void {
   const command = program
     .command("worker")
-    .description("Explain the queue's images until SIGTERM. Its log on standard error is one JSON object a line.")
+    .description(
+      "Explain the queue's images until SIGTERM, or --until-idle. Its log on standard error is one JSON object a line.",
+    )
     .addHelpText("after", traceHelp);
   addOptions(command, workerOptions).action(async (flags: Readonly<Record<string, unknown>>) => {
     await runWorker(loadWorkerConfig(context.environment, flags), context, { openEngine: openEngineOf });
