@@ -1,6 +1,7 @@
 import {
   cancellationKey,
   imageJobId,
+  imageJobPayload,
   keptJobs,
   parseFailedReason,
   priorities,
@@ -151,7 +152,7 @@ function stateOf([exists, reason, failedAt, completedAt, flagged]: readonly unkn
 function jobOf(jobId: string, data: ImageJob, { attempts, priority }: AddOptions) {
   return {
     name: "image",
-    data,
+    data: imageJobPayload(data),
     opts: {
       jobId,
       attempts,

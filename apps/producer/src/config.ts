@@ -47,7 +47,11 @@ export const scheduleOptions = {
   ...requestOptions,
 } as const satisfies OptionTable;
 
-export const schedulesOptions = { ...redis, json };
+export const schedulesOptions = {
+  ...redis,
+  json,
+  restore: { flag: "--restore <file>", text: "make the schedules of a list that --json has printed, then list all" },
+} as const satisfies OptionTable;
 export const unscheduleOptions = redis;
 
 export const plannerOptions = {
@@ -128,7 +132,11 @@ const schema = {
     cron: faultless(cronFault, 'expected when to run, such as "0 1 * * *" for every day at 01:00'),
     tz: faultless(timeZoneFault, "expected the name of a time zone").default("UTC"),
   }),
-  schedules: z.object({ queue: redisOnly, json: flag }),
+  schedules: z.object({
+    queue: redisOnly,
+    json: flag,
+    restore: z.string().min(1, "expected a file that schedules --json has written").exactOptional(),
+  }),
   unschedule: z.object({ queue: redisOnly }),
   planner: z.object({
     queue: redisOnly,

@@ -1,5 +1,5 @@
-import { addOptions, planJobSchema, retryPolicy, storageSettings } from "@slidelight/contract";
-import type { CommandContext, PlanJob } from "@slidelight/contract";
+import { addOptions, planJobPayload, retryPolicy, storageSettings } from "@slidelight/contract";
+import type { CommandContext, ImageRequest } from "@slidelight/contract";
 import { parseLocation, SlidelightError } from "@slidelight/core";
 import type { Command } from "commander";
 import { checkedModel } from "./add-images.ts";
@@ -14,6 +14,7 @@ import type { ScheduleConfig } from "./config.ts";
 import { describeTime, nextTimes } from "./cron.ts";
 import { absolute } from "./look-up.ts";
 import { openPlans } from "./open-queue.ts";
+import type { Plans } from "./open-queue.ts";
 import { forgetRecord, recordCreation } from "./plan-outcome.ts";
 
 /** Times that are told. */
@@ -49,19 +50,39 @@ async function schedule(
   const images = { ...asked, model: absolute(config.model, folder), out: absolute(config.out, folder) };
   // What is wrong is told now, and not only at night.
   await checkedModel(images, { storage: storageSettings(config.storage), signal });
-  const plan: PlanJob = planJobSchema.parse({ version: 1, schedule: name, images });
   const { cron, tz } = config;
   const times = nextTimes(config, { count: shownTimes, after: new Date() });
   await using plans = await openPlans(config.queue.redis);
-  const changed = await plans.ask(`Scheduling ${name}`, async () => {
-    const before = await plans.plans.getJobScheduler(name);
-    await recordCreation(plans.redis, name);
-    await plans.plans.upsertJobScheduler(
+  const changed = (await putSchedule(plans, { name, cron, tz, images })) === "changed";
+  const lines = [
+    `✓ ${name} ${changed ? "changed" : "scheduled"}: ${cron} in ${tz}, while a planner runs (slidelight planner). The next times:`,
+    ...times.map((time) => `  ${describeTime(time, tz)}`),
+  ];
+  context.stdout.write(`${lines.join("\n")}\n`);
+}
+
+/** What a schedule is made of. */
+export interface ScheduleEntry {
+  readonly name: string;
+  readonly cron: string;
+  readonly tz: string;
+  readonly images: ImageRequest;
+}
+
+/** Makes a schedule, or changes the one of this name. @throws {SlidelightError} `queue-unavailable`. */
+export function putSchedule(
+  { plans, redis, ask }: Plans,
+  { name, cron, tz, images }: ScheduleEntry,
+): Promise<"made" | "changed"> {
+  return ask(`Scheduling ${name}`, async () => {
+    const before = await plans.getJobScheduler(name);
+    await recordCreation(redis, name);
+    await plans.upsertJobScheduler(
       name,
       { pattern: cron, tz },
       {
         name: "plan",
-        data: plan,
+        data: planJobPayload({ schedule: name, images }),
         opts: {
           attempts: retryPolicy.attempts,
           backoff: retryPolicy.backoff,
@@ -70,13 +91,8 @@ async function schedule(
         },
       },
     );
-    return before !== undefined;
+    return before === undefined ? "made" : "changed";
   });
-  const lines = [
-    `✓ ${name} ${changed ? "changed" : "scheduled"}: ${cron} in ${tz}, while a planner runs (slidelight planner). The next times:`,
-    ...times.map((time) => `  ${describeTime(time, tz)}`),
-  ];
-  context.stdout.write(`${lines.join("\n")}\n`);
 }
 
 export function defineUnschedule(program: Command, context: CommandContext): void {
@@ -103,8 +119,10 @@ export function defineUnschedule(program: Command, context: CommandContext): voi
 }
 
 /** Names are parts of keys in Redis and labels of metrics. */
+export const scheduleNamePattern = /^[A-Za-z][\w-]{0,63}$/u;
+
 function checkName(name: string): void {
-  if (/^[A-Za-z][\w-]{0,63}$/u.test(name)) return;
+  if (scheduleNamePattern.test(name)) return;
   throw new SlidelightError(
     "usage",
     `The schedule's name "${name}" can't be used: expected a letter, then letters, digits, - and _, 64 at most.`,

@@ -8,6 +8,7 @@ import type {
   PipelineEvent,
 } from "@slidelight/core";
 import type { HeldJob } from "./held-job.ts";
+import { begunOf } from "./work-of.ts";
 import type { WorkerResources } from "./worker-resources.ts";
 
 /** What the pipeline needs for a job's image. */
@@ -52,6 +53,7 @@ const progressMs = 1000;
 /** Events as metrics, and now and then as the job's progress. */
 function observing({ job, log }: HeldJob, { metrics }: WorkerResources): Observe {
   let progress: ImageJobProgress = { done: 0, tiles: 0 };
+  const before = begunOf(job);
   let saidMs = Number.NEGATIVE_INFINITY;
   const tell = (): void => {
     saidMs = performance.now();
@@ -63,7 +65,9 @@ function observing({ job, log }: HeldJob, { metrics }: WorkerResources): Observe
     if (event.kind === "warning") log.warn(event.message);
     if (event.kind === "image-planned") progress = { ...progress, tiles: progress.tiles + event.tiles * event.sweeps };
     if (event.kind === "work-begun") {
-      progress = { ...progress, work: event.work, runIds: event.runs };
+      const { work, maker, runs } = event;
+      const anew = before === undefined ? 0 : before.anew + (before.work === work ? 0 : 1);
+      progress = { ...progress, work, maker, anew, runIds: runs };
       tell();
     }
     if (event.kind !== "tile-done") return;

@@ -1,5 +1,5 @@
 import { setMaxListeners } from "node:events";
-import { failedReason, failureOf } from "@slidelight/contract";
+import { failedReason, failureOf, newerDelayMs } from "@slidelight/contract";
 import type { Failure } from "@slidelight/contract";
 import { isRetryable, SlidelightError } from "@slidelight/core";
 import { DelayedError, UnrecoverableError, WaitingChildrenError, WaitingError } from "bullmq";
@@ -22,6 +22,20 @@ export class NotNow extends Error {
   override readonly name = "NotNow";
 }
 
+/** A job that only another worker can do: it is put off, which costs no attempt, until one takes it. */
+export class ForOthers extends Error {
+  override readonly name = "ForOthers";
+}
+
+/** Why a job is put off: a later release wrote it; another engine has begun its image. */
+export type PutOffReason = "newer" | "engine";
+
+/**
+ * A shard that was left to others is offered again after a small share of a shard's time: meanwhile nobody can take it, and those who
+ * could must not wait for long. At most five seconds: it costs Redis some commands each time.
+ */
+const othersMs = ({ seconds }: WorkerResources["shards"]): number => Math.min(5000, Math.max(100, seconds * 50));
+
 export interface JobKind<R> {
   readonly noun: "image" | "shard";
   /** The image's job whose cancellation counts. */
@@ -41,6 +55,7 @@ export function jobProcessor<R>(
   kind: JobKind<R>,
 ): (job: Job, token: string | undefined, signal: AbortSignal | undefined) => Promise<R> {
   const { metrics, stopping, cancellations, pressure } = resources;
+  const told = new Set<PutOffReason>();
   return async (job, token = "", lost) => {
     const log = resources.log.child({ jobId: job.id, attempt: job.attemptsMade + 1 });
     using cancellation = cancellations.watch(kind.imageJobOf(job));
@@ -54,6 +69,14 @@ export function jobProcessor<R>(
       log.info({ why }, `${kind.noun} handed back`);
       throw new WaitingError();
     };
+    const putOff = async (reason: PutOffReason, delayMs: number, why: string): Promise<never> => {
+      await job.moveToDelayed(Date.now() + delayMs, token);
+      metrics.putOff(kind.noun, reason);
+      // There may be very many of them, and what is to be done is the same for all.
+      log[told.has(reason) ? "debug" : "warn"]({ reason, why, seconds: delayMs / 1000 }, `${kind.noun} put off`);
+      told.add(reason);
+      throw new DelayedError();
+    };
     try {
       if (!(await resources.hasRoom())) throw new NotNow("the scratch disk is nearly full");
       return await kind.perform(held);
@@ -66,6 +89,10 @@ export function jobProcessor<R>(
       }
       if (stopping.aborted) return await handBack("the worker stops");
       if (error instanceof NotNow) return await handBack(error.message);
+      if (error instanceof ForOthers) return await putOff("engine", othersMs(resources.shards), error.message);
+      const newer = error instanceof SlidelightError && error.code === "job-newer";
+      const delayMs = newer ? newerDelayMs(job.attemptsStarted) : undefined;
+      if (newer && delayMs !== undefined) return await putOff("newer", delayMs, error.message);
       if (isDiskFull(error) && job.attemptsStarted < diskPatience) {
         // Others may have filled it. Until there is room, no jobs are taken; this one waits even if there is now.
         await pressure.isHigh();
@@ -76,7 +103,8 @@ export function jobProcessor<R>(
       }
       const failure = failureOfJob(cancellation.signal.aborted ? cancellation.signal.reason : error);
       const final =
-        error instanceof ShardFailed ||
+        error instanceof FailedForGood ||
+        newer ||
         (failure.code !== "unexpected" && failure.code !== "worker-lost" && !isRetryable(failure.code));
       const last = final || job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
       metrics.failure(failure.code);
@@ -94,9 +122,9 @@ export function jobProcessor<R>(
   };
 }
 
-/** A shard has been tried as often as it may be: its image is not tried again by itself. */
-export class ShardFailed extends Error {
-  override readonly name = "ShardFailed";
+/** Has been tried as often as it may be, a shard for example: the image is not tried again by itself, whatever the code. */
+export class FailedForGood extends Error {
+  override readonly name = "FailedForGood";
   readonly failure: Failure;
 
   constructor(failure: Failure) {
@@ -106,7 +134,7 @@ export class ShardFailed extends Error {
 }
 
 function failureOfJob(error: unknown): Failure {
-  return error instanceof ShardFailed ? error.failure : failureOf(error);
+  return error instanceof FailedForGood ? error.failure : failureOf(error);
 }
 
 /** A job that met a full disk waits for so long, which costs no attempt, unless it was begun that often already. */

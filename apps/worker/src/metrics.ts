@@ -1,6 +1,7 @@
 import type { Failure } from "@slidelight/contract";
 import type { Engine, Observe } from "@slidelight/core";
 import { collectDefaultMetrics, Counter, Gauge, Registry } from "prom-client";
+import type { PutOffReason } from "./held-job.ts";
 
 /** What a worker counts, in base units; one registry for each worker, so that tests can hold several. */
 export interface Metrics {
@@ -8,6 +9,8 @@ export interface Metrics {
   readonly observe: Observe;
   image(status: "done" | "skipped" | "failed" | "handed-back"): void;
   shard(status: "computed" | "known" | "unwanted" | "failed" | "handed-back"): void;
+  /** A job was left to other workers for a while. */
+  putOff(noun: "image" | "shard", reason: PutOffReason): void;
   failure(code: Failure["code"]): void;
   text(): Promise<string>;
 }
@@ -57,6 +60,12 @@ export function openMetrics(
     labelNames: ["code"],
     registers,
   });
+  const putOff = new Counter({
+    name: "slidelight_jobs_put_off_total",
+    help: "Jobs left to other workers for a while: newer ones to a later release, those of another engine to workers that have it.",
+    labelNames: ["queue", "reason"],
+    registers,
+  });
   const queue = new Gauge({
     name: "slidelight_queue_jobs",
     help: "Jobs of the queues, by state; the same from every worker.",
@@ -87,6 +96,9 @@ export function openMetrics(
     labelNames: ["engine", "provider", "version", "device"],
     registers,
   }).set({ engine: name, provider, version, device }, 1);
+  for (const queueName of ["images", "shards"]) {
+    for (const reason of ["newer", "engine"]) putOff.inc({ queue: queueName, reason }, 0);
+  }
   for (const status of ["done", "skipped", "failed", "handed-back"]) images.inc({ status }, 0);
   for (const status of ["computed", "known", "unwanted", "failed", "handed-back"]) shards.inc({ status }, 0);
   return {
@@ -103,6 +115,7 @@ export function openMetrics(
     },
     image: (status) => images.inc({ status }),
     shard: (status) => shards.inc({ status }),
+    putOff: (noun, reason) => putOff.inc({ queue: `${noun}s`, reason }),
     failure: (code) => failures.inc({ code }),
     text: () => registry.metrics(),
   };

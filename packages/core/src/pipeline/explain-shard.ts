@@ -12,6 +12,7 @@ import type { ExplanationSettings } from "./settings.ts";
 import { computeShards, shardOf } from "./shards/compute-shards.ts";
 import { readKnown } from "./shards/known-statistics.ts";
 import { openShardObjects } from "./shards/shard-store.ts";
+import { makerOf } from "./shards/work-maker.ts";
 import { workIdOf, workKey } from "./shards/work-place.ts";
 import { parseWorkPlan, planName, shardName } from "./shards/work-plan.ts";
 import { makeFolder } from "../io/make-folder.ts";
@@ -39,7 +40,8 @@ export async function explainShard(
   await using work = await openWork(image, { settings, resources, observe, signal });
   const plans = (await planRuns(work)).flatMap((plan) => (plan.kind === "run" ? [plan] : []));
   if (plans.every(({ known }) => known !== undefined)) return "known";
-  const own = workIdOf(work, [...new Set(plans.map(({ id }) => id))]);
+  const runs = [...new Set(plans.map(({ id }) => id))];
+  const own = workIdOf(work, { runs, maker: makerOf(resources.engine) });
   if (own !== id) throw differs(image.uri, resources);
   const uri = `${store.uri}/${planName(precision)}`;
   const bytes = await store.read(planName(precision), { signal });
