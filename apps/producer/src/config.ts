@@ -63,6 +63,8 @@ export const plannerOptions = {
 
 export const statusOptions = { ...queueOptions, json };
 
+export const pauseOptions = queueOptions;
+
 export const watchOptions = {
   ...queueOptions,
   untilEmpty: { flag: "--until-empty", text: "end when nothing waits or runs" },
@@ -145,6 +147,7 @@ const schema = {
     logLevel: z.enum(["debug", "info", "warn", "error"], "expected debug, info, warn or error").default("info"),
   }),
   status: z.object({ queue: queueSchema, json: flag }),
+  pause: z.object({ queue: queueSchema }),
   watch: z.object({ queue: queueSchema, untilEmpty: flag }),
   retry: z.object({
     queue: queueSchema,
@@ -197,6 +200,7 @@ export const loadSchedulesConfig = loading("schedules", { shape: schema.schedule
 export const loadUnscheduleConfig = loading("unschedule", { shape: schema.unschedule, table: unscheduleOptions });
 export const loadPlannerConfig = loading("planner", { shape: schema.planner, table: plannerOptions });
 export const loadStatusConfig = loading("status", { shape: schema.status, table: statusOptions });
+export const loadPauseConfig = loading("pause", { shape: schema.pause, table: pauseOptions });
 export const loadWatchConfig = loading("watch", { shape: schema.watch, table: watchOptions });
 export const loadRetryConfig = loading("retry", { shape: schema.retry, table: retryOptions });
 export const loadCancelConfig = loading("cancel", { shape: schema.cancel, table: cancelOptions });
