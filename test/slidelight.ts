@@ -20,6 +20,8 @@ export interface RunOptions {
   readonly folder: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly input?: string;
+  /** Another release's command. */
+  readonly program?: string;
 }
 
 /** Runs the built command as a user would. */
@@ -36,10 +38,13 @@ export interface RunningCommand extends AsyncDisposable {
   errors(): readonly string[];
 }
 
-export function start(args: readonly string[], { folder, env = {}, input = "" }: RunOptions): RunningCommand {
+export function start(
+  args: readonly string[],
+  { folder, env = {}, input = "", program = cli }: RunOptions,
+): RunningCommand {
   // Without what would hide a trace that ONNX Runtime leaves.
   const { SLIDELIGHT_DEBUG: _debug, ORT_DISABLE_TELEMETRY: _telemetry, CI: _ci, ...inherited } = process.env;
-  const child = spawn(process.execPath, [cli, ...args], { cwd: folder, env: { ...inherited, ...env } });
+  const child = spawn(process.execPath, [program, ...args], { cwd: folder, env: { ...inherited, ...env } });
   child.stdin.end(input);
   let stdout = "";
   let stderr = "";

@@ -33,7 +33,7 @@ export interface Campaign extends AsyncDisposable {
   /** Enqueues the archive into each prefix. */
   enqueue(): Promise<void>;
   /** Starts the worker of a folder, and waits until it takes jobs. */
-  startWorker(slot?: string): Promise<CampaignWorker>;
+  startWorker(slot?: string, release?: Release): Promise<CampaignWorker>;
   /** Whether every image is done or has failed. */
   isIdle(): Promise<boolean>;
   /** Waits until every image is done or has failed. @throws {Error} saying what the queues hold when that takes too long. */
@@ -45,6 +45,12 @@ export interface Campaign extends AsyncDisposable {
   readonly images: Queue;
   readonly shards: Queue;
   slotFolder(slot: string): string;
+}
+
+/** What a worker runs, where it is not this release with its usual engine. */
+export interface Release {
+  readonly options?: readonly string[];
+  readonly program?: string;
 }
 
 export interface CampaignWorker extends RunningCommand {
@@ -127,10 +133,11 @@ export async function openCampaign(options: CampaignOptions): Promise<Campaign> 
         if (status !== 0) throw new Error(`Enqueuing failed:\n${stderr}`);
       }
     },
-    startWorker: async (slot = "worker-0") => {
+    startWorker: async (slot = "worker-0", { options: more = [], ...release } = {}) => {
       const args = ["worker", "--port", "0", "--engine", "onnxruntime", "--threads", "1"];
       const own = await place(slot);
-      const running = start([...args, "--scratch", join(own.folder, "scratch"), ...workerOptions], own);
+      const all = [...args, "--scratch", join(own.folder, "scratch"), ...workerOptions, ...more];
+      const running = start(all, { ...own, ...release });
       const worker = workerOf(running);
       slots.set(slot, [...(slots.get(slot) ?? []), worker]);
       await worker.line("worker ready");

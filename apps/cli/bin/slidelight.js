@@ -15,6 +15,8 @@ const apps = {
   simulate: "@slidelight/simulator",
   cancel: "@slidelight/producer",
   retry: "@slidelight/producer",
+  pause: "@slidelight/producer",
+  resume: "@slidelight/producer",
   report: "@slidelight/producer",
   schedule: "@slidelight/producer",
   schedules: "@slidelight/producer",
@@ -36,6 +38,7 @@ Exact, full-resolution explanation maps of images of any size.
   watch                       follow the queue
   cancel <run|key|job…>       stop what runs, remove what waits
   retry --failed              put what has failed back
+  pause, resume               let workers take no more jobs, and take them again
   report                      tell what was done, skipped and failed, and why
 
   schedule <name> <source…>   add what is new or changed at certain times, such as every night

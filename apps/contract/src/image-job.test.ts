@@ -1,20 +1,32 @@
+import { SlidelightError } from "@slidelight/core";
 import { expect, test } from "vitest";
-import { failedReason, imageJobId, parseFailedReason, parseImageJob } from "./image-job.ts";
+import { failedReason, imageJobId, imageJobPayload, parseFailedReason, parseImageJob } from "./image-job.ts";
 import type { ImageJob } from "./image-job.ts";
 import { imageQueueName, shardQueueName } from "./queue-names.ts";
 
 const job: ImageJob = {
-  version: 1,
   image: { uri: "s3://slides/a.svs", key: "a.svs", etag: "1-2", bytes: 5 },
   model: { uri: "/models/unet.onnx", sha256: "ab" },
   out: "s3://maps/nightly",
   settings: { methods: ["grad-cam"], targets: ["top1"], tissue: "auto" },
 };
 
-test("a payload survives the queue, and another version is refused", () => {
-  expect(parseImageJob(JSON.parse(JSON.stringify(job)))).toEqual(job);
-  expect(() => parseImageJob({ ...job, version: 2 })).toThrow(expect.objectContaining({ code: "job-invalid" }));
-  expect(() => parseImageJob({ ...job, surprise: 1 })).toThrow(/surprise/u);
+test("a payload survives the queue; one of a later release is told from one that is wrong", () => {
+  const payload = imageJobPayload(job);
+  expect(parseImageJob(JSON.parse(JSON.stringify(payload)))).toEqual(job);
+  const codeOf = (data: unknown): unknown => {
+    try {
+      return parseImageJob(data);
+    } catch (error) {
+      return error instanceof SlidelightError ? error.code : error;
+    }
+  };
+  expect(codeOf({ ...payload, version: 2 })).toBe("job-newer");
+  expect(codeOf({ ...payload, version: 0 })).toBe("job-invalid");
+  expect(codeOf({ ...payload, version: "2" })).toBe("job-invalid");
+  expect(codeOf(null)).toBe("job-invalid");
+  // A setting that is not known decides the result all the same.
+  expect(() => parseImageJob({ ...payload, settings: { ...job.settings, smooth: true } })).toThrow(/smooth/u);
 });
 
 test("a job's id fits a queue, and changes with whatever decides the result", () => {

@@ -17,18 +17,20 @@ export type { ImageEntry } from "./image-list.ts";
 export {
   failedReason,
   imageJobId,
+  imageJobPayload,
   imageJobProgressSchema,
-  imageJobSchema,
+  imageJobVersions,
   parseFailedReason,
   parseImageJob,
 } from "./image-job.ts";
 export type { ImageJob, ImageJobProgress } from "./image-job.ts";
 export { failureFields, openLog } from "./log.ts";
+export { newerDelayMs } from "./newer-jobs.ts";
 export { readModel } from "./model.ts";
 export type { LoadedModel } from "./model.ts";
 export { addOptions, gatherOptions, parseOptions } from "./options.ts";
 export type { Environment, OptionRow, OptionTable } from "./options.ts";
-export { parsePlanJob, planJobSchema } from "./plan-job.ts";
+export { imageRequestSchema, parsePlanJob, planJobPayload } from "./plan-job.ts";
 export type { ImageRequest, PlanJob } from "./plan-job.ts";
 export { priorities, priorityNames } from "./priority.ts";
 export type { PriorityName } from "./priority.ts";
@@ -42,7 +44,7 @@ export { imageQueueName, planQueueName, shardQueueName } from "./queue-names.ts"
 export { queueOptions, queueSchema, redactedUrl } from "./queue-options.ts";
 export { keptJobs, retryPolicy } from "./retry-policy.ts";
 export { explanationOptions, settingsKeys, settingsSchema } from "./settings.ts";
-export { parseShardJob, shardJobId } from "./shard-job.ts";
+export { parseShardJob, shardJobId, shardJobPayload } from "./shard-job.ts";
 export type { ShardJob } from "./shard-job.ts";
 export { storageKeys, storageOptions, storageSchema, storageSettings } from "./storage.ts";
 export { noSpan, openTracing, traceHelp } from "./tracing.ts";

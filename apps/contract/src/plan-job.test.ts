@@ -1,9 +1,8 @@
 import { expect, test } from "vitest";
-import { parsePlanJob } from "./plan-job.ts";
+import { parsePlanJob, planJobPayload } from "./plan-job.ts";
 import type { PlanJob } from "./plan-job.ts";
 
 const plan: PlanJob = {
-  version: 1,
   schedule: "nightly",
   images: {
     folder: "/home/lab",
@@ -17,8 +16,9 @@ const plan: PlanJob = {
   },
 };
 
-test("a plan survives the queue, and one of another release is refused", () => {
-  expect(parsePlanJob(JSON.parse(JSON.stringify(plan)))).toEqual(plan);
-  expect(() => parsePlanJob({ ...plan, version: 2 })).toThrow(expect.objectContaining({ code: "job-invalid" }));
-  expect(() => parsePlanJob({ ...plan, images: { ...plan.images, sources: [] } })).toThrow(/images.sources/u);
+test("a plan survives the queue, and one of a later release is told", () => {
+  const payload = planJobPayload(plan);
+  expect(parsePlanJob(JSON.parse(JSON.stringify(payload)))).toEqual(plan);
+  expect(() => parsePlanJob({ ...payload, version: 2 })).toThrow(expect.objectContaining({ code: "job-newer" }));
+  expect(() => parsePlanJob({ ...payload, images: { ...plan.images, sources: [] } })).toThrow(/images.sources/u);
 });

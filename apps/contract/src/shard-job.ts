@@ -1,30 +1,42 @@
 import { createHash } from "node:crypto";
-import { schemaFaults, SlidelightError } from "@slidelight/core";
 import { z } from "zod";
-import { imageJobSchema } from "./image-job.ts";
+import { imageJobPayload, makerSchema, parseImageJob } from "./image-job.ts";
+import type { ImageJob } from "./image-job.ts";
+import { readPayload, version } from "./payload-versions.ts";
+import type { PayloadVersions } from "./payload-versions.ts";
 
-/** The payload of a shard's job: which part of which image, by the plan that rests in the store. */
-const shardJobSchema = z.strictObject({
+const version1 = z.strictObject({
   version: z.literal(1),
   /** Of the image's job, which waits for this one. */
   imageJobId: z.string(),
-  image: imageJobSchema,
+  /** The image's own payload, of its own version. */
+  image: z.unknown(),
+  /** Who must compute it. */
+  maker: makerSchema,
   /** Names the plan and with it the folder of its shards. */
   plan: z.string(),
   sweep: z.number().int(),
   shard: z.number().int(),
 });
 
-export type ShardJob = z.output<typeof shardJobSchema>;
+/** A shard's job: which part of which image, by the plan that rests in the store. */
+export interface ShardJob extends Omit<z.output<typeof version1>, "version" | "image"> {
+  readonly image: ImageJob;
+}
 
-/** @throws {SlidelightError} `job-invalid` naming what does not fit. */
+/** Every version of a shard's job that was ever written. */
+const shardJobVersions: PayloadVersions<ShardJob> = {
+  1: version(version1, ({ version: _, image, ...shard }) => ({ ...shard, image: parseImageJob(image) })),
+};
+
+/** @throws {SlidelightError} `job-newer` for one of a later release, `job-invalid` naming what does not fit. */
 export function parseShardJob(data: unknown): ShardJob {
-  const parsed = shardJobSchema.safeParse(data);
-  if (parsed.success) return parsed.data;
-  throw new SlidelightError(
-    "job-invalid",
-    `Reading a job's payload: expected a shard job of version 1, got faults in ${schemaFaults(parsed.error)}. Use workers of the same release.`,
-  );
+  return readPayload(data, { noun: "a shard's job", versions: shardJobVersions });
+}
+
+/** The payload of a shard's job, in the oldest version that can say it. */
+export function shardJobPayload({ image, ...shard }: ShardJob): z.output<typeof version1> {
+  return { version: 1, ...shard, image: imageJobPayload(image) };
 }
 
 /** Equal parts of the same image's job have equal ids: added twice, they are there once. */

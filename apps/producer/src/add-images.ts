@@ -71,7 +71,6 @@ export async function addImages(request: ImageRequest, options: AddImagesOptions
   const unreadable = counted(options.unreadable);
   const unlisted = counted(options.unlisted);
   const jobOf = (entry: ImageEntry, info: ObjectInfo): ImageJob => ({
-    version: 1,
     image: { uri: absolute(entry.uri, folder), key: entry.key, etag: info.etag, bytes: info.size },
     model: { uri: absolute(request.model, folder), sha256: model.sha256 },
     out,

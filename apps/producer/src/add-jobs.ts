@@ -2,6 +2,7 @@ import {
   cancellationKey,
   failureOf,
   imageJobId,
+  imageJobPayload,
   keptJobs,
   noSpan,
   parseFailedReason,
@@ -179,7 +180,7 @@ interface JobOptions extends AddOptions {
 function jobOf(jobId: string, data: ImageJob, { attempts, priority, carrier }: JobOptions) {
   return {
     name: "image",
-    data,
+    data: imageJobPayload(data),
     opts: {
       jobId,
       attempts,

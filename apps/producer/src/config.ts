@@ -47,7 +47,11 @@ export const scheduleOptions = {
   ...requestOptions,
 } as const satisfies OptionTable;
 
-export const schedulesOptions = { ...redis, json };
+export const schedulesOptions = {
+  ...redis,
+  json,
+  restore: { flag: "--restore <file>", text: "make the schedules of a list that --json has printed, then list all" },
+} as const satisfies OptionTable;
 export const unscheduleOptions = redis;
 
 export const plannerOptions = {
@@ -58,6 +62,8 @@ export const plannerOptions = {
 } as const satisfies OptionTable;
 
 export const statusOptions = { ...queueOptions, json };
+
+export const pauseOptions = queueOptions;
 
 export const watchOptions = {
   ...queueOptions,
@@ -128,7 +134,11 @@ const schema = {
     cron: faultless(cronFault, 'expected when to run, such as "0 1 * * *" for every day at 01:00'),
     tz: faultless(timeZoneFault, "expected the name of a time zone").default("UTC"),
   }),
-  schedules: z.object({ queue: redisOnly, json: flag }),
+  schedules: z.object({
+    queue: redisOnly,
+    json: flag,
+    restore: z.string().min(1, "expected a file that schedules --json has written").exactOptional(),
+  }),
   unschedule: z.object({ queue: redisOnly }),
   planner: z.object({
     queue: redisOnly,
@@ -137,6 +147,7 @@ const schema = {
     logLevel: z.enum(["debug", "info", "warn", "error"], "expected debug, info, warn or error").default("info"),
   }),
   status: z.object({ queue: queueSchema, json: flag }),
+  pause: z.object({ queue: queueSchema }),
   watch: z.object({ queue: queueSchema, untilEmpty: flag }),
   retry: z.object({
     queue: queueSchema,
@@ -189,6 +200,7 @@ export const loadSchedulesConfig = loading("schedules", { shape: schema.schedule
 export const loadUnscheduleConfig = loading("unschedule", { shape: schema.unschedule, table: unscheduleOptions });
 export const loadPlannerConfig = loading("planner", { shape: schema.planner, table: plannerOptions });
 export const loadStatusConfig = loading("status", { shape: schema.status, table: statusOptions });
+export const loadPauseConfig = loading("pause", { shape: schema.pause, table: pauseOptions });
 export const loadWatchConfig = loading("watch", { shape: schema.watch, table: watchOptions });
 export const loadRetryConfig = loading("retry", { shape: schema.retry, table: retryOptions });
 export const loadCancelConfig = loading("cancel", { shape: schema.cancel, table: cancelOptions });

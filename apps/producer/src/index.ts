@@ -2,6 +2,7 @@ import { runCommand } from "@slidelight/contract";
 import type { CommandContext } from "@slidelight/contract";
 import { defineCancel } from "./cancel-command.ts";
 import { defineEnqueue } from "./enqueue-command.ts";
+import { definePause, defineResume } from "./pause-command.ts";
 import { definePlanner } from "./planner-command.ts";
 import { defineReport } from "./report-command.ts";
 import { defineRetry } from "./retry-command.ts";
@@ -18,6 +19,8 @@ export function run(argv: readonly string[], context: CommandContext): Promise<n
     defineWatch(program, context, finish);
     defineRetry(program, context);
     defineCancel(program, context, finish);
+    definePause(program, context);
+    defineResume(program, context);
     defineReport(program, context);
     defineSchedule(program, context);
     defineSchedules(program, context);

@@ -1,4 +1,4 @@
-import { imageJobSchema, readModel } from "@slidelight/contract";
+import { parseImageJob, readModel } from "@slidelight/contract";
 import type { ImageJob } from "@slidelight/contract";
 import { SlidelightError } from "@slidelight/core";
 import type { Abortable, StoreSettings } from "@slidelight/core";
@@ -52,10 +52,10 @@ export function jobMatcher(args: readonly string[], options: StoreSettings & Abo
   };
   const runsOf = async (job: StoredJob, data: unknown): Promise<readonly string[]> => {
     const told = progress.safeParse(payloadOf(job, "progress")).data?.runIds ?? [];
-    const parsed = imageJobSchema.safeParse(data);
-    if (!parsed.success) return told;
-    const model = await modelOf(parsed.data);
-    return model === undefined ? told : [...told, ...(runIdsOf(parsed.data, model) ?? [])];
+    const parsed = known(data);
+    if (parsed === undefined) return told;
+    const model = await modelOf(parsed);
+    return model === undefined ? told : [...told, ...(runIdsOf(parsed, model) ?? [])];
   };
   return {
     blind: () => blind,
@@ -68,4 +68,13 @@ export function jobMatcher(args: readonly string[], options: StoreSettings & Abo
       return [...new Set(matched.filter((name) => name !== undefined))];
     },
   };
+}
+
+/** The job, unless it is one of a release that this one does not know. */
+function known(data: unknown): ImageJob | undefined {
+  try {
+    return parseImageJob(data);
+  } catch {
+    return undefined;
+  }
 }

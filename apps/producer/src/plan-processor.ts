@@ -1,4 +1,4 @@
-import { failedReason, failureFields, failureOf, parsePlanJob } from "@slidelight/contract";
+import { failedReason, failureFields, failureOf, newerDelayMs, parsePlanJob } from "@slidelight/contract";
 import type { Failure, PlanJob, TraceSpan, Tracing } from "@slidelight/contract";
 import { isRetryable, SlidelightError } from "@slidelight/core";
 import type { StoreSettings } from "@slidelight/core";
@@ -38,7 +38,7 @@ export function planProcessor(resources: PlanResources) {
   return async (job: Job, token = ""): Promise<PlanResult> => {
     const { redis, stopping } = resources;
     const jobId = job.id ?? "";
-    const plan = payloadOf(job, resources.log);
+    const plan = await payloadOf(job, { token, log: resources.log });
     const { schedule } = plan;
     const names = { schedule, jobId, attempt: job.attemptsMade + 1 };
     const lock = await takePlanLock(redis, { schedule, jobId, token });
@@ -144,12 +144,20 @@ async function run(
   return counts;
 }
 
-function payloadOf(job: Job, log: Logger): PlanJob {
+/** One of a later release is left to a planner of that release, which costs no attempt. */
+async function payloadOf(job: Job, { token, log }: { readonly token: string; readonly log: Logger }): Promise<PlanJob> {
   try {
     return parsePlanJob(job.data);
   } catch (error) {
     const failure = failureOf(error);
-    log.error({ jobId: job.id, attempt: job.attemptsMade + 1, ...failureFields(failure) }, "plan failed");
+    const names = { jobId: job.id, attempt: job.attemptsMade + 1 };
+    const delayMs = failure.code === "job-newer" ? newerDelayMs(job.attemptsStarted) : undefined;
+    if (delayMs !== undefined) {
+      await job.moveToDelayed(Date.now() + delayMs, token);
+      log.warn({ ...names, ...failureFields(failure), seconds: delayMs / 1000 }, "plan put off");
+      throw new DelayedError();
+    }
+    log.error({ ...names, ...failureFields(failure) }, "plan failed");
     throw new UnrecoverableError(failedReason(failure));
   }
 }

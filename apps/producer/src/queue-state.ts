@@ -6,6 +6,8 @@ import type { OpenQueue } from "./open-queue.ts";
 /** What a queue holds now. */
 export interface QueueState {
   readonly queue: string;
+  /** Whether workers take no jobs of it until `resume`. */
+  readonly paused: boolean;
   readonly waiting: number;
   /** Images that a worker holds, and large ones whose parts are worked on. */
   readonly active: number;
@@ -55,7 +57,8 @@ const progress = z.object({ done: z.number(), tiles: z.number() });
 /** @throws {SlidelightError} `queue-unavailable`. */
 export function readQueueState({ name, queue, shards, ask }: OpenQueue): Promise<QueueState> {
   return ask(`Asking for the state of ${name}`, async () => {
-    const [counts, parts, active, split, failed] = await Promise.all([
+    const [paused, counts, parts, active, split, failed] = await Promise.all([
+      queue.isPaused(),
       queue.getJobCounts("wait", "prioritized", "active", "waiting-children", "delayed", "completed", "failed"),
       shards.getJobCounts("wait", "prioritized", "active", "delayed", "failed"),
       queue.getJobs(["active"], 0, shownRunning - 1),
@@ -66,6 +69,7 @@ export function readQueueState({ name, queue, shards, ask }: OpenQueue): Promise
       states.reduce((sum, state) => sum + (of[state] ?? 0), 0);
     return {
       queue: name,
+      paused,
       waiting: countIn(counts, "wait", "prioritized"),
       active: countIn(counts, "active", "waiting-children"),
       delayed: countIn(counts, "delayed"),
@@ -107,8 +111,9 @@ export function isIdle({ waiting, active, delayed }: QueueState): boolean {
   return waiting + active + delayed === 0;
 }
 
-export function describeCounts({ waiting, active, delayed, completed, failed, shards }: QueueState): string {
-  const images = `${waiting} waiting, ${active} running, ${delayed} to be tried again, ${completed} done, ${failed} failed`;
+export function describeCounts(state: QueueState): string {
+  const { paused, waiting, active, delayed, completed, failed, shards } = state;
+  const images = `${paused ? "paused (slidelight resume ends it); " : ""}${waiting} waiting, ${active} running, ${delayed} to be tried again, ${completed} done, ${failed} failed`;
   const { waiting: w, active: a, delayed: d } = shards;
   return w + a + d === 0 ? images : `${images}; shards: ${w + d} waiting, ${a} running`;
 }

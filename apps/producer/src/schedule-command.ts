@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
-import { addOptions, planJobSchema, retryPolicy, storageSettings } from "@slidelight/contract";
-import type { CommandContext, PlanJob } from "@slidelight/contract";
+import { addOptions, planJobPayload, retryPolicy, storageSettings } from "@slidelight/contract";
+import type { CommandContext, ImageRequest } from "@slidelight/contract";
 import { parseLocation, SlidelightError } from "@slidelight/core";
 import type { JobSchedulerJson } from "bullmq";
 import type { Command } from "commander";
@@ -16,6 +16,7 @@ import type { ScheduleConfig } from "./config.ts";
 import { describeTime, nextTimes } from "./cron.ts";
 import { absolute } from "./look-up.ts";
 import { openPlans } from "./open-queue.ts";
+import type { Plans } from "./open-queue.ts";
 import { forgetRecord, recordCreation } from "./plan-outcome.ts";
 
 /** Times that are told. */
@@ -51,28 +52,10 @@ async function schedule(
   const images = { ...asked, model: absolute(config.model, folder), out: absolute(config.out, folder) };
   // What is wrong is told now, and not only at night.
   await checkedModel(images, { storage: storageSettings(config.storage), signal });
-  const plan: PlanJob = planJobSchema.parse({ version: 1, schedule: name, images });
   const { cron, tz } = config;
   const times = nextTimes(config, { count: shownTimes, after: new Date() });
   await using plans = await openPlans(config.queue.redis);
-  const wanted = {
-    name: "plan",
-    data: plan,
-    opts: {
-      attempts: retryPolicy.attempts,
-      backoff: retryPolicy.backoff,
-      removeOnComplete: keptPlans,
-      removeOnFail: keptPlans,
-    },
-  };
-  const outcome = await plans.ask(`Scheduling ${name}`, async () => {
-    const before = await plans.plans.getJobScheduler(name);
-    // Storing it anew would drop a run that is due and waits for a planner.
-    if (before !== undefined && isSame(before, { cron, tz, template: wanted })) return "unchanged";
-    await recordCreation(plans.redis, name);
-    await plans.plans.upsertJobScheduler(name, { pattern: cron, tz }, wanted);
-    return before === undefined ? "scheduled" : "changed";
-  });
+  const outcome = await putSchedule(plans, { name, cron, tz, images });
   const lines = [
     `✓ ${name} ${outcome}: ${cron} in ${tz}, while a planner runs (slidelight planner). The next times:`,
     ...times.map((time) => `  ${describeTime(time, tz)}`),
@@ -80,10 +63,43 @@ async function schedule(
   context.stdout.write(`${lines.join("\n")}\n`);
 }
 
+/** What a schedule is made of. */
+export interface ScheduleEntry {
+  readonly name: string;
+  readonly cron: string;
+  readonly tz: string;
+  readonly images: ImageRequest;
+}
+
+/** Makes a schedule, or changes the one of this name. @throws {SlidelightError} `queue-unavailable`. */
+export function putSchedule(
+  { plans, redis, ask }: Plans,
+  { name, cron, tz, images }: ScheduleEntry,
+): Promise<"scheduled" | "changed" | "unchanged"> {
+  const wanted = {
+    name: "plan",
+    data: planJobPayload({ schedule: name, images }),
+    opts: {
+      attempts: retryPolicy.attempts,
+      backoff: retryPolicy.backoff,
+      removeOnComplete: keptPlans,
+      removeOnFail: keptPlans,
+    },
+  };
+  return ask(`Scheduling ${name}`, async () => {
+    const before = await plans.getJobScheduler(name);
+    // Storing it anew would drop a run that is due and waits for a planner.
+    if (before !== undefined && isSame(before, { cron, tz, template: wanted })) return "unchanged";
+    await recordCreation(redis, name);
+    await plans.upsertJobScheduler(name, { pattern: cron, tz }, wanted);
+    return before === undefined ? "scheduled" : "changed";
+  });
+}
+
 interface Wanted {
   readonly cron: string;
   readonly tz: string;
-  readonly template: { readonly data: PlanJob; readonly opts: object };
+  readonly template: { readonly data: object; readonly opts: object };
 }
 
 function isSame(before: JobSchedulerJson, { cron, tz, template }: Wanted): boolean {
@@ -120,8 +136,10 @@ export function defineUnschedule(program: Command, context: CommandContext): voi
 }
 
 /** Names are parts of keys in Redis and labels of metrics. */
+export const scheduleNamePattern = /^[A-Za-z][\w-]{0,63}$/u;
+
 function checkName(name: string): void {
-  if (/^[A-Za-z][\w-]{0,63}$/u.test(name)) return;
+  if (scheduleNamePattern.test(name)) return;
   throw new SlidelightError(
     "usage",
     `The schedule's name "${name}" can't be used: expected a letter, then letters, digits, - and _, 64 at most.`,

@@ -1,4 +1,5 @@
-import { addOptions, planJobSchema } from "@slidelight/contract";
+import { resolve } from "node:path";
+import { addOptions, parsePlanJob } from "@slidelight/contract";
 import type { CommandContext, ImageRequest } from "@slidelight/contract";
 import type { Command } from "commander";
 import { loadSchedulesConfig, schedulesOptions } from "./config.ts";
@@ -8,14 +9,22 @@ import { openPlans } from "./open-queue.ts";
 import type { Plans } from "./open-queue.ts";
 import { readRecord } from "./plan-outcome.ts";
 import type { PlanRecord } from "./plan-outcome.ts";
+import { restoreSchedules } from "./restore-schedules.ts";
 
 export function defineSchedules(program: Command, context: CommandContext): void {
   const command = program
     .command("schedules")
-    .description("List the schedules, what their last run did, and when the next one is.");
+    .description(
+      "List the schedules, what their last run did, and when the next one is; or make them again from a list that --json has printed.",
+    );
   addOptions(command, schedulesOptions).action(async (flags: Readonly<Record<string, unknown>>) => {
     const config = loadSchedulesConfig(context.environment, flags);
     await using plans = await openPlans(config.queue.redis);
+    if (config.restore !== undefined) {
+      const restored = await restoreSchedules(plans, resolve(context.folder, config.restore));
+      // The list as it is now follows.
+      for (const line of restored) context.stderr.write(`${line}\n`);
+    }
     const schedules = await readSchedules(plans);
     if (config.json) {
       context.stdout.write(`${JSON.stringify({ schedules }, undefined, 2)}\n`);
@@ -40,7 +49,7 @@ export function readSchedules({ plans, redis, ask }: Plans): Promise<readonly Sc
   return ask("Listing the schedules", async () => {
     const schedulers = await plans.getJobSchedulers(0, -1, true);
     const states = schedulers.map(async ({ key, pattern, tz, next, template }): Promise<ScheduleState> => {
-      const images = planJobSchema.safeParse(template?.data).data?.images;
+      const images = imagesOf(template?.data);
       return {
         name: key,
         cron: pattern ?? "",
@@ -52,6 +61,15 @@ export function readSchedules({ plans, redis, ask }: Plans): Promise<readonly Sc
     });
     return (await Promise.all(states)).sort((one, other) => (one.name < other.name ? -1 : 1));
   });
+}
+
+/** `undefined` for a payload that this release does not know. */
+function imagesOf(data: unknown): ImageRequest | undefined {
+  try {
+    return parsePlanJob(data).images;
+  } catch {
+    return undefined;
+  }
 }
 
 function describeSchedule({ name, cron, tz, next, last, images }: ScheduleState): readonly string[] {

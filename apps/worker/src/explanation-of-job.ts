@@ -8,6 +8,7 @@ import type {
   PipelineEvent,
 } from "@slidelight/core";
 import type { HeldJob } from "./held-job.ts";
+import { begunOf } from "./work-of.ts";
 import type { WorkerResources } from "./worker-resources.ts";
 
 /** What the pipeline needs for a job's image. */
@@ -52,6 +53,7 @@ const progressMs = 1000;
 /** Events as metrics and parts of the trace, and now and then as the job's progress. */
 function observing({ job, log, trace }: HeldJob, { metrics }: WorkerResources): Observe {
   const { kept } = trace;
+  const before = begunOf(job);
   let progress: ImageJobProgress = { done: 0, tiles: 0, ...(kept === undefined ? {} : { trace: kept }) };
   let saidMs = Number.NEGATIVE_INFINITY;
   const tell = (): void => {
@@ -65,9 +67,11 @@ function observing({ job, log, trace }: HeldJob, { metrics }: WorkerResources): 
     if (event.kind === "warning") log.warn({ why: event.message }, "image warning");
     if (event.kind === "image-planned") progress = { ...progress, tiles: progress.tiles + event.tiles * event.sweeps };
     if (event.kind === "work-begun") {
+      const { work, maker, runs } = event;
       // The lines of this job that follow tell them; twice in a line they would stand else.
-      if (!Object.hasOwn(log.bindings(), "runIds")) log.setBindings({ runIds: event.runs });
-      progress = { ...progress, work: event.work, runIds: event.runs };
+      if (!Object.hasOwn(log.bindings(), "runIds")) log.setBindings({ runIds: runs });
+      const anew = before === undefined ? 0 : before.anew + (before.work === work ? 0 : 1);
+      progress = { ...progress, work, maker, anew, runIds: runs };
       tell();
     }
     if (event.kind !== "tile-done") return;

@@ -1,5 +1,5 @@
 import { setMaxListeners } from "node:events";
-import { failedReason, failureFields, failureOf } from "@slidelight/contract";
+import { failedReason, failureFields, failureOf, newerDelayMs } from "@slidelight/contract";
 import type { Failure } from "@slidelight/contract";
 import { isRetryable, SlidelightError } from "@slidelight/core";
 import { DelayedError, UnrecoverableError, WaitingChildrenError, WaitingError } from "bullmq";
@@ -40,6 +40,17 @@ export interface AboutJob {
   readonly shard?: number;
 }
 
+/** A job that only another worker can do: it is put off, which costs no attempt, until one takes it. */
+export class ForOthers extends Error {
+  override readonly name = "ForOthers";
+}
+
+/**
+ * A shard that was left to others is offered again after a small share of a shard's time: meanwhile nobody can take it, and those who
+ * could must not wait for long. At most five seconds: it costs Redis some commands each time.
+ */
+const othersMs = ({ seconds }: WorkerResources["shards"]): number => Math.min(5000, Math.max(100, seconds * 50));
+
 export interface JobKind<R> {
   readonly noun: "image" | "shard";
   /** The image's job whose cancellation counts. */
@@ -65,6 +76,7 @@ export function jobProcessor<R>(
 ): (job: Job, token: string | undefined, signal: AbortSignal | undefined) => Promise<R> {
   const { metrics, stopping, cancellations, pressure } = resources;
   const queue = `${kind.noun}s` as const;
+  const told = new Set<HandBack>();
   return async (job, token = "", lost) => {
     const names = { queue: job.queueName, jobId: job.id, attempt: job.attemptsMade + 1 };
     const about = kind.about(job);
@@ -82,6 +94,14 @@ export function jobProcessor<R>(
       metrics.handedBack(queue, reason);
       log.info({ why }, `${kind.noun} handed back`);
       throw new WaitingError();
+    };
+    const putOff = async (reason: HandBack, delayMs: number, why: string): Promise<never> => {
+      await job.moveToDelayed(Date.now() + delayMs, token);
+      metrics.handedBack(queue, reason);
+      // There may be very many of them, and what is to be done is the same for all.
+      log[told.has(reason) ? "debug" : "warn"]({ reason, why, seconds: delayMs / 1000 }, `${kind.noun} put off`);
+      told.add(reason);
+      throw new DelayedError();
     };
     try {
       if (!(await resources.hasRoom())) throw new NotNow("disk-full", "the scratch disk is nearly full");
@@ -102,6 +122,10 @@ export function jobProcessor<R>(
       }
       if (stopping.aborted) return await handBack("stopping", "the worker stops");
       if (error instanceof NotNow) return await handBack(error.reason, error.message);
+      if (error instanceof ForOthers) return await putOff("engine", othersMs(resources.shards), error.message);
+      const newer = error instanceof SlidelightError && error.code === "job-newer";
+      const delayMs = newer ? newerDelayMs(job.attemptsStarted) : undefined;
+      if (newer && delayMs !== undefined) return await putOff("newer", delayMs, error.message);
       if (isDiskFull(error) && job.attemptsStarted < diskPatience) {
         // Others may have filled it. Until there is room, no jobs are taken; this one waits even if there is now.
         await pressure.isHigh();
@@ -112,7 +136,8 @@ export function jobProcessor<R>(
       }
       const failure = failureOfJob(cancellation.signal.aborted ? cancellation.signal.reason : error);
       const final =
-        error instanceof ShardFailed ||
+        error instanceof FailedForGood ||
+        newer ||
         (failure.code !== "unexpected" && failure.code !== "worker-lost" && !isRetryable(failure.code));
       const last = final || job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
       end = ["failed", failure];
@@ -133,9 +158,9 @@ export function jobProcessor<R>(
   };
 }
 
-/** A shard has been tried as often as it may be: its image is not tried again by itself. */
-export class ShardFailed extends Error {
-  override readonly name = "ShardFailed";
+/** Has been tried as often as it may be, a shard for example: the image is not tried again by itself, whatever the code. */
+export class FailedForGood extends Error {
+  override readonly name = "FailedForGood";
   readonly failure: Failure;
 
   constructor(failure: Failure) {
@@ -145,7 +170,7 @@ export class ShardFailed extends Error {
 }
 
 function failureOfJob(error: unknown): Failure {
-  return error instanceof ShardFailed ? error.failure : failureOf(error);
+  return error instanceof FailedForGood ? error.failure : failureOf(error);
 }
 
 /** A job that met a full disk waits for so long, which costs no attempt, unless it was begun that often already. */

@@ -5,17 +5,20 @@ import {
   parseFailedReason,
   parseImageJob,
   shardJobId,
+  shardJobPayload,
 } from "@slidelight/contract";
 import type { Failure, FailureRecord, ImageJob, ShardJob } from "@slidelight/contract";
-import { advanceImage, forgetWork, openStore } from "@slidelight/core";
+import { advanceImage, describeMaker, forgetWork, openStore } from "@slidelight/core";
 import type { ExplanationResult, ImageProgress, Observe } from "@slidelight/core";
 import { WaitingChildrenError } from "bullmq";
 import type { Job, Queue } from "bullmq";
 import type { Redis } from "ioredis";
+import { z } from "zod";
 import { explanationOf } from "./explanation-of-job.ts";
-import { jobProcessor, NotNow, ShardFailed } from "./held-job.ts";
+import { jobProcessor, NotNow, FailedForGood } from "./held-job.ts";
 import type { HeldJob } from "./held-job.ts";
-import { imageOf, runIdsOf, workOf } from "./work-of.ts";
+import { begunOf, imageOf, runIdsOf, workOf } from "./work-of.ts";
+import type { BegunImage } from "./work-of.ts";
 import type { WorkerResources } from "./worker-resources.ts";
 
 export interface ImageQueues {
@@ -75,7 +78,11 @@ async function explainJob(
     own.observe?.(event);
   };
   for (;;) {
-    const shared = { limits: resources.shards, begun };
+    const before = begunOf(job);
+    if (before !== undefined && before.anew > mostAnew) throw mixed(payload, before, resources);
+    const previous =
+      before === undefined ? {} : { previous: { ...before, awaited: await resources.makers.has(before.maker) } };
+    const shared = { limits: resources.shards, begun, ...previous };
     const progress = await advanceImage(image, settings, { ...own, observe }, { shared, signal });
     if (progress.kind === "divided") {
       await leaveToShards(held, { payload, progress, queues });
@@ -98,6 +105,19 @@ async function explainJob(
   }
 }
 
+/**
+ * So often an image is begun anew because workers with the engine that began it are gone. An upgrade does that once; where engines
+ * come and go for ever on one queue, an image must not be begun for ever.
+ */
+const mostAnew = 8;
+
+function mixed({ image }: ImageJob, { anew, maker }: BegunImage, { makers }: WorkerResources): FailedForGood {
+  return new FailedForGood({
+    code: "engine-differs",
+    message: `Going on with ${image.uri}: expected workers with the engine that has begun it (${describeMaker(maker)}), got ${describeMaker(makers.own)}, and it was begun anew ${anew} times already. Give each class of workers a --queue of its own, then retry --failed --code engine-differs.`,
+  });
+}
+
 interface DividedImage {
   readonly payload: ImageJob;
   readonly progress: Extract<ImageProgress, { readonly kind: "divided" }>;
@@ -111,14 +131,15 @@ async function leaveToShards(
 ): Promise<void> {
   const { id: imageJobId = "" } = job;
   const shards = progress.shards.map(({ precision, sweep, shard }): ShardJob => {
-    return { version: 1, imageJobId, image: payload, plan: `${progress.work}/${precision}`, sweep, shard };
+    const plan = `${progress.work}/${precision}`;
+    return { imageJobId, image: payload, maker: progress.maker, plan, sweep, shard };
   });
   const { attempts, backoff, lifo, priority } = job.opts;
   for (let start = 0; start < shards.length; start += batch) {
     await queues.shards.addBulk(
       shards.slice(start, start + batch).map((data) => ({
         name: "shard",
-        data,
+        data: shardJobPayload(data),
         opts: {
           jobId: shardJobId(data),
           parent: { id: imageJobId, queue: job.queueQualifiedName },
@@ -156,7 +177,7 @@ async function throwChildFailure({ job }: HeldJob, { images, redis }: ImageQueue
   if (reason === undefined) return;
   await job.removeUnprocessedChildren();
   const { code, message } = parseFailedReason(reason);
-  throw new ShardFailed({ code, message });
+  throw new FailedForGood({ code, message });
 }
 
 /**
@@ -167,6 +188,14 @@ async function outlastShards({ job, token }: HeldJob): Promise<void> {
   await job.removeUnprocessedChildren();
   if (await job.moveToWaitingChildren(token)) throw new WaitingChildrenError();
 }
+
+/** Of a payload of any release, what is told of it when it fails. */
+const failureSubject = z.object({
+  image: z.object({ uri: z.string(), key: z.string(), etag: z.string(), bytes: z.number() }),
+  model: z.object({ uri: z.string(), sha256: z.string() }),
+  out: z.string(),
+  settings: z.object({ methods: z.array(z.string()), targets: z.array(z.string()) }),
+});
 
 interface FailedOptions {
   readonly resources: WorkerResources;
@@ -183,7 +212,12 @@ export async function imageFailed(
   await job.log(`${new Date().toISOString()} attempt ${attempts}: [${code}] ${message}`);
   if (!last) return;
   await job.removeUnprocessedChildren();
-  const { image, model, out, settings } = parseImageJob(job.data);
+  const subject = failureSubject.safeParse(job.data).data;
+  if (subject === undefined) {
+    log.warn("the job's payload does not tell where to write its failure down");
+    return;
+  }
+  const { image, model, out, settings } = subject;
   const store = openStore(out, resources.storage);
   const { id: jobId = "" } = job;
   const record: FailureRecord = {

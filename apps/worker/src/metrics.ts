@@ -8,8 +8,20 @@ import { usedBytes } from "./memory-use.ts";
 /** The queue that a job came from. */
 export type QueueKind = "images" | "shards";
 
-/** Why a job was given up before it was done, at no attempt. */
-export type HandBack = "stopping" | "shards-first" | "disk-full";
+/**
+ * Why a job was given back before it was done, at no attempt. `newer`: a later release wrote it; `engine`: another engine has
+ * begun its image.
+ */
+export type HandBack = "stopping" | "shards-first" | "disk-full" | "newer" | "engine";
+
+/** Total, so that every reason is there before its first job. */
+const handBackReasons: { readonly [R in HandBack]: R } = {
+  stopping: "stopping",
+  "shards-first": "shards-first",
+  "disk-full": "disk-full",
+  newer: "newer",
+  engine: "engine",
+};
 
 /** A job is held until this is disposed of. */
 export interface Holding extends Disposable {
@@ -141,7 +153,7 @@ export function openMetrics({ engine, queue, redis, scratch }: MetricsOptions): 
     stalls.inc({ queue: name }, 0);
     held.set({ queue: name }, 0);
     seconds.zero({ queue: name });
-    for (const reason of ["stopping", "shards-first", "disk-full"]) handBacks.inc({ queue: name, reason }, 0);
+    for (const reason of Object.values(handBackReasons)) handBacks.inc({ queue: name, reason }, 0);
   }
   return {
     contentType: registry.contentType,

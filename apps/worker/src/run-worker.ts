@@ -14,7 +14,7 @@ import {
   within,
 } from "@slidelight/contract";
 import type { CommandContext } from "@slidelight/contract";
-import { openFinisher, openProgramCache, openScratch, openSpeedMeter, shardLimits } from "@slidelight/core";
+import { makerOf, openFinisher, openProgramCache, openScratch, openSpeedMeter, shardLimits } from "@slidelight/core";
 import type { Engine } from "@slidelight/core";
 import { Queue, Worker } from "bullmq";
 import { openCancellations } from "./cancellations.ts";
@@ -26,6 +26,7 @@ import type { ImageQueues } from "./image-processor.ts";
 import { openJobTaking } from "./job-taking.ts";
 import { openMetrics } from "./metrics.ts";
 import { openModelCache } from "./model-cache.ts";
+import { openPresentMakers } from "./present-makers.ts";
 import { openPressure } from "./pressure.ts";
 import { shardProcessor } from "./shard-processor.ts";
 import type { WorkerResources } from "./worker-resources.ts";
@@ -84,6 +85,15 @@ export async function runWorker(
   await using shards = closing(new Queue(names.shards, { connection }));
   using pressure = openPressure({ folder: scratch.folder, minFreeBytes: config.minFree, log });
   using cancellations = openCancellations(redis.client, log);
+  const lockMs = config.lockSeconds * 1000;
+  const maker = makerOf(engine);
+  using makers = await openPresentMakers(redis.client, {
+    own: maker,
+    queue: names.images,
+    worker,
+    goneMs: lockMs,
+    log,
+  });
   const metrics = openMetrics({
     engine,
     queue: config.queue.queue,
@@ -111,6 +121,7 @@ export async function runWorker(
     stopping: stopping.signal,
     cancellations,
     pressure,
+    makers,
     hasRoom: () => taking.hasRoom(),
   };
   const queues: ImageQueues = {
@@ -119,7 +130,6 @@ export async function runWorker(
     shards: shards.queue,
     shardsComeFirst: () => taking.shardsComeFirst(),
   };
-  const lockMs = config.lockSeconds * 1000;
   const options = {
     connection,
     lockDuration: lockMs,
@@ -200,6 +210,8 @@ export async function runWorker(
   }
   log.info("stopping: no more jobs are taken, those that run are handed back");
   taking[Symbol.dispose]();
+  // The last one with its engine is missed the sooner.
+  makers[Symbol.dispose]();
   // A tile in the engine can't be interrupted, and Redis may not answer. What was not handed back is found by its lock.
   setTimeout(() => {
     log.error({ seconds: stopMs / 1000 }, "stopping took too long: leaving");

@@ -1,4 +1,5 @@
 import { imageJobProgressSchema } from "@slidelight/contract";
+import type { WorkMaker } from "@slidelight/core";
 import type { Job } from "bullmq";
 import { z } from "zod";
 
@@ -19,4 +20,18 @@ const image = z.object({ image: z.object({ uri: z.string() }) });
 export function imageOf(payload: unknown): { readonly image?: string } {
   const uri = image.safeParse(payload).data?.image.uri;
   return uri === undefined ? {} : { image: uri };
+}
+
+/** What somebody has begun, as far as it is known who can go on with it. */
+export interface BegunImage {
+  readonly work: string;
+  readonly maker: WorkMaker;
+  /** How often the image was begun anew before. */
+  readonly anew: number;
+}
+
+export function begunOf({ progress, attemptsStarted }: Job): BegunImage | undefined {
+  const { work, maker, anew = 0 } = imageJobProgressSchema.safeParse(progress).data ?? {};
+  // Of one that was put back after it had failed, what is counted is counted anew.
+  return work === undefined || maker === undefined ? undefined : { work, maker, anew: attemptsStarted > 1 ? anew : 0 };
 }

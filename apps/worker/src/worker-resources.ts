@@ -12,6 +12,7 @@ import type { Logger } from "pino";
 import type { Cancellations } from "./cancellations.ts";
 import type { Metrics } from "./metrics.ts";
 import type { ModelCache } from "./model-cache.ts";
+import type { PresentMakers } from "./present-makers.ts";
 import type { Pressure } from "./pressure.ts";
 
 /** What all jobs of a worker share. */
@@ -35,6 +36,7 @@ export interface WorkerResources {
   readonly stopping: AbortSignal;
   readonly cancellations: Cancellations;
   readonly pressure: Pressure;
+  readonly makers: PresentMakers;
   /** Asked before a job is begun. */
   readonly hasRoom: () => Promise<boolean>;
 }

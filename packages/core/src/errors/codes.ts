@@ -33,9 +33,11 @@ export const errorCodes = {
   "engine-failed": { retryable: true },
   "queue-unavailable": { retryable: true },
   "job-invalid": { retryable: false },
+  /** A job of a later release: a worker of that release must take it. */
+  "job-newer": { retryable: true },
   /** A part of an image rests in the store in another form than its plan says; it is made again. */
   "shard-invalid": { retryable: true },
-  /** The plan was made for another engine: a worker that has it must take the job. */
+  /** Begun by another engine, which nobody has who could go on: the image is begun anew. */
   "engine-differs": { retryable: true },
   cancelled: { retryable: false },
 } as const satisfies Readonly<Record<string, { readonly retryable: boolean }>>;

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { stat } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import {
   AbortMultipartUploadCommand,
   DeleteObjectCommand,
@@ -207,6 +207,12 @@ async function upload(
   request: Abortable & { readonly input: PutInput; readonly path: string; readonly size: number },
 ): Promise<void> {
   const { input, path, size, signal } = request;
+  if (size < minPartBytes) {
+    // `Upload` gives an aborted request up, but does not end it: it would keep a process that stops alive.
+    const put = new PutObjectCommand({ ...input, Body: await readFile(path) });
+    await client.send(put, { ...(signal && { abortSignal: signal }) });
+    return;
+  }
   const controller = new AbortController();
   const leave = (): void => controller.abort();
   signal?.addEventListener("abort", leave, { once: true });

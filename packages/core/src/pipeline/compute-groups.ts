@@ -6,7 +6,7 @@ import type { ImageWork } from "./image-work.ts";
 import type { TilePlan } from "./plan-runs.ts";
 import { probePrecision, requestedPrecision } from "./probe-precision.ts";
 import type { PrecisionChoice } from "./probe-precision.ts";
-import { prepareWork } from "./shards/prepare-work.ts";
+import { foreignWork, prepareWork } from "./shards/prepare-work.ts";
 import type { PreparedWork, PrepareOptions } from "./shards/prepare-work.ts";
 import { stopwatch } from "./stopwatch.ts";
 import { writeKnown } from "./shards/known-statistics.ts";
@@ -90,8 +90,9 @@ async function computeHere(work: ImageWork, prepared: PreparedWork, options: Gro
 
 /** Says which shards are missing; once none is, what they tell together. */
 async function computeElsewhere(work: ImageWork, prepared: PreparedWork, options: GroupOptions): Promise<Computed> {
-  const { requested, folder, signal } = options;
+  const { place, requested, folder, signal } = options;
   const { runs } = prepared.tiles;
+  if (place.foreign && requested !== "float32") throw foreignWork(work, `${requested} must be measured`);
   const choices = await probePrecision(work, prepared.tiles, { requested, signal });
   const suits = runs.every(({ id }) => choices.get(id)?.used === requested);
   const prepareds = suits ? [prepared] : await prepareGroups(work, { ...options, runs, choices });

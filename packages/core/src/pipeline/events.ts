@@ -1,3 +1,5 @@
+import type { WorkMaker } from "./shards/work-maker.ts";
+
 /**
  * The parts of an image's way whose time is counted. `read` and `compute` come once a tile; `plan` includes measuring the speed;
  * `collect` merges and fetches what a sweep's shards tell.
@@ -6,10 +8,14 @@ export type Stage = "open" | "plan" | "read" | "compute" | "scratch" | "collect"
 
 /** What the pipeline tells about itself; the applications turn it into progress bars, logs and metrics. */
 export type PipelineEvent =
-  /** The image is open, and it is known what it is asked for; `work` names its parts. `pixels` of the level that is explained. */
+  /**
+   * The image is open, and it is known what it is asked for; `work` names its parts, which are `maker`'s. `pixels` of the level that is
+   * explained.
+   */
   | {
       readonly kind: "work-begun";
       readonly work: string;
+      readonly maker: WorkMaker;
       readonly runs: readonly string[];
       readonly pixels: number;
     }

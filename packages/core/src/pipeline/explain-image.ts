@@ -9,6 +9,7 @@ import type { GiveUpOptions } from "../io/object-store.ts";
 import { computeGroups } from "./compute-groups.ts";
 import type { ComputedGroup, ShardReference } from "./compute-groups.ts";
 import type { ExplanationResources, ImageReference, ImageWork } from "./image-work.ts";
+import type { Observe } from "./events.ts";
 import { manifestOf } from "./manifest-of.ts";
 import { openWork } from "./open-work.ts";
 import { planRuns } from "./plan-runs.ts";
@@ -17,6 +18,9 @@ import type { ExplanationSettings, ExplanationResult } from "./settings.ts";
 import { checkpointLimits, leastSharedSeconds } from "./shards/plan-shards.ts";
 import type { ShardPlace } from "./shards/prepare-work.ts";
 import { openShardFolder, openShardObjects } from "./shards/shard-store.ts";
+import { foreignWork } from "./shards/prepare-work.ts";
+import { makerOf } from "./shards/work-maker.ts";
+import type { WorkMaker } from "./shards/work-maker.ts";
 import { forgetWork, workIdOf, workKey } from "./shards/work-place.ts";
 import type { ShardLimits } from "./shards/plan-shards.ts";
 import { stopwatch, summed } from "./stopwatch.ts";
@@ -30,13 +34,30 @@ export interface SharedWork {
   readonly limits: ShardLimits;
   /** Whether somebody may have begun the image already. */
   readonly begun: boolean;
+  /** What was begun, when it is known. */
+  readonly previous?: BegunWork;
+}
+
+/** The parts that an image has so far. */
+export interface BegunWork {
+  /** Names them. */
+  readonly work: string;
+  readonly maker: WorkMaker;
+  /** Whether workers are there that can go on with them. Where none is, and shards are missing, the image is begun anew. */
+  readonly awaited: boolean;
 }
 
 export type ImageProgress =
   /** One result for each method and target, in that order. */
   | { readonly kind: "explained"; readonly results: readonly ExplanationResult[] }
   /** These shards must be computed by `explainShard` before the image can go on. */
-  | { readonly kind: "divided"; readonly work: string; readonly shards: readonly ShardReference[] };
+  | {
+      readonly kind: "divided";
+      readonly work: string;
+      /** Who must compute them: parts of an image come from one maker. */
+      readonly maker: WorkMaker;
+      readonly shards: readonly ShardReference[];
+    };
 
 /**
  * Explains one image: one result for each method and target, in that order. A result whose manifest is there already is
@@ -59,7 +80,8 @@ export async function explainImage(
 /**
  * Takes an image as far as one worker can: explains it when it is small, else says which shards are missing, and once none is,
  * assembles and commits the results. Everything that it needs to know rests in the output store, so that any worker may go
- * on, any number of times.
+ * on, any number of times. What another engine has begun is gone on with where only putting it together is left, or where
+ * workers with that engine are there for the shards; else it is removed, and the image is begun anew.
  * @throws {SlidelightError} As `explainImage`.
  */
 export function advanceImage(
@@ -94,13 +116,55 @@ async function workOn(image: ImageReference, options: WorkOnOptions): Promise<Im
   await using work = await openWork(image, { settings, resources, observe, signal });
   const plans = await stopwatch(observe)("plan", () => planRuns(work));
   const asked = new Map(plans.flatMap((plan) => (plan.kind === "run" ? [[plan.id, plan] as const] : [])));
-  const id = workIdOf(work, [...asked.keys()]);
+  const runs = [...asked.keys()];
+  const maker = makerOf(resources.engine);
+  const id = workIdOf(work, { runs, maker });
+  const previous = shared?.previous;
+  const open: OpenImage = { work, plans, asked, shared, startedAt, observe, seconds, signal };
+  if (previous !== undefined && previous.work !== id) {
+    // The image or its settings have changed where even its maker would name the work otherwise.
+    if (workIdOf(work, { runs, maker: previous.maker }) === previous.work) {
+      try {
+        return await workAs({ id: previous.work, maker: previous.maker, foreign: true }, open);
+      } catch (error) {
+        if (!(error instanceof SlidelightError) || error.code !== "engine-differs") throw error;
+      }
+    }
+    // Before anything tells of the new work: then nobody would remember this one.
+    await forgetWork(resources.output, previous.work);
+  }
+  return await workAs({ id, maker, foreign: false }, open);
+}
+
+interface OpenImage extends Abortable {
+  readonly work: ImageWork;
+  readonly plans: readonly RunPlan[];
+  /** The runs among them, by id. */
+  readonly asked: ReadonlyMap<string, Extract<RunPlan, { readonly kind: "run" }>>;
+  readonly shared: SharedWork | undefined;
+  readonly startedAt: Date;
+  readonly observe: Observe;
+  readonly seconds: Readonly<Record<string, number>>;
+}
+
+interface NamedWork {
+  readonly id: string;
+  readonly maker: WorkMaker;
+  /** Whether the maker is another engine. */
+  readonly foreign: boolean;
+}
+
+/** @throws {SlidelightError} `engine-differs` when foreign work can't be gone on with. */
+async function workAs(named: NamedWork, opened: OpenImage): Promise<ImageProgress> {
+  const { id, maker, foreign } = named;
+  const { work, plans, asked, shared, startedAt, observe, seconds, signal } = opened;
+  const { resources } = work;
   const { width, height } = work.level;
-  observe({ kind: "work-begun", work: id, runs: [...asked.keys()], pixels: width * height });
+  observe({ kind: "work-begun", work: id, maker, runs: [...asked.keys()], pixels: width * height });
   await makeFolder(resources.scratch);
   const folder = await mkdtemp(join(resources.scratch, "run-"));
   try {
-    const place = placeOf(work, { id, folder, shared });
+    const place = placeOf(work, { id, foreign, folder, shared });
     const results = new Map<string, ExplanationResult>();
     let kept = place.begun;
     // What is asked for twice is made once.
@@ -108,11 +172,16 @@ async function workOn(image: ImageReference, options: WorkOnOptions): Promise<Im
     if (first !== undefined) {
       const runOf = (run: string): PlannedRun => plannedRun(asked.get(run));
       const computed = await computeGroups(work, { place, runs: [first, ...rest], runOf, folder, signal });
-      if (computed.kind === "left") return { kind: "divided", work: id, shards: computed.shards };
+      if (computed.kind === "left") {
+        if (foreign && shared?.previous?.awaited !== true)
+          throw foreignWork(work, "nobody computes its missing shards");
+        return { kind: "divided", work: id, maker, shards: computed.shards };
+      }
       const { begun } = place;
       // A queue gives an image to one worker; on one machine another process may be at it.
       const giveUp = shared === undefined ? {} : { olderThanMs: 0 };
-      const made = await writeGroups(work, computed.groups, { begun, giveUp, folder, startedAt, seconds, signal });
+      const options = { begun, giveUp, folder, startedAt, seconds, maker, signal };
+      const made = await writeGroups(work, computed.groups, options);
       for (const [run, result] of made) results.set(run, result);
       kept ||= computed.kept;
     }
@@ -160,21 +229,21 @@ function resultsOf(
   });
 }
 
-interface PlaceOptions {
-  readonly id: string;
+interface PlaceOptions extends Pick<NamedWork, "id" | "foreign"> {
   readonly folder: string;
   readonly shared: SharedWork | undefined;
 }
 
-function placeOf({ resources }: ImageWork, { id, folder, shared }: PlaceOptions): ShardPlace {
+function placeOf({ resources }: ImageWork, { id, foreign, folder, shared }: PlaceOptions): ShardPlace {
   const fleeting = openShardFolder(join(folder, "parts"));
   if (shared !== undefined) {
     const kept = openShardObjects(resources.output, workKey(id));
-    const { limits, begun } = shared;
-    return { kept, fleeting, keepSeconds: leastSharedSeconds(limits), begun, limits, distribute: true };
+    const { limits } = shared;
+    const begun = shared.begun || foreign;
+    return { kept, fleeting, keepSeconds: leastSharedSeconds(limits), begun, limits, distribute: true, foreign };
   }
   const kept = openShardFolder(join(resources.parts ?? resources.scratch, `work-${id}`));
-  return { kept, fleeting, keepSeconds: 0, begun: true, limits: checkpointLimits, distribute: false };
+  return { kept, fleeting, keepSeconds: 0, begun: true, limits: checkpointLimits, distribute: false, foreign };
 }
 
 interface WriteOptions extends Abortable {
@@ -185,13 +254,15 @@ interface WriteOptions extends Abortable {
   readonly startedAt: Date;
   /** Time of each stage so far. */
   readonly seconds: Readonly<Record<string, number>>;
+  /** Of the tiles. */
+  readonly maker: WorkMaker;
 }
 
 /** Writes and commits runs whose tiles are all computed. @returns By run id. */
 async function writeGroups(
   work: ImageWork,
   groups: readonly ComputedGroup[],
-  { begun, giveUp, folder, startedAt, seconds, signal }: WriteOptions,
+  { begun, giveUp, folder, startedAt, seconds, maker, signal }: WriteOptions,
 ): Promise<ReadonlyMap<string, ExplanationResult>> {
   const { resources } = work;
   const timed = stopwatch(work.observe);
@@ -214,6 +285,7 @@ async function writeGroups(
           outputs: await describeOutputs(written),
           startedAt,
           seconds: { ...seconds, total: (Date.now() - startedAt.getTime()) / 1000 },
+          maker,
         });
         if (begun) await resources.output.giveUpWrites(`${key}/`, { ...giveUp, signal });
         await timed("commit", () => commitRun({ store: resources.output, key, folder: written, manifest, signal }));

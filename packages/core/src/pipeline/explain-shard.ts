@@ -12,6 +12,7 @@ import type { ExplanationSettings } from "./settings.ts";
 import { computeShards, shardOf } from "./shards/compute-shards.ts";
 import { readKnown } from "./shards/known-statistics.ts";
 import { openShardObjects } from "./shards/shard-store.ts";
+import { makerOf } from "./shards/work-maker.ts";
 import { workIdOf, workKey } from "./shards/work-place.ts";
 import { parseWorkPlan, planName, shardName } from "./shards/work-plan.ts";
 import { stopwatch } from "./stopwatch.ts";
@@ -41,10 +42,12 @@ export async function explainShard(
   const asked = await stopwatch(observe)("plan", () => planRuns(work));
   const plans = asked.flatMap((plan) => (plan.kind === "run" ? [plan] : []));
   if (plans.every(({ known }) => known !== undefined)) return "known";
-  const own = workIdOf(work, [...new Set(plans.map(({ id }) => id))]);
+  const runs = [...new Set(plans.map(({ id }) => id))];
+  const maker = makerOf(resources.engine);
+  const own = workIdOf(work, { runs, maker });
   if (own !== id) throw differs(image.uri, resources);
   const { width, height } = work.level;
-  observe({ kind: "work-begun", work: id, runs: [...new Set(plans.map((plan) => plan.id))], pixels: width * height });
+  observe({ kind: "work-begun", work: id, maker, runs, pixels: width * height });
   const uri = `${store.uri}/${planName(precision)}`;
   const bytes = await store.read(planName(precision), { signal });
   // Whoever finished the image, or gave it up, removed it; if somebody waits all the same, the image is planned anew.

@@ -1,5 +1,6 @@
 import { hostname } from "node:os";
 import type { Manifest } from "../format/output/manifest.ts";
+import type { WorkMaker } from "./shards/work-maker.ts";
 import { versions } from "./versions.ts";
 import { micronsPerPixelOf } from "./write-results.ts";
 import type { FinishedRun } from "./write-results.ts";
@@ -8,12 +9,14 @@ export interface Provenance {
   readonly outputs: Manifest["outputs"];
   readonly startedAt: Date;
   readonly seconds: Readonly<Record<string, number>>;
+  /** Of the tiles. */
+  readonly maker: WorkMaker;
 }
 
 /** What a run's manifest says. */
-export function manifestOf(run: FinishedRun, { outputs, startedAt, seconds }: Provenance): Manifest {
+export function manifestOf(run: FinishedRun, { outputs, startedAt, seconds, maker }: Provenance): Manifest {
   const { image, slide, level, resources, network, outcome, grid, tissue, scale, settings, unreadable } = run;
-  const { model, engine } = resources;
+  const { model } = resources;
   const micronsPerPixel = micronsPerPixelOf(slide, level);
   return {
     schemaVersion: 1,
@@ -67,7 +70,7 @@ export function manifestOf(run: FinishedRun, { outputs, startedAt, seconds }: Pr
       startedAt: startedAt.toISOString(),
       seconds,
       host: hostname(),
-      engine: `${engine.name} ${engine.version} (${engine.provider})`,
+      engine: `${maker.name} ${maker.version} (${maker.provider})`,
       versions: versions(),
     },
   };

@@ -6,7 +6,7 @@ import { defaultMaxError } from "./settings.ts";
 import type { ExplanationSettings } from "./settings.ts";
 
 /** Raised whenever the same inputs give other bytes. */
-const formatVersion = 2;
+export const runFormatVersion = 2;
 
 /** A model as far as it decides a result. */
 type ModelIdentity = Pick<Model, "sha256" | "mean" | "std">;
@@ -36,7 +36,7 @@ export function runId({ image, model, settings, level, method, target }: RunIden
   const { layer, tissue, raw, precision = "float32", maxError = defaultMaxError, tolerateBadTiles } = settings;
   const { mean, std } = normalisationOf(settings, model);
   const parts = [
-    formatVersion,
+    runFormatVersion,
     image.etag,
     image.size,
     model.sha256,

@@ -1,3 +1,4 @@
+import { SlidelightError } from "../../errors/slidelight-error.ts";
 import type { Precision } from "../../engine/engine.ts";
 import type { Abortable } from "../../io/byte-source.ts";
 import { estimatedSpeed } from "../choose-tile.ts";
@@ -26,6 +27,8 @@ export interface ShardPlace {
   readonly limits: ShardLimits;
   /** Whether others compute shards where there are several: then their size follows a measured speed. */
   readonly distribute: boolean;
+  /** Of another engine: its plan is gone on with, never made here, and nothing of it is computed here. */
+  readonly foreign: boolean;
 }
 
 /** All that computing some runs of an image needs. */
@@ -52,6 +55,7 @@ export async function prepareWork(work: ImageWork, options: PrepareOptions): Pro
   const { kept, fleeting, limits } = place;
   const known = place.begun ? await readPlan(work, options) : undefined;
   if (known !== undefined) return known;
+  if (place.foreign) throw foreignWork(work, "its plan is gone");
   const tiles = await planTiles(work, runs, { precision, signal });
   const joint = jointOf(tiles.runs);
   const pixels = pixelsOf(tiles);
@@ -84,9 +88,17 @@ async function readPlan(work: ImageWork, options: PrepareOptions): Promise<Prepa
   const [first, ...rest] = plan.runs.map(runOf);
   if (first === undefined) throw new RangeError("A plan has at least one run.");
   const tiles = plannedTiles(work, [first, ...rest], plan);
-  return { tiles, plan, store: kept, distributed: place.distribute && isDivided(plan.sweeps) };
+  return { tiles, plan, store: kept, distributed: place.foreign || (place.distribute && isDivided(plan.sweeps)) };
 }
 
 function pixelsOf({ grid, tissue }: TilePlan): number {
   return tissue.tiles.length * grid.core.width * grid.core.height;
+}
+
+/** Why an image must be begun anew, though another engine has begun it. */
+export function foreignWork({ image }: ImageWork, why: string): SlidelightError {
+  return new SlidelightError(
+    "engine-differs",
+    `Going on with ${image.uri}: expected work that another engine has begun and that can be finished without it; ${why}. It is begun anew.`,
+  );
 }

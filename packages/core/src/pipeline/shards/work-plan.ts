@@ -27,11 +27,15 @@ export interface WorkPlan {
   readonly sweeps: readonly DividedSweep[];
 }
 
-const formatVersion = 1;
+/**
+ * Of everything below a work's prefix: plans, known statistics and shards. It is part of the work's name: one release never reads
+ * what another one wrote in another form.
+ */
+export const workFormatVersion = 1;
 const index = z.number().int().nonnegative();
 
 const workPlanSchema = z.object({
-  version: z.literal(formatVersion),
+  version: z.literal(workFormatVersion),
   runs: z.array(z.string()).min(1),
   precision: z.enum(["float32", "bfloat16", "float16"]),
   core: z.object({ width: index, height: index }),
@@ -41,7 +45,7 @@ const workPlanSchema = z.object({
 
 export function encodeWorkPlan({ runs, precision, grid, kept, sweeps }: WorkPlan): Uint8Array {
   const { width, height } = grid.core;
-  const stored = { version: formatVersion, runs, precision, core: { width, height }, kept, sweeps };
+  const stored = { version: workFormatVersion, runs, precision, core: { width, height }, kept, sweeps };
   return new TextEncoder().encode(JSON.stringify(stored));
 }
 
@@ -54,7 +58,7 @@ export function parseWorkPlan(
   if (!parsed.success) {
     throw new SlidelightError(
       "shard-invalid",
-      `Reading the plan ${uri}: expected one of version ${formatVersion}, got ${z.prettifyError(parsed.error)}. Remove ${uri}, and the image is begun anew.`,
+      `Reading the plan ${uri}: expected one of version ${workFormatVersion}, got ${z.prettifyError(parsed.error)}. Remove ${uri}, and the image is begun anew.`,
     );
   }
   const { core, version: _, ...plan } = parsed.data;
@@ -85,7 +89,7 @@ export interface WorkIdentity {
  * differ.
  */
 export function workId({ key, runs, engine, precision, tile }: WorkIdentity): string {
-  const parts = [formatVersion, key, runs, engine.name, engine.provider, engine.version, precision, tile ?? ""];
+  const parts = [workFormatVersion, key, runs, engine.name, engine.provider, engine.version, precision, tile ?? ""];
   return createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 32);
 }
 
