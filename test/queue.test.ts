@@ -1,5 +1,6 @@
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { imageQueueName, shardQueueName } from "@slidelight/contract";
 import { Queue } from "bullmq";
 import sharp from "sharp";
@@ -230,6 +231,22 @@ describe.skipIf(missing !== undefined)("the queue", () => {
       process.kill(own.pid, "SIGCONT");
     }
     await expect.poll(async () => (await fetch(`${address}/readyz`)).status, { timeout: 20_000 }).toBe(200);
+  });
+
+  test("takes a break when it is paused, and goes on with what was added meanwhile", async () => {
+    const queue = openQueue();
+    await using worker = queue.worker();
+    await worker.line("worker ready");
+    expect(await queue.run("pause")).toMatchObject({ status: 0, stdout: expect.stringContaining("paused") });
+    await queue.enqueue("images/");
+    // It waits for a job already.
+    await setTimeout(1500);
+    expect(await queue.state()).toMatchObject({ waiting: 2, active: 0, completed: 0 });
+    expect((await queue.run("status")).stdout).toContain("paused");
+    expect(await queue.run("resume")).toMatchObject({ status: 0 });
+    expect(await queue.drain()).toMatchObject({ status: 0 });
+    expect(await queue.state()).toMatchObject({ completed: 2, failed: 0 });
+    expect((await queue.run("status")).stdout).not.toContain("paused");
   });
 
   test("begins no job while the scratch disk is nearly full, and says so", async () => {

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { open } from "node:fs/promises";
+import { open, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { planQueueName } from "@slidelight/contract";
 import { getNextMillis, Queue } from "bullmq";
@@ -181,6 +181,38 @@ describe.skipIf(missing !== undefined)("a schedule", () => {
       status: 1,
       stderr: expect.stringContaining("[queue-unavailable]"),
     });
+  });
+
+  test("is made again from its list, as after a Redis that lost everything", async () => {
+    await schedule("nightly", "images/", "--tz", "Europe/Rome", "--priority", "low");
+    const list = (await run("schedules", "--json")).stdout;
+    const path = join(work.folder, `schedules-${tests}.json`);
+    await writeFile(path, list);
+    const before = await schedules();
+    await plans.obliterate({ force: true });
+    expect(await schedules()).toEqual([]);
+    const { status, stdout, stderr } = await run("schedules", "--restore", path, "--json");
+    expect({ status, stderr }).toMatchObject({ status: 0, stderr: expect.stringContaining("nightly restored") });
+    expect(listing.parse(JSON.parse(stdout)).schedules).toEqual(before);
+    // Again changes nothing; what is no list makes none.
+    expect((await run("schedules", "--restore", path)).status).toBe(0);
+    await writeFile(path, list.replace("Europe/Rome", "Europe/Atlantis"));
+    expect(await run("schedules", "--restore", path)).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining("schedules.0.tz"),
+    });
+    expect(await schedules()).toEqual(before);
+  });
+
+  test("of a later release is left to a planner of that release", async () => {
+    await schedule("nightly", "images/");
+    await using running = planner();
+    await running.line("planner ready");
+    const template = (await plans.getJobScheduler("nightly"))?.template;
+    const job = await plans.add("plan", { ...template?.data, version: 2 }, { ...template?.opts });
+    expect(await running.line("plan put off")).toContain("job-newer");
+    expect(await job.isDelayed()).toBe(true);
+    expect(await outcome()).toBeUndefined();
   });
 
   test("adds what is new or changed, and leaves out what has its results", async () => {

@@ -7,6 +7,7 @@ import {
   explainImage,
   explainShard,
   forgetWork,
+  makerOf,
   openEngine,
   openSource,
   openStore,
@@ -312,4 +313,55 @@ test("a shard is refused by a worker whose engine differs from the plan's", asyn
   await expect(explainShard(image(), settings, other, { work: progress.work, ...shard })).rejects.toMatchObject({
     code: "engine-differs",
   });
+});
+
+/** As `engine`, but nobody knows that. */
+const otherEngine = (): Engine => ({ ...engine, version: "another" });
+/** A sweep is two shards. */
+const halves = { of: () => (size.width * size.height) / (2 * shardLimits.seconds), record: () => undefined };
+
+test("what another engine began is put together by anyone, once its own workers have computed the shards", async () => {
+  const { result } = await calm();
+  const own = place({ speeds: halves });
+  const other = place({ output: own.output, engine: otherEngine() });
+  const begin = await advanceImage(image(), settings, own, { shared: { limits: shardLimits, begun: false } });
+  if (begin.kind !== "divided") throw new Error("The image was too fast to be divided.");
+  const { work, maker } = begin;
+  expect(maker).toEqual(makerOf(engine));
+  for (const shard of begin.shards) await explainShard(image(), settings, own, { work, ...shard });
+  const previous = { work, maker, awaited: true };
+  const next = await advanceImage(image(), settings, other, { shared: { limits: shardLimits, begun: true, previous } });
+  if (next.kind !== "divided") throw new Error("The second sweep was not asked for.");
+  expect({ work: next.work, maker: next.maker, sweep: next.shards[0]?.sweep }).toEqual({ work, maker, sweep: 1 });
+  for (const shard of next.shards) await explainShard(image(), settings, own, { work, ...shard });
+  // Nobody with its engine is needed any more.
+  const last = await advanceImage(image(), settings, other, {
+    shared: { limits: shardLimits, begun: true, previous: { ...previous, awaited: false } },
+  });
+  if (last.kind !== "explained") throw new Error("Nothing was missing.");
+  expect(await resultOf(last.results)).toEqual(result);
+  expect(tilesDone(other)).toBe(0);
+  const [made] = last.results;
+  if (made?.status !== "done") throw new Error("It was made just now.");
+  const { provenance } = parseManifest(await readFile(join(made.output, "manifest.json")), made.output);
+  expect(provenance.engine).toContain(engine.version);
+  expect((await filesIn(own.out)).filter((path) => path.startsWith(".slidelight"))).toEqual([]);
+});
+
+test("what another engine began is begun anew where shards are missing that nobody computes, and nothing of it stays", async () => {
+  const own = place({ speeds: halves });
+  const other = place({ output: own.output, engine: otherEngine(), speeds: halves });
+  const begin = await advanceImage(image(), settings, own, { shared: { limits: shardLimits, begun: false } });
+  if (begin.kind !== "divided") throw new Error("The image was too fast to be divided.");
+  const { work, maker, shards } = begin;
+  await explainShard(image(), settings, own, { work, precision: "float32", sweep: 0, shard: 0 });
+  const previous = { work, maker, awaited: false };
+  const anew = await advanceImage(image(), settings, other, { shared: { limits: shardLimits, begun: true, previous } });
+  if (anew.kind !== "divided") throw new Error("The image was too fast to be divided.");
+  expect(anew.work).not.toBe(work);
+  expect(anew.maker).toEqual(makerOf(otherEngine()));
+  expect(anew.shards).toHaveLength(shards.length);
+  const kept = (await filesIn(own.out)).filter((path) => path.startsWith(".slidelight"));
+  expect(kept.filter((path) => !path.includes(anew.work))).toEqual([]);
+  expect(kept).not.toEqual([]);
 });
