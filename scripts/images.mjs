@@ -52,7 +52,8 @@ await main(() => {
   requireEngine();
   const lent = { certificates: values.certificates, npmrc: values.npmrc, pip: values["pip-conf"] };
   for (const [name, file] of Object.entries(lent)) {
-    if (file !== undefined && !existsSync(file)) throw new Error(`--${name}: expected a file, found no ${file}`);
+    if (file !== undefined && !existsSync(file))
+      throw new Error(`lending ${name} to the build: expected a file, found no ${file}`);
   }
   const bases = values["stand-in"] ? makeStandIns(basesOf(dockerfile)) : {};
   const given = { DEBIAN: values.debian, NODE: values.node, NODE_TFJS: values["node-tfjs"] };
