@@ -6,6 +6,9 @@ import { join } from "node:path";
 let folder = "";
 let before: string | undefined;
 
+/** Marks of scratch folders, and testcontainers' of its session. */
+const kept = /^(?:owner\.json|testcontainers-node-.*\.lock)$/u;
+
 /** Gives all tests one temporary folder, which must be empty at the end. */
 export async function setup(): Promise<void> {
   before = process.env["TMPDIR"];
@@ -21,7 +24,7 @@ export function teardown(): void {
   else process.env["TMPDIR"] = before;
   const files = readdirSync(folder, { recursive: true, withFileTypes: true })
     // Commands that a test killed leave the mark of their scratch folder, which the next one would remove.
-    .filter((entry) => (entry.isFile() && entry.name !== "owner.json") || entry.name.startsWith("run-"))
+    .filter((entry) => (entry.isFile() && !kept.test(entry.name)) || entry.name.startsWith("run-"))
     .map(({ parentPath, name }) => join(parentPath, name));
   const processes = processesIn(folder);
   for (const { id } of processes) process.kill(id, "SIGKILL");
