@@ -32,7 +32,7 @@ const dashboard = z
       }),
     ),
     templating: z.object({ list: z.array(z.object({ name: z.string(), definition: z.string().optional() })) }),
-    annotations: z.object({ list: z.array(z.object({ expr: z.string() })) }),
+    annotations: z.object({ list: z.array(z.object({ name: z.string(), expr: z.string() })) }),
   })
   .parse(JSON.parse(readFileSync(join(deploy, "grafana", "slidelight.json"), "utf8")));
 
@@ -41,7 +41,7 @@ const asked = [
   ...dashboard.panels.flatMap(({ title, targets }) =>
     targets.map(({ refId, expr }) => ({ place: `${title}, ${refId}`, expr })),
   ),
-  ...dashboard.annotations.list.map(({ expr }) => ({ place: "annotations", expr })),
+  ...dashboard.annotations.list.map(({ name, expr }) => ({ place: `annotation ${name}`, expr })),
 ];
 
 /** The names of metrics in a text; histograms by the name that they are exported under. */
@@ -266,7 +266,12 @@ describe.skipIf(noRedis !== undefined)("what workers and planners tell", () => {
     });
 
     /** What has no value when all is well, and in a Redis without a limit. */
-    const mayBeEmpty = ["annotations", "Attempts that are tried again, by code, A", "Redis, B"];
+    const mayBeEmpty = [
+      "Attempts that are tried again, by code, A",
+      "Redis, B",
+      "annotation Alerts",
+      "annotation Paused",
+    ];
 
     test("an answer to every question of the dashboard", async () => {
       const empty = async () => {
@@ -275,7 +280,7 @@ describe.skipIf(noRedis !== undefined)("what workers and planners tell", () => {
         );
         return answers.filter(({ answer }) => answer.length === 0).map(({ place }) => place);
       };
-      await expect.poll(empty, { timeout: 20_000 }).toEqual(mayBeEmpty.toSorted());
+      await expect.poll(empty, { timeout: 20_000 }).toEqual(mayBeEmpty);
     });
 
     test("rules that it can evaluate, of which none fires", async () => {
@@ -320,6 +325,12 @@ describe.skipIf(noRedis !== undefined)("what workers and planners tell", () => {
       expect(await valueOf('slidelight_queue_jobs{class="aged",queue="images",state="wait"}')).toBe(3);
       expect(await valueOf('slidelight_queue_jobs{class="aged",queue="images",state="prioritized"}')).toBe(1);
       expect(await valueOf('slidelight_queue_oldest_seconds{class="aged",queue="shards"}')).toBe(0);
+      const paused = () => valueOf('slidelight_queue_paused{class="aged",queue="images"}');
+      expect(await paused()).toBe(0);
+      await images.pause();
+      expect(await paused()).toBe(1);
+      // A pause leaves them where they are.
+      expect(await valueOf('slidelight_queue_jobs{class="aged",queue="images",state="wait"}')).toBe(3);
     } finally {
       await images.obliterate({ force: true });
       await images.close();

@@ -259,6 +259,8 @@ describe.skipIf(missing !== undefined)("the queue", () => {
     await full.line("image handed back");
     const answer = await fetch(`http://127.0.0.1:${port}/readyz`);
     expect([answer.status, await answer.text()]).toEqual([503, "the scratch disk is nearly full\n"]);
+    const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    expect(metrics).toMatch(/^slidelight_handed_back_total\{queue="images",reason="disk-full",.*\} [1-9]/mu);
     expect(await queue.state()).toMatchObject({ waiting: 1, active: 0, completed: 0, failed: 0 });
     await using other = queue.worker();
     await other.line("worker ready");

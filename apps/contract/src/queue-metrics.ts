@@ -35,6 +35,10 @@ export function openQueueMetrics(registry: Registry, { redis, classes }: QueueMe
     "Age of the oldest job that is taken next, 0 when none waits; the same from everybody.",
     ["class", "queue"],
   );
+  const paused = gauge("slidelight_queue_paused", "Whether nobody takes jobs of the queue; the same from everybody.", [
+    "class",
+    "queue",
+  ]);
   const up = gauge("slidelight_redis_up", "Whether the queue's Redis answered this process within two seconds.");
   const used = gauge("slidelight_redis_used_memory_bytes", "Memory that Redis holds; the same from everybody.");
   const most = gauge("slidelight_redis_max_memory_bytes", "Its limit, 0 for none; the same from everybody.");
@@ -46,12 +50,13 @@ export function openQueueMetrics(registry: Registry, { redis, classes }: QueueMe
       const now = redis.status === "ready" ? await within(answerMs, ask(redis, classes)) : undefined;
       up.set(now === undefined ? 0 : 1);
       // Old values would be taken for those of now.
-      for (const labelled of [jobs, oldest, policy]) labelled.reset();
+      for (const labelled of [jobs, oldest, paused, policy]) labelled.reset();
       for (const single of [used, most]) single.remove();
       if (now === undefined) return;
       for (const { name, state } of now.classes) {
         for (const queue of ["images", "shards"] as const) {
           oldest.set({ class: name, queue }, state[queue].oldestSeconds);
+          paused.set({ class: name, queue }, state[queue].paused ? 1 : 0);
           for (const [of, count] of Object.entries(state[queue].jobs))
             jobs.set({ class: name, queue, state: of }, count);
         }

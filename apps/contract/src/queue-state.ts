@@ -26,6 +26,8 @@ const jobStates = [
 
 export interface JobsOfQueue {
   readonly jobs: { readonly [S in JobState]: number };
+  /** Whether nobody takes jobs of it until it is resumed. */
+  readonly paused: boolean;
   /** Since the oldest of the jobs that are taken next was added; 0 when none waits. */
   readonly oldestSeconds: number;
 }
@@ -62,11 +64,14 @@ async function readQueue(redis: Redis, name: string): Promise<JobsOfQueue> {
     if (states[state] === "list") asked.llen(keyOf(state));
     else asked.zcard(keyOf(state));
   }
+  asked.hexists(keyOf("meta"), "paused");
   // The list is taken from its end, the set of prioritised jobs from its lowest score.
   asked.lrange(keyOf("wait"), -looked, -1).zrange(keyOf("prioritized"), 0, looked - 1);
   const answers = answersOf(await asked.exec());
   const countOf = (state: JobState): number => Number(answers[jobStates.indexOf(state)]);
-  const ids = answers.slice(jobStates.length).flatMap((answer) => (Array.isArray(answer) ? answer.map(String) : []));
+  const ids = answers
+    .slice(jobStates.length + 1)
+    .flatMap((answer) => (Array.isArray(answer) ? answer.map(String) : []));
   return {
     jobs: {
       wait: countOf("wait"),
@@ -77,6 +82,7 @@ async function readQueue(redis: Redis, name: string): Promise<JobsOfQueue> {
       completed: countOf("completed"),
       failed: countOf("failed"),
     },
+    paused: answers[jobStates.length] === 1,
     oldestSeconds: await oldestOf(redis, ids.map(keyOf)),
   };
 }
