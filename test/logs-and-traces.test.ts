@@ -51,7 +51,8 @@ test("the handbook lists the texts of the log, and no others", () => {
   const log = /\blog(?:\.\w+|\[[^\]]+\])\(\s*(?:(?:\{[^;]*?\}|\w+),\s*)?(?:"([^"]+)"|`([^`]+)`),?\s*\)/giu;
   const sources = ["contract", "producer", "worker"].flatMap((app) => {
     const folder = new URL(`../apps/${app}/src/`, import.meta.url);
-    return readdirSync(folder).map((name) => readFileSync(new URL(name, folder), "utf8"));
+    const names = readdirSync(folder).filter((name) => !name.endsWith(".test.ts"));
+    return names.map((name) => readFileSync(new URL(name, folder), "utf8"));
   });
   const found = sources.flatMap((source) => [...source.matchAll(log)].map(([, plain, kinds]) => plain ?? kinds ?? ""));
   const texts = found.flatMap((text) =>
@@ -84,17 +85,20 @@ describe.skipIf(missing !== undefined)("a worker and a planner", () => {
     const { folder } = work;
     await mkdir(join(folder, "archive"));
     await writeFile(join(folder, "archive", "poisoned.png"), "this is no image");
-    await writeImage(join(folder, "archive", "large.png"), { side: 130, seed: 5 });
+    await writeImage(join(folder, "archive", "large.png"), { side: 110, seed: 5 });
     await writeImage(join(folder, "planned", "planned.png"), { side: 44, seed: 6 });
     images = new Queue(imageQueueName(queue), { connection: { url: redis.url } });
     const options = { folder, env: tracing() };
     expect(await slidelight(["enqueue", "archive/", "images/a.png", ...job], options)).toMatchObject({ status: 0 });
+    // By somebody who does not trace.
+    await writeImage(join(folder, "late.png"), { side: 70, seed: 7 });
+    expect(await slidelight(["enqueue", "late.png", ...job], { folder, env: env() })).toMatchObject({ status: 0 });
     const plan = ["schedule", "nightly", "planned/", "--cron", "0 1 * * *", ...job];
     expect(await slidelight(plan, options)).toMatchObject({ status: 0 });
     await using planner = start(["planner", "--port", "0"], options);
     await due("nightly");
     await planner.line("plan done");
-    const args = ["worker", "--port", "0", "--engine", "onnxruntime", "--shard-seconds", "0.001"];
+    const args = ["worker", "--port", "0", "--engine", "onnxruntime", "--shard-seconds", "0.0001"];
     await using first = start(args, options);
     await using second = start(args, options);
     await slidelight(["watch", "--until-empty"], { folder, env: env() });
@@ -127,7 +131,7 @@ describe.skipIf(missing !== undefined)("a worker and a planner", () => {
   };
 
   test("name the job, the image and its queue in each line about a job, and the runs once they are known", () => {
-    for (const name of ["a.png", "large.png", "planned.png"]) {
+    for (const name of ["a.png", "large.png", "late.png", "planned.png"]) {
       const about = linesOf(name);
       const ended = about.findIndex(({ runIds }) => runIds !== undefined);
       expect(ended).toBeGreaterThanOrEqual(0);
@@ -248,7 +252,7 @@ describe.skipIf(missing !== undefined)("a worker and a planner", () => {
       expect(resource["deployment.environment"]).toBe("test");
     }
     expect(shards.reduce((sum, { attributes }) => sum + Number(attributes["slidelight.pixels"]), 0)).toBe(
-      2 * 130 * 130,
+      2 * 110 * 110,
     );
   });
 
@@ -261,6 +265,21 @@ describe.skipIf(missing !== undefined)("a worker and a planner", () => {
     });
     expect(plan?.attributes).toMatchObject({ "slidelight.images.added": 1, "slidelight.outcome": "done" });
     expect(lines.planner.find(({ msg }) => msg === "plan done")).toMatchObject({ trace_id: plan?.traceId });
+  });
+
+  test("trace an image whose producer does not, from its first worker on", () => {
+    const id = idOf("late.png");
+    const [held] = receiver.spans.filter(({ attributes }) => attributes["messaging.message.id"] === id);
+    const spans = receiver.spans.filter(({ traceId }) => traceId === held?.traceId);
+    const [first, ...later] = named(spans, "process image");
+    expect([first, ...later].map((span) => span?.attributes["slidelight.outcome"])).toEqual([
+      "divided",
+      "divided",
+      "done",
+    ]);
+    expect(first?.parentSpanId ?? "").toBe("");
+    expect(new Set(later.map(({ parentSpanId }) => parentSpanId))).toEqual(new Set([first?.spanId]));
+    expect(named(spans, "process shard").length).toBeGreaterThan(4);
   });
 
   test("record a failure with its code, in the job and in the stage", () => {
@@ -281,7 +300,7 @@ describe.skipIf(missing !== undefined)("a worker and a planner", () => {
   });
 
   test("leave ids and payloads of jobs as they are without traces", async () => {
-    const [traced] = await images.getJobs(["completed"]);
+    const traced = await images.getJob(idOf("planned.png"));
     expect(traced?.opts.telemetry?.metadata).toContain("traceparent");
     expect(imageJobId(traced?.data as ImageJob)).toBe(traced?.id);
     expect(JSON.stringify(traced?.data)).not.toContain("traceparent");
