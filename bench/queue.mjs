@@ -152,11 +152,13 @@ async function weighShards(open, connection) {
   }
 }
 
+const maker = { name: "onnxruntime", provider: "cpu", version: "1.30.0", format: "2.1" };
+
 function shardsOf(image, { queue }) {
   const id = imageJobId(image);
   return Array.from({ length: shardsOfImage }, (_, shard) => {
     const plan = `${id.slice("image-".length)}/float32`;
-    const data = { version: 1, imageJobId: id, image, plan, sweep: 0, shard };
+    const data = { version: 1, imageJobId: id, image, maker, plan, sweep: 0, shard };
     return {
       name: "shard",
       data,

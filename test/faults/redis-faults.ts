@@ -1,8 +1,28 @@
 import { setTimeout } from "node:timers/promises";
+import type { Redis } from "ioredis";
 import { describe, expect, test } from "vitest";
 import { startRedisServer } from "../servers/redis-server.ts";
 import type { Ground } from "./ground.ts";
 import { faultsAfter } from "./invariants.ts";
+
+interface StoredKey {
+  readonly key: string;
+  readonly ttlMs: number;
+  readonly value: Buffer;
+}
+
+/** All keys, as a copy of Redis's file would hold them. */
+async function copyOf(redis: Redis): Promise<readonly StoredKey[]> {
+  const keys = await redis.keys("*");
+  const found = await Promise.all(
+    keys.map(async (key) => ({ key, ttlMs: Math.max(0, await redis.pttl(key)), value: await redis.dumpBuffer(key) })),
+  );
+  return found.filter(({ value }) => value !== null);
+}
+
+async function restore(redis: Redis, copy: readonly StoredKey[]): Promise<void> {
+  await Promise.all(copy.map(({ key, ttlMs, value }) => redis.restore(key, ttlMs, value)));
+}
 
 /** A Redis that dies, and ways to it that break. */
 export function redisFaults(ground: () => Ground): void {
@@ -25,6 +45,37 @@ export function redisFaults(ground: () => Ground): void {
       await campaign.untilIdle();
       for (const worker of workers) await worker.stop();
       expect(await faultsAfter(campaign, calm)).toEqual([]);
+    });
+
+    test("loses everything, is filled by enqueuing again, and goes back to a copy that is older than most results", async () => {
+      const { calm } = ground();
+      await using server = await startRedisServer();
+      await using campaign = await ground().open("redis-lost", { redis: server.url });
+      const { redis, images, shards } = campaign;
+      // Nobody remembers parts whose job is lost: an image that is done again in one piece does not look for them, and a rule of the
+      // bucket removes them.
+      const faults = async () =>
+        (await faultsAfter(campaign, calm)).filter((fault) => !fault.includes("/.slidelight/work/"));
+      await campaign.enqueue();
+      const workers = [await campaign.startWorker("first"), await campaign.startWorker("second")];
+      // In the middle of the larger images.
+      await expect.poll(() => shards.getActiveCount(), { timeout: 60_000, interval: 20 }).toBeGreaterThan(0);
+      const copy = await copyOf(redis);
+      await redis.flushall();
+      expect(await images.getJobCounts("active", "waiting-children")).toEqual({ active: 0, "waiting-children": 0 });
+      await campaign.enqueue();
+      await campaign.untilIdle();
+      for (const worker of workers) await worker.stop();
+      expect(await faults()).toEqual([]);
+      await redis.flushall();
+      await restore(redis, copy);
+      expect(await campaign.isIdle()).toBe(false);
+      const worker = await campaign.startWorker("third");
+      await campaign.untilIdle();
+      await worker.stop();
+      // What had its results was looked up, and nothing was computed.
+      expect(worker.errors().filter((line) => line.includes('"status":"computed"'))).toEqual([]);
+      expect(await faults()).toEqual([]);
     });
 
     test("and the store are cut off at random moments, and refuse for a while", async () => {
