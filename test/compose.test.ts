@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
@@ -43,6 +43,14 @@ test("the compose file runs this version's images, and asks for every secret", (
   }
 });
 
+test("the compose file mounts what is there", () => {
+  const sources = [...readFileSync(`${folder}/compose.yaml`, "utf8").matchAll(/source: (\.\.\S+)/gu)].map(
+    ([, path]) => path,
+  );
+  expect(sources.length).toBeGreaterThan(0);
+  expect(sources.filter((path) => !existsSync(`${folder}/${path}`))).toEqual([]);
+});
+
 describe.skipIf(missing !== undefined)(
   `the compose file${missing === undefined ? "" : ` (skipped: ${missing})`}`,
   () => {
@@ -55,7 +63,7 @@ describe.skipIf(missing !== undefined)(
       });
       expect(status, stderr).toBe(0);
       const { services } = composeSchema.parse(JSON.parse(stdout));
-      expect(Object.keys(services).sort()).toEqual(["grafana", "producer", "prometheus", "redis", "s3", "worker"]);
+      expect(Object.keys(services).sort()).toEqual(["grafana", "planner", "prometheus", "redis", "s3", "worker"]);
       for (const [name, { image, ports, healthcheck, networks }] of Object.entries(services)) {
         expect(image, name).toMatch(/:v?\d+\.\d+\.\d+(?:-\w+)?$/u);
         for (const { host_ip } of ports ?? []) expect(host_ip, name).toBe("127.0.0.1");
@@ -64,7 +72,7 @@ describe.skipIf(missing !== undefined)(
         expect(healthcheck !== undefined, name).toBe(!own);
         if (own) expect(Object.keys(networks), name).toEqual(["inside"]);
       }
-      for (const name of ["producer", "worker"]) expect(services[name]?.stop_grace_period, name).toBe("1m0s");
+      for (const name of ["planner", "worker"]) expect(services[name]?.stop_grace_period, name).toBe("1m0s");
     });
   },
 );
