@@ -7,7 +7,7 @@ import { labelOf, ofKind } from "./objects.ts";
 import type { Objects, Policy } from "./objects.ts";
 import { accelerated, podPolicies } from "./pod-policies.ts";
 import { referencePolicies } from "./reference-policies.ts";
-import { kustomizeMissing, manifests, overlays, render, renderComposition } from "./render.ts";
+import { compositions, kustomizeMissing, manifests, overlays, render, renderComposition } from "./render.ts";
 import { schemaNames, validator } from "./schemas.ts";
 
 const missing = kustomizeMissing();
@@ -15,13 +15,6 @@ if (missing !== undefined) console.log(`skipped: ${missing}`);
 
 const policies: Readonly<Record<string, Policy>> = { ...podPolicies, ...networkPolicies, ...referencePolicies };
 const versions = schemaNames.filter((name) => name.startsWith("kubernetes-"));
-
-/** Installations that users put together; the overlays are others. */
-const compositions = [
-  ["external-redis", "monitoring", "hpa"],
-  ["redis", "web-identity", "hpa-queue", "cron-enqueue"],
-  ["gpu", "scratch-volume", "web-identity", "redis", "monitoring", "keda-scaled-job"],
-] as const;
 
 describe.skipIf(missing !== undefined)("the manifests", () => {
   const rendered = new Map<string, Objects>();

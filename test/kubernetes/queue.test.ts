@@ -6,7 +6,7 @@ import { imageQueueName, planQueueName, shardQueueName } from "@slidelight/contr
 import { Queue, Worker } from "bullmq";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { redisMissing, startRedisServer } from "../servers/redis-server.ts";
+import { ownRedisMissing, startRedisServer } from "../servers/redis-server.ts";
 import type { RedisServer } from "../servers/redis-server.ts";
 import { openWorkplace, slidelight } from "../slidelight.ts";
 import type { Workplace } from "../slidelight.ts";
@@ -14,7 +14,7 @@ import { ofKind, workloads } from "./objects.ts";
 import type { KubernetesObject } from "./objects.ts";
 import { kustomizeMissing, manifests, render, renderComposition } from "./render.ts";
 
-const missing = kustomizeMissing() ?? redisMissing();
+const missing = kustomizeMissing() ?? ownRedisMissing();
 if (missing !== undefined) console.log(`skipped: ${missing}`);
 
 const queue = "cpu";

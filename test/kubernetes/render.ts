@@ -11,6 +11,13 @@ export const manifests = fileURLToPath(new URL("../../deploy/k8s", import.meta.u
 
 export const overlays = ["cpu", "gpu-onnx", "gpu-tfjs", "dev"] as const;
 
+/** Installations that users put together. */
+export const compositions = [
+  ["external-redis", "monitoring", "hpa"],
+  ["redis", "web-identity", "hpa-queue", "cron-enqueue"],
+  ["gpu", "scratch-volume", "web-identity", "redis", "monitoring", "keda-scaled-job"],
+] as const;
+
 /** Why manifests can't be made here; `undefined` when they can. */
 export function kustomizeMissing(): string | undefined {
   if (findBinary("kubectl") !== undefined || findBinary("kustomize") !== undefined) return undefined;
@@ -35,7 +42,7 @@ export function renderComposition(components: readonly string[]): Objects {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), "slidelight-manifests-")));
   try {
     const at = (path: string) => relative(folder, join(realpathSync(manifests), path));
-    const queue = { images: "slidelight-images-own", shards: "slidelight-shards-own" };
+    const queue = { class: "own", images: "slidelight-images-own", shards: "slidelight-shards-own" };
     const annotations = { "config.kubernetes.io/local-config": "true" };
     const source = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "queue", annotations }, data: queue };
     const literals = ["SLIDELIGHT_QUEUE=own", "REDIS_HOST=redis.example.org"];

@@ -21,6 +21,13 @@ export function redisMissing(): string | undefined {
   return "no redis-server (apt-get install redis-server), no container engine and no SLIDELIGHT_TEST_REDIS_URL";
 }
 
+/** The same, for what changes more of a Redis than queues of its own. */
+export function ownRedisMissing(): string | undefined {
+  return process.env["SLIDELIGHT_TEST_REDIS_URL"] === undefined
+    ? redisMissing()
+    : "a Redis that others use is left alone";
+}
+
 /**
  * A Redis of the caller's own: a local process, else a container; or the one that the environment names.
  * @param options.appendOnly keep what was written in a file, as a queue's Redis should

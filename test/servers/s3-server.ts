@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -66,6 +67,42 @@ export async function startS3Server(): Promise<S3Server> {
     endpoint: `http://${container.getHost()}:${container.getMappedPort(7070)}`,
     [Symbol.asyncDispose]: async () => {
       await container.stop();
+    },
+  };
+}
+
+export interface S3ServerWithUsers extends S3Server {
+  secretOf(user: string): string;
+}
+
+/** Why no S3 server with users can be had here; `undefined` when one can. */
+export function s3WithUsersMissing(): string | undefined {
+  return findBinary("versitygw") === undefined ? "no versitygw (npm test builds it where Go is)" : undefined;
+}
+
+/** A versitygw with users beside the one that may do everything; what they may do, policies of buckets say. */
+export async function startS3ServerWithUsers(users: readonly string[]): Promise<S3ServerWithUsers> {
+  const binary = findBinary("versitygw");
+  if (binary === undefined) throw new Error(`No S3 server: ${s3WithUsersMissing() ?? ""}.`);
+  const folder = await mkdtemp(join(tmpdir(), "slidelight-s3-"));
+  const [files, known] = [join(folder, "files"), join(folder, "users")];
+  await Promise.all([mkdir(files), mkdir(known)]);
+  const port = await freePort();
+  const endpoint = `http://127.0.0.1:${port}`;
+  const args = ["--port", `127.0.0.1:${port}`, "--iam-dir", known, "posix", files];
+  const server = await startChild(binary, args, { port, folder, env: userEnvironment });
+  const secretOf = (name: string): string => `${name}-secret`;
+  const admin = ["admin", "-a", user.accessKeyId, "-s", user.secretAccessKey, "-er", endpoint];
+  for (const name of users) {
+    execFileSync(binary, [...admin, "create-user", "-a", name, "-s", secretOf(name), "-r", "user"], { stdio: "pipe" });
+  }
+  return {
+    ...user,
+    endpoint,
+    secretOf,
+    [Symbol.asyncDispose]: async () => {
+      await server[Symbol.asyncDispose]();
+      await rm(folder, { recursive: true, force: true });
     },
   };
 }
