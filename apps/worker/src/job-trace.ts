@@ -40,7 +40,9 @@ export function openJobTrace(tracing: Tracing, job: Job, { noun, about }: JobTra
     },
   });
   const sums = { tiles: 0, pixels: 0, busySeconds: 0, readBytes: 0, writtenBytes: 0 };
+  let begun = false;
   const add = (event: PipelineEvent): void => {
+    begun = true;
     if (event.kind === "tile-done") {
       sums.tiles += 1;
       sums.pixels += event.pixels;
@@ -60,6 +62,8 @@ export function openJobTrace(tracing: Tracing, job: Job, { noun, about }: JobTra
         }
       : () => undefined,
     end: (outcome, failure) => {
+      // Never sent: a job may be taken and given back very often before its turn has come.
+      if (outcome === "handed-back" && !begun) return;
       const { tiles, pixels, busySeconds, readBytes, writtenBytes } = sums;
       span.set({
         "slidelight.outcome": outcome,
