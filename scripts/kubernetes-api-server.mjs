@@ -28,7 +28,7 @@ const customResources = [
 ];
 const folder = join(homedir(), ".cache", "slidelight", "kubernetes");
 
-const main_go = `package main
+const mainGo = `package main
 
 import (
 	"os"
@@ -57,7 +57,7 @@ await main(() => {
   const replaced = [...new Set(beside)].map((name) => `\t${name} => ${name} v${version.replace(/^1\./u, "0.")}\n`);
   const [go = ""] = /^go .+$/mu.exec(source) ?? [];
   writeFileSync(join(part, "go.mod"), `module apiserver\n\n${go}\n\nreplace (\n${replaced.join("")})\n`);
-  writeFileSync(join(part, "main.go"), main_go);
+  writeFileSync(join(part, "main.go"), mainGo);
   say("building kube-apiserver");
   for (const args of [
     ["get", `k8s.io/kubernetes/cmd/kube-apiserver/app@v${version}`],

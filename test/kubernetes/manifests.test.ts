@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { networkPolicies } from "./network-policies.ts";
-import { labelOf, ofKind } from "./objects.ts";
+import { componentOf, labelOf, ofKind, workloads } from "./objects.ts";
 import type { Objects, Policy } from "./objects.ts";
 import { accelerated, podPolicies } from "./pod-policies.ts";
 import { referencePolicies } from "./reference-policies.ts";
@@ -36,6 +36,27 @@ describe.skipIf(missing !== undefined)("the manifests", () => {
     test.each(Object.entries(policies))("follow the policy %s", (_, policy) => {
       expect(policy(named(name))).toEqual([]);
     });
+
+    if (name.includes("web-identity")) {
+      test("give all that talk to S3 a token and the role of their service account", () => {
+        const roles = workloads(named(name))
+          .filter((workload) => componentOf(workload) !== "redis")
+          .flatMap(({ template: { spec }, containers }) =>
+            containers.map(({ env = [], volumeMounts = [] }) => [
+              spec.serviceAccountName,
+              env.find(({ name: variable }) => variable === "AWS_ROLE_ARN")?.valueFrom?.configMapKeyRef?.key,
+              volumeMounts.some(({ name: volume }) => volume === "s3-token"),
+            ]),
+          );
+        const [worker, producer] = ["WORKER", "PRODUCER"].map((role) => [
+          `slidelight-${role.toLowerCase()}`,
+          `${role}_ROLE_ARN`,
+          true,
+        ]);
+        expect(roles).toHaveLength(name.includes("cron-enqueue") ? 4 : 3);
+        for (const role of roles) expect([worker, producer]).toContainEqual(role);
+      });
+    }
 
     if (name.includes("gpu")) {
       test("give each worker one GPU", () => {

@@ -14,7 +14,7 @@ export const overlays = ["cpu", "gpu-onnx", "gpu-tfjs", "dev"] as const;
 /** Installations that users put together. */
 export const compositions = [
   ["external-redis", "monitoring", "hpa"],
-  ["redis", "web-identity", "hpa-queue", "cron-enqueue"],
+  ["redis", "cron-enqueue", "web-identity", "hpa-queue"],
   ["gpu", "scratch-volume", "web-identity", "redis", "monitoring", "keda-scaled-job"],
 ] as const;
 
