@@ -21,7 +21,7 @@ export async function makeSlide({ endpoint, region, accessKeyId, secretAccessKey
   const store = openStore(`s3://${bucket}`, settings);
   await store.put("model/unet.onnx", smallModel());
   await store.put("slides/slide.tif", await slide());
-  const options = "--method cam,saliency --tile 128 --tissue off";
+  const options = "--method cam,saliency --tile 256 --tissue off";
   return {
     bucket,
     job: [`s3://${bucket}/slides/`, ...options.split(" "), "--model", `s3://${bucket}/model/unet.onnx`],
