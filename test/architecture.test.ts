@@ -7,7 +7,19 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const core = join(root, "packages/core/src");
 
 /** Lowest first: a file imports from its own layer or a lower one. */
-const layers = ["errors", "geometry", "graph", "model", "explain", "io", "format", "engine", "pipeline", "index.ts"];
+const layers = [
+  "errors",
+  "geometry",
+  "graph",
+  "model",
+  "explain",
+  "io",
+  "format",
+  "engine",
+  "train",
+  "pipeline",
+  "index.ts",
+];
 
 const pure = new Set(["errors", "geometry", "graph", "model", "explain"]);
 const appsOnly = ["bullmq", "ioredis", "prom-client", "pino", "commander", "http", "https", "node:http", "node:https"];
