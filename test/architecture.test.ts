@@ -16,8 +16,8 @@ const layers = [
   "io",
   "format",
   "engine",
-  "train",
   "pipeline",
+  "train",
   "index.ts",
 ];
 
@@ -113,7 +113,7 @@ test("OpenTelemetry is imported in one place, which is loaded when traces are on
 });
 
 test("an application imports another one through the contract only", () => {
-  const crossing = ["contract", "worker", "producer", "simulator"].flatMap((app) =>
+  const crossing = ["contract", "worker", "producer", "simulator", "trainer"].flatMap((app) =>
     sources(join(root, "apps", app, "src"))
       .flatMap(importsOf)
       .filter(({ specifier }) => specifier.startsWith("@slidelight/"))
