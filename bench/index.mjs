@@ -1,4 +1,4 @@
-// npm run bench -- [explain|work|passes|engines|pytorch|queue|shards …] [--rounds n] [--side px] [--base 16,32]
+// npm run bench -- [explain|work|passes|engines|pytorch|queue|shards|train …] [--rounds n] [--side px] [--base 16,32]
 //   [--engines a,b] [--keys n] [--shard-seconds s] [--json file]
 import { writeFile } from "node:fs/promises";
 import { availableParallelism, cpus } from "node:os";
@@ -9,6 +9,7 @@ import { benchPasses } from "./passes.mjs";
 import { benchPytorch } from "./pytorch.mjs";
 import { benchQueue } from "./queue.mjs";
 import { benchShards } from "./shards.mjs";
+import { benchTrain } from "./train.mjs";
 import { benchWork } from "./work.mjs";
 
 const benches = {
@@ -19,6 +20,7 @@ const benches = {
   pytorch: benchPytorch,
   queue: benchQueue,
   shards: benchShards,
+  train: benchTrain,
 };
 const defaults = {
   explain: { rounds: 3, side: 4096 },
@@ -27,6 +29,7 @@ const defaults = {
   passes: { rounds: 5, side: 512 },
   queue: { rounds: 3, keys: 100_000, many: 1_000_000 },
   shards: { rounds: 3, side: 8192, shardSeconds: 20, waitedSeconds: 6 },
+  train: { rounds: 10, bases: [8, 16] },
   work: {},
 };
 

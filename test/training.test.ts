@@ -5,7 +5,7 @@ import { openTfjsEngine } from "../packages/core/src/engine/tfjs/index.ts";
 import type { Engine } from "../packages/core/src/engine/engine.ts";
 import { SlidelightError } from "../packages/core/src/errors/slidelight-error.ts";
 import { defaultUNet } from "../packages/core/src/model/unet.ts";
-import { initialState, openTrainer } from "../packages/core/src/train/trainer.ts";
+import { initialTraining, openTrainer } from "../packages/core/src/train/trainer.ts";
 import type { TrainedNetwork } from "../packages/core/src/train/parameters.ts";
 import { goldenBatch, loadGoldenTraining } from "./golden/load-training.ts";
 
@@ -50,7 +50,7 @@ test.for(engines)("20 steps are PyTorch's: %s", async ([, make], { skip }) => {
   const { images, side, mean, std, rate, weightDecay } = golden;
   const batch = { images, side, mean, std, recoloured: false };
   await using trainer = await openTrainer(network, { engine, batch });
-  const begin = initialState(network);
+  const begin = initialTraining(network);
   expect(Object.keys(golden.parameters).toSorted()).toEqual(Object.keys(begin.parameters).toSorted());
   let state = { ...begin, parameters: golden.parameters };
   for (const [step, expected] of golden.losses.entries()) {

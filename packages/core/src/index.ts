@@ -86,4 +86,5 @@ export { balancedWeights } from "./train/split.ts";
 export type { DataSplit } from "./train/split.ts";
 export { trainNetwork } from "./train/train-network.ts";
 export type { Trained, TrainingEvent } from "./train/train-network.ts";
+export { initialTraining, openTrainer } from "./train/trainer.ts";
 export { encodeTrainedModel } from "./train/trained-model.ts";

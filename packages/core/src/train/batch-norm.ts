@@ -12,11 +12,16 @@ export interface Normalised {
   readonly mean: Node;
   /** Of the batch itself, divided by the number of values. */
   readonly variance: Node;
+  /** To be taken for a constant when this is differentiated; see `normalisedByBatch`. */
+  readonly held: Node;
 }
 
 /**
  * Batch normalisation while training (Ioffe and Szegedy 2015, algorithm 1): y = (x - mean) / sqrt(variance + floor) * scale + shift, with
  * mean and variance of each channel over the batch and all pixels.
+ *
+ * The mean is there twice, once held. What the value changes with the mean is said by a vector that is 0, -(mean - held) * factor, and the
+ * variance does not change with it at all: so its gradient is one of vectors, and no further pass over the value is made for it.
  * @param x [N, C, H, W]; `scale` and `shift` are [C].
  */
 export function normalisedByBatch(
@@ -27,10 +32,12 @@ export function normalisedByBatch(
   const [, channels = 0] = x.shape;
   const perChannel = (vector: Node): Node => reshape(vector, [1, channels, 1, 1]);
   const mean = reduceMean(x, axes);
-  const centred = sub(x, mean);
+  const held = reduceMean(x, axes);
+  const centred = sub(x, held);
   const variance = reduceMean(mul(centred, centred), axes);
   const factor = div(perChannel(scale), sqrt(add(variance, scalarLike(variance, varianceFloor))));
-  return { value: add(mul(centred, factor), perChannel(shift)), mean, variance };
+  const moved = add(perChannel(shift), mul(sub(held, mean), factor));
+  return { value: add(mul(centred, factor), moved), mean, variance, held };
 }
 
 /** What a normalisation knows of its layer after training, each [C]. */

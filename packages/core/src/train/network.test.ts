@@ -216,7 +216,7 @@ describe("batch normalisation", () => {
   const x = input("x", { type: "float32", shape: [2, 3, 4, 5] });
   const scale = input("scale", { type: "float32", shape: [3] });
   const shift = input("shift", { type: "float32", shape: [3] });
-  const { value } = normalisedByBatch(x, { scale, shift });
+  const { value, held } = normalisedByBatch(x, { scale, shift });
   const values = { x: noise([2, 3, 4, 5], 3), scale: noise([3]), shift: noise([3]), weights: noise([2, 3, 4, 5]) };
 
   it("gives each channel its shift as mean and its scale as deviation", () => {
@@ -234,7 +234,7 @@ describe("batch normalisation", () => {
     const weights = input("weights", { type: "float32", shape: [2, 3, 4, 5] });
     const total = reduceSum(mul(value, weights), [0, 1, 2, 3]);
     const inputs = [x, scale, shift];
-    const found = backpropagate(new Map([[value, weights]]), inputs);
+    const found = backpropagate(new Map([[value, weights]]), inputs, { held: new Set([held]) });
     inputs.forEach((node, operand) => {
       const gradient = found[operand];
       if (gradient === undefined) throw new RangeError("The value depends on every operand.");

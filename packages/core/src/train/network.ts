@@ -2,7 +2,9 @@ import {
   add,
   conv,
   div,
+  exp,
   input,
+  log,
   clip,
   matMul,
   pow,
@@ -60,12 +62,14 @@ export function trainingGraph(
   const inputs = inputsFor(parameters);
   const { parameter } = inputs;
   const statistics: Record<string, Node> = {};
+  const heldMeans = new Set<Node>();
   const filtered = (x: Node, name: string): Node => {
     const weight = parameter(`${name}.weight`);
     if (!normalised) return conv(x, weight, parameter(`${name}.bias`), { pads: samePads });
     const convolved = conv(x, weight, undefined, { pads: samePads });
     const scaling = { scale: parameter(`${name}.scale`), shift: parameter(`${name}.shift`) };
-    const { value, mean, variance } = normalisedByBatch(convolved, scaling);
+    const { value, mean, variance, held } = normalisedByBatch(convolved, scaling);
+    heldMeans.add(held);
     statistics[`${name}.mean`] = mean;
     const count = sizeOf(convolved.shape) / sizeOf(mean.shape);
     // Of what the batch is a sample of.
@@ -88,7 +92,7 @@ export function trainingGraph(
     cotangents.set(second, scalarLike(second, encoderLoss));
   }
   const made = inputs.made();
-  const found = backpropagate(cotangents, [...made.values()]);
+  const found = backpropagate(cotangents, [...made.values()], { held: heldMeans });
   const gradients = [...made].map(([name, node], index) => {
     const gradient = found[index] ?? mul(node, scalarLike(node, 0));
     return [gradientName(name), expandTo(gradient, node.shape)] as const;
@@ -141,7 +145,9 @@ function trainedPool(x: Node, { unet, learnsPower }: TrainedNetwork, parameter: 
   }
   if (kind.kind === "generalised-mean" && learnsPower) {
     const power = parameter(powerName);
-    const mean = reduceMean(pow(clip(x, { min: generalisedMeanFloor }), power), axes);
+    // x^p as exp(p log x): one logarithm serves the value and both of its gradients, where powers are dear.
+    const logarithm = log(clip(x, { min: generalisedMeanFloor }));
+    const mean = reduceMean(exp(mul(logarithm, power)), axes);
     return pow(mean, div(scalarLike(x, 1), power));
   }
   return pool(x, kind);

@@ -13,7 +13,7 @@ import { accuracyOf, confusionOf, predictions, weightedLoss } from "./scores.ts"
 import type { TrainingSettings } from "./settings.ts";
 import { stratifiedSplit } from "./split.ts";
 import type { DataSplit } from "./split.ts";
-import { initialState, openTrainer } from "./trainer.ts";
+import { initialTraining, openTrainer } from "./trainer.ts";
 import type { StepResult, Trainer } from "./trainer.ts";
 
 export type TrainingEvent =
@@ -71,7 +71,7 @@ export async function trainNetwork(
   const batch = { images: batchImages, side: views.side, mean, std, recoloured: stains > 0 };
   await using trainer = await openTrainer(network, { engine, batch, signal });
   const run: Run = { images, settings, resources, split, batchImages, trainer };
-  let progress = from ?? { epochs: 0, steps: 0, sums: noSums, state: initialState(network), history: [] };
+  let progress = from ?? { epochs: 0, steps: 0, sums: noSums, state: initialTraining(network), history: [] };
   let stoppedEarly = isOver(progress, patience);
   if (from === undefined) await resources.save(progress);
   while (progress.epochs < epochs && !stoppedEarly) {

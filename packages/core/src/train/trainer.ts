@@ -30,7 +30,7 @@ export interface TrainingState {
   readonly moments: Moments;
 }
 
-export function initialState(network: TrainedNetwork): TrainingState {
+export function initialTraining(network: TrainedNetwork): TrainingState {
   const parameters = initialParameters(network);
   return { parameters, statistics: initialStatistics(parameters), moments: initialMoments(parameters) };
 }
