@@ -1,5 +1,5 @@
 // npm run bench -- [explain|work|passes|engines|pytorch|queue|shards|train …] [--rounds n] [--side px] [--base 16,32]
-//   [--engines a,b] [--keys n] [--shard-seconds s] [--json file]
+//   [--engines a,b] [--threads n] [--keys n] [--shard-seconds s] [--json file]
 import { writeFile } from "node:fs/promises";
 import { availableParallelism, cpus } from "node:os";
 import { parseArgs } from "node:util";
@@ -40,6 +40,7 @@ const { values, positionals } = parseArgs({
     side: { type: "string" },
     base: { type: "string" },
     engines: { type: "string" },
+    threads: { type: "string" },
     keys: { type: "string" },
     "shard-seconds": { type: "string" },
     json: { type: "string" },
@@ -60,6 +61,7 @@ for (const name of positionals.length === 0 ? Object.keys(benches) : positionals
   if (values.side !== undefined) options.side = Number(values.side);
   if (values.base !== undefined) options.bases = values.base.split(",").map(Number);
   if (values.engines !== undefined) options.engines = values.engines.split(",");
+  if (values.threads !== undefined) options.threads = Number(values.threads);
   if (values.keys !== undefined) Object.assign(options, { keys: Number(values.keys), many: 10 * Number(values.keys) });
   if (values["shard-seconds"] !== undefined) options.shardSeconds = Number(values["shard-seconds"]);
   report[name] = await benches[name](options);

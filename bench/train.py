@@ -1,7 +1,7 @@
 """Training steps of the benchmark's U-Net in PyTorch. Driven over standard input and output.
 
-The first line of input: {"depth", "base", "images", "side"}. Every further line names a variant, "eager" or "channels last"; the
-answer is {"seconds"} of one step: forward, backward, AdamW, from bytes in memory.
+The first line of input: {"depth", "base", "images", "side", "threads"?}. Every further line names a variant, "eager" or "channels last"; the
+answer is {"seconds", "cpuSeconds"} of one step: forward, backward, AdamW, from bytes in memory.
 """
 
 import json
@@ -57,13 +57,13 @@ class Bench:
         self.labels = torch.arange(setup["images"]) % 2
         self.trained: dict[str, tuple[nn.Module, torch.optim.Optimizer]] = {}
 
-    def step(self, variant: str) -> float:
+    def step(self, variant: str) -> dict:
         layout = torch.channels_last if variant == "channels last" else torch.contiguous_format
         if variant not in self.trained:
             network = UNet(self.setup["depth"], self.setup["base"]).to(memory_format=layout)
             self.trained[variant] = (network, torch.optim.AdamW(network.parameters(), lr=1e-3))
         network, optimiser = self.trained[variant]
-        started = time.perf_counter()
+        started, used = time.perf_counter(), time.process_time()
         images = ((self.pixels.permute(0, 3, 1, 2).float() / 255 - 0.5) / 0.25).contiguous(memory_format=layout)
         logits, second = network(images)
         loss = nn.functional.cross_entropy(logits, self.labels) + nn.functional.cross_entropy(second, self.labels)
@@ -71,13 +71,16 @@ class Bench:
         loss.backward()
         optimiser.step()
         loss.item()
-        return time.perf_counter() - started
+        return {"seconds": time.perf_counter() - started, "cpuSeconds": time.process_time() - used}
 
 
-bench = Bench(json.loads(sys.stdin.readline()))
+setup = json.loads(sys.stdin.readline())
+if "threads" in setup:
+    torch.set_num_threads(setup["threads"])
+bench = Bench(setup)
 print(json.dumps({"torch": torch.__version__, "threads": torch.get_num_threads()}), flush=True)
 for line in sys.stdin:
     try:
-        print(json.dumps({"seconds": bench.step(line.strip())}), flush=True)
+        print(json.dumps(bench.step(line.strip())), flush=True)
     except Exception as error:
         print(json.dumps({"error": f"{type(error).__name__}: {error}"}), flush=True)

@@ -166,9 +166,9 @@ function correlatedByTaps({ fine, coarse, weight, attributes }: Correlated): Nod
 }
 
 /**
- * As one convolution of the fine side by the coarse one, with the
- * batch in the place of the channels, the channels in that of the batch, and strides and dilations exchanged. Each
- * group's images stand in one group of channels. Positions beyond the kernel, which a stride leaves, are cut off.
+ * One convolution of the fine side by the coarse one, with the batch in the place of the channels, the channels in that of
+ * the batch, and strides and dilations exchanged. Each group's images stand in one group of channels. Positions beyond the
+ * kernel, which a stride leaves, are cut off.
  */
 function correlatedByConvolution({ fine, coarse, weight, attributes }: Correlated): Node {
   const [batch = 0, channels = 0, height = 0, width = 0] = fine.shape;
