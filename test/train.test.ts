@@ -41,10 +41,16 @@ describe("slidelight train", () => {
     const rows = ["plain", "spot"].flatMap((label) =>
       Array.from(
         { length: 12 },
-        (_, index) => `images/${label}/${index}.${index % 2 === 0 ? "png" : "webp"},${label},"a, b"`,
+        (_, index) =>
+          `images/${label}/${index}.${index % 2 === 0 ? "png" : "webp"},${label},"a, b",${index < 9 ? "training" : "validation"}`,
       ),
     );
-    const table = ["Image,Label,Remark", ...rows, "images/broken.png,spot,", "images/gone.png,plain,"].join("\r\n");
+    const table = [
+      "Image,Label,Remark,Part",
+      ...rows,
+      "images/broken.png,spot,,training",
+      "images/gone.png,plain,,val",
+    ].join("\r\n");
     await writeFile(join(folder, "all.csv"), `\uFEFF${table}\n`);
     const args = [
       "all.csv",
@@ -68,7 +74,7 @@ describe("slidelight train", () => {
         { name: "plain", images: 12 },
         { name: "spot", images: 12 },
       ],
-      images: { training: 20, validation: 4 },
+      images: { training: 18, validation: 6 },
       skipped: [
         { image: "images/broken.png", code: "image-not-an-image" },
         { image: "images/gone.png", code: "image-not-found" },
