@@ -1,5 +1,5 @@
-// npm run bench -- [explain|work|passes|engines|pytorch|queue|shards …] [--rounds n] [--side px] [--base 16,32]
-//   [--engines a,b] [--keys n] [--shard-seconds s] [--json file]
+// npm run bench -- [explain|work|passes|engines|pytorch|queue|shards|train …] [--rounds n] [--side px] [--base 16,32]
+//   [--engines a,b] [--threads n] [--keys n] [--shard-seconds s] [--json file]
 import { writeFile } from "node:fs/promises";
 import { availableParallelism, cpus } from "node:os";
 import { parseArgs } from "node:util";
@@ -9,6 +9,7 @@ import { benchPasses } from "./passes.mjs";
 import { benchPytorch } from "./pytorch.mjs";
 import { benchQueue } from "./queue.mjs";
 import { benchShards } from "./shards.mjs";
+import { benchTrain } from "./train.mjs";
 import { benchWork } from "./work.mjs";
 
 const benches = {
@@ -19,6 +20,7 @@ const benches = {
   pytorch: benchPytorch,
   queue: benchQueue,
   shards: benchShards,
+  train: benchTrain,
 };
 const defaults = {
   explain: { rounds: 3, side: 4096 },
@@ -27,6 +29,7 @@ const defaults = {
   passes: { rounds: 5, side: 512 },
   queue: { rounds: 3, keys: 100_000, many: 1_000_000 },
   shards: { rounds: 3, side: 8192, shardSeconds: 20, waitedSeconds: 6 },
+  train: { rounds: 10, bases: [8, 16] },
   work: {},
 };
 
@@ -37,6 +40,7 @@ const { values, positionals } = parseArgs({
     side: { type: "string" },
     base: { type: "string" },
     engines: { type: "string" },
+    threads: { type: "string" },
     keys: { type: "string" },
     "shard-seconds": { type: "string" },
     json: { type: "string" },
@@ -57,6 +61,7 @@ for (const name of positionals.length === 0 ? Object.keys(benches) : positionals
   if (values.side !== undefined) options.side = Number(values.side);
   if (values.base !== undefined) options.bases = values.base.split(",").map(Number);
   if (values.engines !== undefined) options.engines = values.engines.split(",");
+  if (values.threads !== undefined) options.threads = Number(values.threads);
   if (values.keys !== undefined) Object.assign(options, { keys: Number(values.keys), many: 10 * Number(values.keys) });
   if (values["shard-seconds"] !== undefined) options.shardSeconds = Number(values["shard-seconds"]);
   report[name] = await benches[name](options);

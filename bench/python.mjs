@@ -9,16 +9,16 @@ import { promisify } from "node:util";
 export const python = process.env["SLIDELIGHT_PYTHON"] ?? "python3";
 
 /** Why PyTorch can't be compared with; `undefined` where it can. */
-export async function whatIsMissing() {
+export async function whatIsMissing(modules = ["torch", "numpy", "pytorch_grad_cam"]) {
   try {
-    await promisify(execFile)(python, ["-c", "import torch, numpy, pytorch_grad_cam"]);
+    await promisify(execFile)(python, ["-c", `import ${modules.join(", ")}`]);
     return undefined;
   } catch (error) {
     const last = String(error.stderr ?? error.message)
       .trim()
       .split("\n")
       .at(-1);
-    return `${python} has no PyTorch with pytorch-grad-cam (${last}). Install torch and grad-cam, or set SLIDELIGHT_PYTHON to a Python that has them.`;
+    return `${python} has not all of ${modules.join(", ")} (${last}). Install torch and grad-cam, or set SLIDELIGHT_PYTHON to a Python that has them.`;
   }
 }
 
@@ -41,8 +41,8 @@ export async function prepare(folder, { network, pixels, width, height, tile }) 
 }
 
 /** A process that runs the variants it is asked for. Compiled ones want their own: compiling does not succeed everywhere. */
-export async function startPython(setup) {
-  const child = spawn(python, [fileURLToPath(new URL("pytorch.py", import.meta.url))], {
+export async function startPython(setup, script = "pytorch.py") {
+  const child = spawn(python, [fileURLToPath(new URL(script, import.meta.url))], {
     stdio: ["pipe", "pipe", "inherit"],
   });
   const ended = once(child, "exit");

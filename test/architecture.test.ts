@@ -7,7 +7,19 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const core = join(root, "packages/core/src");
 
 /** Lowest first: a file imports from its own layer or a lower one. */
-const layers = ["errors", "geometry", "graph", "model", "explain", "io", "format", "engine", "pipeline", "index.ts"];
+const layers = [
+  "errors",
+  "geometry",
+  "graph",
+  "model",
+  "explain",
+  "io",
+  "format",
+  "engine",
+  "pipeline",
+  "train",
+  "index.ts",
+];
 
 const pure = new Set(["errors", "geometry", "graph", "model", "explain"]);
 const appsOnly = ["bullmq", "ioredis", "prom-client", "pino", "commander", "http", "https", "node:http", "node:https"];
@@ -101,7 +113,7 @@ test("OpenTelemetry is imported in one place, which is loaded when traces are on
 });
 
 test("an application imports another one through the contract only", () => {
-  const crossing = ["contract", "worker", "producer", "simulator"].flatMap((app) =>
+  const crossing = ["contract", "worker", "producer", "simulator", "trainer"].flatMap((app) =>
     sources(join(root, "apps", app, "src"))
       .flatMap(importsOf)
       .filter(({ specifier }) => specifier.startsWith("@slidelight/"))

@@ -9,6 +9,7 @@ const apps = {
   worker: "@slidelight/worker",
   inspect: "@slidelight/worker",
   engines: "@slidelight/worker",
+  train: "@slidelight/trainer",
   enqueue: "@slidelight/producer",
   status: "@slidelight/producer",
   watch: "@slidelight/producer",
@@ -31,6 +32,7 @@ Exact, full-resolution explanation maps of images of any size.
   explain <image…>            explain images here, without a queue
   inspect <file>              tell what an image or a model is, and whether it can be tiled
   engines                     tell which engines compute here, and how fast
+  train <folder|csv>          train a U-Net as a classifier, from images with a label each
 
   enqueue <source…>           add one job for each image of a prefix or a list
   worker                      explain the queue's images

@@ -1,6 +1,14 @@
+export { byteCount } from "./byte-count.ts";
 export { runCommand } from "./command.ts";
 export type { CommandContext, Streams } from "./command.ts";
 export { cancellationKey, cancellationSeconds } from "./cancellation.ts";
+export {
+  engineChoiceKeys,
+  engineChoiceOptions,
+  engineChoiceSchema,
+  engineSettings,
+  openEngineOf,
+} from "./engine-choice.ts";
 export { describeFailure, failureOf, tellFailure } from "./failure.ts";
 export type { Failure } from "./failure.ts";
 export {

@@ -1,4 +1,5 @@
 import {
+  byteCount,
   explanationOptions,
   gatherOptions,
   parseOptions,
@@ -12,7 +13,7 @@ import {
 } from "@slidelight/contract";
 import type { Environment, OptionTable } from "@slidelight/contract";
 import { z } from "zod";
-import { byteCount, engineKeys, engineOptions, engineSchema } from "./engine-options.ts";
+import { engineKeys, engineOptions, engineSchema } from "./engine-options.ts";
 
 const outputOptions = {
   json: { flag: "--json", text: "print one JSON document on standard output" },

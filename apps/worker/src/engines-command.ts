@@ -1,10 +1,9 @@
-import { addOptions } from "@slidelight/contract";
+import { addOptions, engineSettings } from "@slidelight/contract";
 import type { CommandContext } from "@slidelight/contract";
 import { chooseEngine, engineChoices, openEngine, SlidelightError, speedOf } from "@slidelight/core";
 import type { Engine, EngineChoice, EngineSettings, Precision } from "@slidelight/core";
 import type { Command } from "commander";
 import { enginesOptions, loadEnginesConfig } from "./config.ts";
-import { engineSettings } from "./engine-options.ts";
 
 interface Finding {
   readonly engine: string;

@@ -3,6 +3,7 @@ import {
   describeFailure,
   failureOf,
   listImages,
+  openEngineOf,
   openProgress,
   readModel,
   storageSettings,
@@ -33,7 +34,7 @@ import type {
 import type { Command } from "commander";
 import { explainOptions, loadExplainConfig } from "./config.ts";
 import type { ExplainConfig } from "./config.ts";
-import { imageLimits, openEngineOf } from "./engine-options.ts";
+import { imageLimits } from "./engine-options.ts";
 import { explainInFlight } from "./in-flight.ts";
 
 /** An entry of `--json`: a contract for scripts. */

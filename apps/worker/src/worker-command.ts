@@ -1,8 +1,7 @@
-import { addOptions, traceHelp } from "@slidelight/contract";
+import { addOptions, openEngineOf, traceHelp } from "@slidelight/contract";
 import type { CommandContext } from "@slidelight/contract";
 import type { Command } from "commander";
 import { loadWorkerConfig, workerOptions } from "./config.ts";
-import { openEngineOf } from "./engine-options.ts";
 import { runWorker } from "./run-worker.ts";
 
 export function defineWorker(program: Command, context: CommandContext): void {

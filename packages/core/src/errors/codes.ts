@@ -26,6 +26,11 @@ export const errorCodes = {
   "model-not-local": { retryable: false },
   /** Values that are not finite: the same image gives the same again. */
   "model-overflow": { retryable: false },
+  /** A loss or gradient that is not finite. */
+  "training-diverged": { retryable: false },
+  /** Too few images or classes to train with, or a table that can't be read. */
+  "training-data": { retryable: false },
+  "checkpoint-invalid": { retryable: false },
   "method-unsuitable": { retryable: false },
   "layer-unknown": { retryable: false },
   "target-unknown": { retryable: false },

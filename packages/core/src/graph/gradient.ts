@@ -85,6 +85,7 @@ function applyRule<O extends OperatorName>(
  * @param cotangents For each output dy/doutput, of its element type, in any shape that broadcasts to the output's.
  * @param wrt Any nodes: inputs, parameters (Constant nodes too), values on the way. Only what lies between them and the
  *   outputs is visited, and the gradient of an operand that leads to none of them (a frozen weight) is not built.
+ * @param options `held`: nodes that are taken for constants, whatever they depend on.
  * @returns In the order of `wrt`, each of its node's rank and type. **An axis along which a gradient is constant may have
  *   extent 1**, as [1, C, 1, 1] below a mean over all pixels: `expandTo(gradient, node.shape)` where every value is
  *   needed. `undefined` where no output depends on the node, or depends on it in steps only.
@@ -93,9 +94,10 @@ function applyRule<O extends OperatorName>(
 export function backpropagate(
   cotangents: ReadonlyMap<Node, Node>,
   wrt: readonly Node[],
+  { held = new Set() }: { readonly held?: ReadonlySet<Node> } = {},
 ): readonly (Node | undefined)[] {
   const order = topologicalOrder(cotangents.keys());
-  const active = differentiablyDependent(order, wrt);
+  const active = differentiablyDependent(order, wrt, held);
   const gradients = new Map<Node, Node>();
   const accumulate = (node: Node, share: Node): void => {
     const known = gradients.get(node);
@@ -117,13 +119,17 @@ export function backpropagate(
   return wrt.map((node) => gradients.get(node));
 }
 
-/** The floating-point nodes of `order` that are in `wrt` or have an operand that is one of these. */
-function differentiablyDependent(order: readonly Node[], wrt: readonly Node[]): ReadonlySet<Node> {
+/** The floating-point nodes of `order` that are in `wrt` or have an operand that is one of these, and are not held. */
+function differentiablyDependent(
+  order: readonly Node[],
+  wrt: readonly Node[],
+  held: ReadonlySet<Node>,
+): ReadonlySet<Node> {
   const sources = new Set(wrt);
   const dependent = new Set<Node>();
   for (const node of order) {
     const depends = sources.has(node) || operandsOf(node).some((operand) => dependent.has(operand));
-    if (depends && elementwise.isFloating(node.type)) dependent.add(node);
+    if (depends && !held.has(node) && elementwise.isFloating(node.type)) dependent.add(node);
   }
   return dependent;
 }

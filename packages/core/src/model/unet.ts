@@ -26,6 +26,7 @@ import { graphOf } from "../graph/graph.ts";
 import type { Node } from "../graph/node.ts";
 import { float32, sizeOf } from "../graph/tensor.ts";
 import type { Tensor } from "../graph/tensor.ts";
+import type { Pads } from "../graph/vocabulary.ts";
 import { normals } from "./random.ts";
 
 /** How the decoder's features become the class scores. */
@@ -65,7 +66,7 @@ export const defaultUNet: UNetSettings = {
 export type Parameters = Readonly<Record<string, Tensor>>;
 
 /** A 1e-6 floor keeps x^p and its derivative finite where a feature is 0. */
-const generalisedMeanFloor = 1e-6;
+export const generalisedMeanFloor = 1e-6;
 
 /**
  * The classical U-Net (Ronneberger et al. 2015; two 3x3 same convolutions with ReLU a level, 2x2 max-pooling,
@@ -120,27 +121,44 @@ export function unetParameters(settings: UNetSettings): Parameters {
  */
 export function unetGraph(settings: UNetSettings, parameters: Parameters, size: Size): Graph {
   const image = input("image", { type: "float32", shape: [1, 3, size.height, size.width], spatial: [2, 3] });
-  const value = (name: string): Node => {
+  const parameter = (name: string): Node => {
     const tensor = parameters[name];
     if (tensor === undefined) throw new RangeError(`The U-Net's parameter "${name}" is missing.`);
     return constant(tensor, { name });
   };
-  const same = (x: Node, name: string, pad: number): Node =>
-    conv(x, value(`${name}.weight`), value(`${name}.bias`), {
-      pads: { top: pad, left: pad, bottom: pad, right: pad },
-      name,
-    });
+  const { features } = unetFeatures(settings, image, {
+    parameter,
+    filtered: (x, name) => conv(x, parameter(`${name}.weight`), parameter(`${name}.bias`), { pads: samePads, name }),
+  });
+  return graphOf({ logits: unetLogits(settings, features, { parameter, pool: (x) => pool(x, settings.pool) }) });
+}
+
+/** What the layers of a U-Net are made of: constants for a network that is used, inputs for one that is trained. */
+export interface UNetLayers {
+  readonly parameter: (name: string) => Node;
+  /** The 3x3 same convolution `name`, with what normalises it; ReLU follows. */
+  readonly filtered: (x: Node, name: string) => Node;
+}
+
+/** One pixel on each side: a 3x3 convolution keeps the size. */
+export const samePads: Pads = { top: 1, left: 1, bottom: 1, right: 1 };
+
+/** From images [N, 3, H, W] to the encoder's last value [N, C 2^depth, H / 2^depth, W / 2^depth] and the decoder's [N, C, H, W]. */
+export function unetFeatures(
+  settings: UNetSettings,
+  image: Node,
+  { parameter, filtered }: UNetLayers,
+): { readonly features: Node; readonly bottom: Node } {
   const block = (x: Node, name: string): Node => {
-    const first = relu(same(x, `${name}.conv1`, 1), { name: `${name}.relu1` });
-    return relu(same(first, `${name}.conv2`, 1), { name });
+    const first = relu(filtered(x, `${name}.conv1`), { name: `${name}.relu1` });
+    return relu(filtered(first, `${name}.conv2`), { name });
   };
   const upsample = (x: Node, level: number): Node => {
     if (settings.upsampling === "transposed") {
       const name = `up${level}.transposed`;
-      return convTranspose(x, value(`${name}.weight`), value(`${name}.bias`), { strides: [2, 2], name });
+      return convTranspose(x, parameter(`${name}.weight`), parameter(`${name}.bias`), { strides: [2, 2], name });
     }
-    const reduced = same(x, `up${level}.reduce`, 0);
-    return resize(reduced, {
+    return resize(pointwise(x, `up${level}.reduce`, parameter), {
       mode: settings.upsampling,
       scales: [2, 2],
       coordinates: settings.upsampling === "nearest" ? "asymmetric" : "half_pixel",
@@ -148,7 +166,6 @@ export function unetGraph(settings: UNetSettings, parameters: Parameters, size: 
       name: `up${level}.resized`,
     });
   };
-
   const skips: Node[] = [];
   let x: Node = image;
   for (let level = 0; level <= settings.depth; level += 1) {
@@ -156,22 +173,37 @@ export function unetGraph(settings: UNetSettings, parameters: Parameters, size: 
     x = block(x, `down${level}`);
     skips.push(x);
   }
+  const bottom = x;
   for (let level = settings.depth - 1; level >= 0; level -= 1) {
     const skip = skips[level];
     if (skip === undefined) throw new RangeError(`The U-Net has no level ${level}.`);
     x = block(concat([skip, upsample(x, level)], 1, { name: `up${level}.joined` }), `up${level}`);
   }
+  return { features: x, bottom };
+}
+
+/** From the decoder's value [N, C, H, W] to class scores [N, classes]; `pool` reduces the image axes to extent 1. */
+export function unetLogits(
+  settings: UNetSettings,
+  features: Node,
+  { parameter, pool }: { readonly parameter: (name: string) => Node; readonly pool: (x: Node) => Node },
+): Node {
+  const [images = 1] = features.shape;
   if (settings.pooled === "scores") {
-    const scores = same(x, "scores", 0);
-    return graphOf({ logits: reshape(pool(scores, settings.pool), [1, settings.classes]) });
+    return reshape(pool(pointwise(features, "scores", parameter)), [images, settings.classes]);
   }
-  const pooled = reshape(pool(x, settings.pool), [1, settings.baseChannels]);
-  return graphOf({ logits: add(matMul(pooled, value("head.weight")), value("head.bias")) });
+  const pooled = reshape(pool(features), [images, settings.baseChannels]);
+  return add(matMul(pooled, parameter("head.weight")), parameter("head.bias"));
+}
+
+function pointwise(x: Node, name: string, parameter: (name: string) => Node): Node {
+  return conv(x, parameter(`${name}.weight`), parameter(`${name}.bias`), { name });
 }
 
 const imageAxes = [2, 3] as const;
 
-function pool(x: Node, kind: PoolKind): Node {
+/** [N, C, H, W] to [N, C, 1, 1]. */
+export function pool(x: Node, kind: PoolKind): Node {
   switch (kind.kind) {
     case "mean":
       return reduceMean(x, imageAxes);

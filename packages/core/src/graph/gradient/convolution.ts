@@ -1,4 +1,4 @@
-import { conv, convTranspose, reshape, slice, transpose } from "../build.ts";
+import { concat, conv, convTranspose, matMul, pad, reduceSum, reshape, slice, transpose } from "../build.ts";
 import { spanOf, transposedExtent } from "../extents.ts";
 import type { Sliding } from "../extents.ts";
 import type { Node } from "../node.ts";
@@ -122,12 +122,55 @@ interface Correlated {
   readonly attributes: ConvolutionAttributes;
 }
 
+/** Kernels of at most so many positions are correlated position by position. */
+const mostTaps = 9;
+
+/** The gradient to the weight: how both sides correlate. */
+function weightGradient(correlated: Correlated): Node {
+  const { weight, attributes } = correlated;
+  const [, , height = 1, width = 1] = weight.shape;
+  return attributes.group === 1 && attributes.strides[1] === 1 && height * width <= mostTaps
+    ? correlatedByTaps(correlated)
+    : correlatedByConvolution(correlated);
+}
+
 /**
- * The gradient to the weight: how both sides correlate, as one convolution of the fine side by the coarse one, with the
- * batch in the place of the channels, the channels in that of the batch, and strides and dilations exchanged. Each
- * group's images stand in one group of channels. Positions beyond the kernel, which a stride leaves, are cut off.
+ * For each position of the kernel a product of matrices, [O, h w] by [h w, F] of each image, from the fine side as that
+ * position sees it: measured faster in ONNX Runtime and OpenVINO than the convolution below, whose kernels are as large as the image.
+ * Channels stand last, and columns and channels are one axis: engines that keep channels last then have nothing to rearrange.
  */
-function weightGradient({ fine, coarse, weight, attributes }: Correlated): Node {
+function correlatedByTaps({ fine, coarse, weight, attributes }: Correlated): Node {
+  const { strides, dilations, pads } = attributes;
+  const [outputs = 0, channels = 0, kernelHeight = 1, kernelWidth = 1] = weight.shape;
+  const [images = 0, , height = 1, width = 1] = coarse.shape;
+  const [, , fineHeight = 1, fineWidth = 1] = fine.shape;
+  const last = (x: Node): Node => transpose(x, [0, 2, 3, 1]);
+  const padded = pad(reshape(last(fine), [images, fineHeight, fineWidth * channels]), {
+    before: [0, pads.top, pads.left * channels],
+    after: [0, pads.bottom, pads.right * channels],
+  });
+  const flat = transpose(reshape(last(coarse), [images, height * width, outputs]), [0, 2, 1]);
+  const taps = Array.from({ length: kernelHeight * kernelWidth }, (_, tap) => {
+    const [row, column] = [Math.floor(tap / kernelWidth), tap % kernelWidth];
+    const seen = slice(padded, {
+      starts: [0, row * dilations[0], column * dilations[1] * channels],
+      sizes: [images, height, width * channels],
+      steps: [1, strides[0], 1],
+    });
+    const product = matMul(flat, reshape(seen, [images, height * width, channels]));
+    return reshape(product, [1, images, outputs, channels]);
+  });
+  const summed = reduceSum(concat(taps, 0), [1]);
+  const ordered = transpose(reshape(summed, [taps.length, outputs, channels]), [1, 2, 0]);
+  return reshape(ordered, weight.shape);
+}
+
+/**
+ * One convolution of the fine side by the coarse one, with the batch in the place of the channels, the channels in that of
+ * the batch, and strides and dilations exchanged. Each group's images stand in one group of channels. Positions beyond the
+ * kernel, which a stride leaves, are cut off.
+ */
+function correlatedByConvolution({ fine, coarse, weight, attributes }: Correlated): Node {
   const [batch = 0, channels = 0, height = 0, width = 0] = fine.shape;
   const { strides, dilations, pads, group } = attributes;
   const images =

@@ -1,0 +1,226 @@
+import {
+  byteCount,
+  engineChoiceKeys,
+  engineChoiceOptions,
+  engineChoiceSchema,
+  gatherOptions,
+  parseOptions,
+  storageKeys,
+  storageOptions,
+  storageSchema,
+} from "@slidelight/contract";
+import type { Environment, OptionTable } from "@slidelight/contract";
+import { z } from "zod";
+
+const trainingOptions = {
+  out: { flag: "--out <file>", text: "the model to write, a path or s3://bucket/key ending in .onnx" },
+  classes: { flag: "--classes <names>", text: "use these classes, in this order (all, sorted by name)" },
+  depth: { flag: "--depth <n>", text: "times that the U-Net halves the resolution, 1 to 6 (3)" },
+  baseChannels: { flag: "--base-channels <n>", text: "channels at full resolution, doubled at each level below (8)" },
+  pool: {
+    flag: "--pool <kind>",
+    text: "generalised-mean (its power is learnt), generalised-mean:<p>, log-sum-exp:<r>, max or mean (generalised-mean)",
+  },
+  pooled: { flag: "--pooled <what>", text: "features, or scores of each pixel (features)" },
+  upsampling: { flag: "--upsampling <kind>", text: "transposed, nearest or linear (transposed)" },
+  encoderLoss: { flag: "--encoder-loss <weight>", text: "weight of the second loss, on the encoder; off for none (1)" },
+  normalisation: { flag: "--normalisation <kind>", text: "batch (folded into the weights at the end) or none (batch)" },
+  crop: {
+    flag: "--crop <px>",
+    text: "side of the square that the network sees (the median of the images' shorter sides, at most 256)",
+  },
+  crops: { flag: "--crops <where>", text: "random, or the image's centre (random)" },
+  flips: { flag: "--flips <on|off>", text: "mirror images by chance (on)" },
+  rotations: { flag: "--rotations <on|off>", text: "turn images by quarters by chance (on)" },
+  stains: { flag: "--stains <0..1>", text: "how much stains are changed by chance (0.1)" },
+  classWeights: {
+    flag: "--class-weights <how>",
+    text: "balanced, none, or weights such as normal=1,tumour=4 (balanced)",
+  },
+  optimiser: { flag: "--optimiser <name>", text: "adamw or adam (adamw)" },
+  weightDecay: { flag: "--weight-decay <x>", text: "of filters and linear layers (0.01)" },
+  learningRate: { flag: "--learning-rate <x>", text: "the largest (0.002)" },
+  schedule: { flag: "--schedule <kind>", text: "cosine, step (to a tenth twice) or constant (cosine)" },
+  warmUp: { flag: "--warm-up <share>", text: "share of all steps in which the rate rises (0.05)" },
+  batch: { flag: "--batch <n>", text: "images of a step (8)" },
+  epochs: { flag: "--epochs <n>", text: "times that every image is seen (30)" },
+  patience: {
+    flag: "--patience <n>",
+    text: "epochs without a lower validation loss before stopping; 0 for never (10)",
+  },
+  validation: { flag: "--validation <share>", text: "share of each class that is set aside to validate (0.2)" },
+  seed: { flag: "--seed <n>", text: "of weights, split, order and changes (1)" },
+  mean: { flag: "--mean <r,g,b>", text: "subtracted from RGB in 0..1 (0.5,0.5,0.5)" },
+  std: { flag: "--std <r,g,b>", text: "then divided by (0.25,0.25,0.25)" },
+  mpp: { flag: "--mpp <x>", text: "micrometres per pixel, for the model's metadata (what the images say)" },
+  cache: { flag: "--cache <bytes>", text: "memory for decoded images (1GiB)" },
+  resume: { flag: "--resume", text: "go on from <out>.checkpoint, where there is one" },
+  restart: { flag: "--restart", text: "begin anew, though there is a checkpoint" },
+} as const satisfies OptionTable;
+
+const outputOptions = {
+  json: { flag: "--json", text: "print one JSON document on standard output" },
+  quiet: { flag: "--quiet", text: "print failures only" },
+} as const satisfies OptionTable;
+
+export const trainOptions = { ...trainingOptions, ...engineChoiceOptions, ...outputOptions, ...storageOptions };
+
+const flag = z.stringbool().or(z.boolean()).default(false);
+
+function onOff(fallback: boolean) {
+  return z.stringbool({ error: "expected on or off" }).default(fallback);
+}
+
+function integer(least: number, most: number) {
+  const expected = `expected an integer from ${least} to ${most}`;
+  return z.coerce.number(expected).int(expected).min(least, expected).max(most, expected);
+}
+
+function share(most: number) {
+  const expected = `expected a number from 0 to ${most}`;
+  return z.coerce.number(expected).min(0, expected).max(most, expected);
+}
+
+const positive = z.coerce.number("expected a number above 0").positive("expected a number above 0");
+
+/** Three numbers between commas. */
+function triple(check: (value: number) => boolean, fallback: number) {
+  const expected = "expected three numbers, such as 0.5,0.5,0.5";
+  return z
+    .string()
+    .transform((text, context): readonly [number, number, number] => {
+      const [r, g, b, ...rest] = text.split(",").map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
+      if (r !== undefined && g !== undefined && b !== undefined && rest.length === 0 && [r, g, b].every(check)) {
+        return [r, g, b];
+      }
+      context.addIssue({ code: "custom", message: expected });
+      return z.NEVER;
+    })
+    .default([fallback, fallback, fallback]);
+}
+
+export type PoolChoice =
+  | { readonly kind: "mean" | "max" }
+  | { readonly kind: "log-sum-exp"; readonly sharpness: number }
+  | { readonly kind: "generalised-mean"; readonly power: number; readonly learnt: boolean };
+
+/** What a learnt power begins with. */
+const firstPower = 2;
+const mostPower = 6;
+
+function poolOf(text: string): PoolChoice | undefined {
+  const [kind = "", value, ...rest] = text.split(":");
+  const number = value === undefined ? undefined : Number(value);
+  if (rest.length > 0 || (number !== undefined && !(number > 0))) return undefined;
+  if ((kind === "mean" || kind === "max") && number === undefined) return { kind };
+  if (kind === "log-sum-exp") return { kind, sharpness: number ?? 4 };
+  if (kind !== "generalised-mean" || (number !== undefined && (number < 1 || number > mostPower))) return undefined;
+  return { kind, power: number ?? firstPower, learnt: number === undefined };
+}
+
+const pool = z
+  .string()
+  .transform((text, context): PoolChoice => {
+    const found = poolOf(text);
+    if (found !== undefined) return found;
+    context.addIssue({
+      code: "custom",
+      message: `expected mean, max, log-sum-exp, log-sum-exp:<r>, generalised-mean or generalised-mean:<p> with p from 1 to ${mostPower}`,
+    });
+    return z.NEVER;
+  })
+  .default({ kind: "generalised-mean", power: firstPower, learnt: true });
+
+export type ClassWeights = "balanced" | "none" | Readonly<Record<string, number>>;
+
+const classWeights = z
+  .string()
+  .transform((text, context): ClassWeights => {
+    if (text === "balanced" || text === "none") return text;
+    const pairs = text.split(",").map((part) => {
+      const at = part.lastIndexOf("=");
+      return [part.slice(0, Math.max(0, at)).trim(), Number(part.slice(at + 1))] as const;
+    });
+    if (pairs.every(([name, weight]) => name !== "" && weight > 0 && Number.isFinite(weight))) {
+      return Object.fromEntries(pairs);
+    }
+    context.addIssue({
+      code: "custom",
+      message: "expected balanced, none, or weights above 0 such as normal=1,tumour=4",
+    });
+    return z.NEVER;
+  })
+  .default("balanced");
+
+const names = z
+  .string()
+  .transform((text) => text.split(",").map((name) => name.trim()))
+  .refine((list) => list.every((name) => name !== "") && new Set(list).size === list.length && list.length > 1, {
+    message: "expected two or more different names between commas",
+  });
+
+const encoderLoss = z.preprocess((value) => (value === "off" ? 0 : value), share(100)).default(1);
+
+const schema = z
+  .object({
+    out: z
+      .string("expected the model to write, ending in .onnx")
+      .regex(/[^/]\.onnx$/u, "expected a file ending in .onnx"),
+    classes: names.exactOptional(),
+    depth: integer(1, 6).default(3),
+    baseChannels: integer(1, 256).default(8),
+    pool,
+    pooled: z.enum(["features", "scores"], "expected features or scores").default("features"),
+    upsampling: z
+      .enum(["transposed", "nearest", "linear"], "expected transposed, nearest or linear")
+      .default("transposed"),
+    encoderLoss,
+    normalisation: z.enum(["batch", "none"], "expected batch or none").default("batch"),
+    crop: integer(1, 4096).exactOptional(),
+    crops: z.enum(["random", "centre"], "expected random or centre").default("random"),
+    flips: onOff(true),
+    rotations: onOff(true),
+    stains: share(1).default(0.1),
+    classWeights,
+    optimiser: z.enum(["adamw", "adam"], "expected adamw or adam").default("adamw"),
+    weightDecay: share(1).default(0.01),
+    learningRate: positive.default(0.002),
+    schedule: z.enum(["cosine", "step", "constant"], "expected cosine, step or constant").default("cosine"),
+    warmUp: share(1).default(0.05),
+    batch: integer(1, 1024).default(8),
+    epochs: integer(1, 100_000).default(30),
+    patience: integer(0, 100_000).default(10),
+    validation: share(0.9).default(0.2),
+    seed: integer(0, 4_294_967_295).default(1),
+    mean: triple(Number.isFinite, 0.5),
+    std: triple((value) => Number.isFinite(value) && value > 0, 0.25),
+    mpp: positive.exactOptional(),
+    cache: byteCount.default(2 ** 30),
+    resume: flag,
+    restart: flag,
+    json: flag,
+    quiet: flag,
+    engine: engineChoiceSchema,
+    storage: storageSchema,
+  })
+  .refine(({ crop, depth }) => crop === undefined || crop % 2 ** depth === 0, {
+    path: ["crop"],
+    message: "expected a multiple of 2^depth, by which the U-Net reduces",
+  })
+  .refine(({ resume, restart }) => !resume || !restart, {
+    path: ["restart"],
+    message: "give either --resume or --restart, not both",
+  });
+
+export type TrainConfig = z.output<typeof schema>;
+
+/** @throws {SlidelightError} `usage` with all faults. */
+export function loadTrainConfig(environment: Environment, flags: Readonly<Record<string, unknown>>): TrainConfig {
+  const values = gatherOptions(trainOptions, { flags, environment });
+  const groups = { ...values, engine: pick(values, engineChoiceKeys), storage: pick(values, storageKeys) };
+  return parseOptions(schema, groups, { table: trainOptions, command: "train" });
+}
+
+function pick(values: Readonly<Record<string, unknown>>, keys: readonly string[]): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(keys.filter((key) => Object.hasOwn(values, key)).map((key) => [key, values[key]]));
+}

@@ -1,0 +1,90 @@
+import { createHash } from "node:crypto";
+import { isRetryable, openImage, openSource, readAhead, SlidelightError } from "@slidelight/core";
+import type { Abortable, ImageLimits, Pixels, StoreSettings } from "@slidelight/core";
+import type { LabelledEntry } from "./gather-images.ts";
+
+/** Images that are larger are left out: a classifier's training images are parts of slides, not slides. */
+const limits: ImageLimits = { wholeImagePixels: 64e6, levelPixels: 64e6, tilePixels: 64e6 };
+
+/** Images that are decoded at a time while all of them are looked at. */
+const decodedAtOnce = 8;
+
+/** An image that can be read. */
+export interface CheckedImage extends LabelledEntry {
+  readonly width: number;
+  readonly height: number;
+  readonly micronsPerPixel?: number;
+  /** SHA-256 of its pixels. */
+  readonly digest: string;
+}
+
+/** An image that cannot be read, and why. */
+export interface SkippedImage extends LabelledEntry {
+  readonly code: string;
+  readonly message: string;
+}
+
+/** Decoded pixels, kept up to so many bytes: those that came first. */
+export interface ImageReader {
+  read(entry: LabelledEntry, options?: Abortable): Promise<Pixels>;
+  /** Every image once: those that can be read, and those that cannot. */
+  check(entries: readonly LabelledEntry[], options: CheckOptions): Promise<CheckResult>;
+}
+
+export interface CheckOptions extends Abortable {
+  progress(done: number): void;
+}
+
+export interface CheckResult {
+  readonly images: readonly CheckedImage[];
+  readonly skipped: readonly SkippedImage[];
+}
+
+export function openImageReader(settings: StoreSettings & { readonly cacheBytes: number }): ImageReader {
+  const { cacheBytes, ...store } = settings;
+  const kept = new Map<string, Pixels>();
+  let bytes = 0;
+  const decode = async (uri: string, { signal }: Abortable): Promise<{ pixels: Pixels; micronsPerPixel?: number }> => {
+    const known = kept.get(uri);
+    if (known !== undefined) return { pixels: known };
+    await using image = await openImage(uri, await openSource(uri, { ...store, signal }), { limits, signal });
+    const [{ index, width, height }] = image.levels;
+    const pixels = await image.read(index, { x: 0, y: 0, width, height }, { signal });
+    if (bytes + pixels.data.byteLength <= cacheBytes) {
+      bytes += pixels.data.byteLength;
+      kept.set(uri, pixels);
+    }
+    const { micronsPerPixel } = image;
+    return { pixels, ...(micronsPerPixel === undefined ? {} : { micronsPerPixel }) };
+  };
+  return {
+    read: async ({ uri }, options = {}) => (await decode(uri, options)).pixels,
+    check: async (entries, { progress, signal }) => {
+      const images: CheckedImage[] = [];
+      const skipped: SkippedImage[] = [];
+      const looks = readAhead(entries, {
+        depth: decodedAtOnce,
+        start: async (entry): Promise<CheckedImage | SkippedImage> => {
+          try {
+            signal?.throwIfAborted();
+            const { pixels, micronsPerPixel } = await decode(entry.uri, { signal });
+            const { width, height, data } = pixels;
+            const digest = createHash("sha256").update(data).digest("hex");
+            return { ...entry, width, height, digest, ...(micronsPerPixel === undefined ? {} : { micronsPerPixel }) };
+          } catch (error) {
+            // What may be there the next time is no fault of the image.
+            if (!(error instanceof SlidelightError) || isRetryable(error.code) || !error.code.startsWith("image-"))
+              throw error;
+            return { ...entry, code: error.code, message: error.message };
+          }
+        },
+      });
+      for await (const found of looks) {
+        if ("code" in found) skipped.push(found);
+        else images.push(found);
+        progress(images.length + skipped.length);
+      }
+      return { images, skipped };
+    },
+  };
+}

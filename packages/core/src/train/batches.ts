@@ -1,0 +1,74 @@
+import type { Pixels } from "../format/image.ts";
+import type { Abortable } from "../io/byte-source.ts";
+import { keyedRandom, shuffled } from "./keyed-random.ts";
+import type { DataSplit } from "./split.ts";
+import type { TrainingSettings } from "./settings.ts";
+import { stainJitter } from "./stain-jitter.ts";
+import type { Batch } from "./trainer.ts";
+import { centreView, copyView, randomView } from "./view.ts";
+
+/** Images with the class of each. */
+export interface LabelledImages {
+  /** From 0; as many as there are images. */
+  readonly labels: readonly number[];
+  /** Which are for training and which for validation, where that is given; else each class is split by the settings' share. */
+  readonly split?: DataSplit;
+  /** The pixels of an image, decoded off the main thread. */
+  read(index: number, options?: Abortable): Promise<Pixels>;
+}
+
+/** Keep streams of one seed apart. */
+const orderStream = 102;
+const viewStream = 103;
+
+/** The images of each step of an epoch; those that do not fill a batch wait for another epoch's order. */
+export function epochBatches(
+  images: readonly number[],
+  { seed, epoch, batchImages }: { readonly seed: number; readonly epoch: number; readonly batchImages: number },
+): readonly (readonly number[])[] {
+  const order = shuffled(images, seed, orderStream, epoch);
+  const steps = Math.floor(order.length / batchImages);
+  return Array.from({ length: steps }, (_, step) => order.slice(step * batchImages, (step + 1) * batchImages));
+}
+
+/** A step's images, each cut, turned and stained as chance decides for it in this epoch. */
+export async function trainingBatch(
+  images: LabelledImages,
+  indices: readonly number[],
+  { settings, epoch, signal }: Abortable & { readonly settings: TrainingSettings; readonly epoch: number },
+): Promise<Batch> {
+  const { views, stains, seed, network, classWeights } = settings;
+  const { side } = views;
+  const { classes } = network.unet;
+  const pixels = new Uint8Array(indices.length * side * side * 3);
+  const targets = new Float32Array(indices.length * classes);
+  const matrix = new Float32Array(indices.length * 9);
+  const offset = new Float32Array(indices.length * 3);
+  const place = async (index: number, at: number): Promise<void> => {
+    const random = keyedRandom(seed, viewStream, epoch, index);
+    const image = await images.read(index, { signal });
+    copyView(image, randomView(image, views, random), { side, to: pixels, offset: at * side * side * 3 });
+    const label = images.labels[index] ?? 0;
+    targets[at * classes + label] = classWeights[label] ?? 1;
+    const jitter = stainJitter(stains, random);
+    matrix.set(jitter.matrix, at * 9);
+    offset.set(jitter.offset, at * 3);
+  };
+  await Promise.all(indices.map(place));
+  return stains > 0 ? { pixels, targets, colours: { matrix, offset } } : { pixels, targets };
+}
+
+/** The middles of some images, as they are; a batch that is not full ends in black ones. */
+export async function validationPixels(
+  images: LabelledImages,
+  indices: readonly number[],
+  { side, batchImages, signal }: Abortable & { readonly side: number; readonly batchImages: number },
+): Promise<Uint8Array<ArrayBuffer>> {
+  const pixels = new Uint8Array(batchImages * side * side * 3);
+  const place = async (index: number, at: number): Promise<void> => {
+    const image = await images.read(index, { signal });
+    copyView(image, centreView(image, side), { side, to: pixels, offset: at * side * side * 3 });
+  };
+  await Promise.all(indices.map(place));
+  return pixels;
+}
