@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, 
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
-import { call, ensureRedis, find, main, root, say, setUp } from "./setup.mjs";
+import { ensureRedis, find, main, root, say, setUp } from "./setup.mjs";
 
 const out = join(root, "demo-out");
 const store = join(out, "store");
@@ -19,7 +19,6 @@ const smallSide = 512;
 await main(async () => {
   setUp();
   await makeStore();
-  if (!existsSync(model)) call(process.execPath, ["scripts/make-demo-model.mjs"]);
   const noRedis = ensureRedis();
   if (noRedis === undefined) await byQueue();
   else {
@@ -32,7 +31,7 @@ await main(async () => {
 });
 
 function jobFlags() {
-  return ["--model", model, "--out", maps];
+  return ["--model", model, "--method", "cam", "--out", maps];
 }
 
 /** The images, made once for each version of their recipe. */
@@ -168,7 +167,8 @@ function printResults() {
   process.stdout.write(
     "\nBeside each picture: map.tif (opens in QuPath) and manifest.json. The slide's true mask: demo-out/store/masks/tissue.tif\n",
   );
-  if (description !== "") process.stdout.write(`The model: ${description}.\n`);
+  if (description !== "")
+    process.stdout.write(`The model: ${description} (npm run demo:model); red speaks for the class.\n`);
 }
 
 function freePort() {
