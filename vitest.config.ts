@@ -16,6 +16,8 @@ export default defineConfig({
         ssr,
         test: {
           name: "unit",
+          // They keep nothing between tests, and need not load everything anew for each file.
+          isolate: false,
           include: ["packages/*/src/**/*.test.ts", "apps/*/src/**/*.test.ts"],
           testTimeout: 60_000,
         },
