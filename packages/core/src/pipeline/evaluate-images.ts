@@ -18,6 +18,8 @@ import type { PixelExplainer, PixelResources } from "./explain-pixels.ts";
 
 export interface EvaluationSettings {
   readonly methods: readonly [MethodName, ...MethodName[]];
+  /** Those whose values are judged without their sign: gradients point either way at what matters. */
+  readonly magnitude: readonly MethodName[];
   readonly classes: readonly string[];
   /** Whether maps explain the class that an image is, or the one that the model takes it for. */
   readonly target: "label" | "top1";
@@ -36,8 +38,6 @@ export interface EvaluatedImage {
   readonly mask?: Uint8Array;
   /** Whether it is one of those that insertion, deletion and randomisation are tried on. */
   readonly sampled: boolean;
-  /** Whether its maps are asked for, though nothing is measured on them. */
-  readonly shown: boolean;
 }
 
 export interface ImageEvaluation {
@@ -45,8 +45,9 @@ export interface ImageEvaluation {
   readonly predicted: number;
   /** Index of the class that was explained. */
   readonly explained: number;
-  /** In the order of the methods; empty where no map was needed. */
+  /** In the order of the methods; empty where no map was needed: without evidence in an image that is not sampled. */
   readonly maps: readonly Float32Array[];
+  readonly hasEvidence: boolean;
 }
 
 export interface RandomisedScore {
@@ -59,6 +60,7 @@ export interface RandomisedScore {
 
 export interface MethodEvaluation extends MapScores {
   readonly method: MethodName;
+  readonly reading: "value" | "magnitude";
   readonly insertion: number;
   readonly deletion: number;
   readonly randomised: readonly RandomisedScore[];
@@ -83,6 +85,7 @@ export interface Evaluation {
 
 interface MethodTally {
   readonly method: MethodName;
+  readonly reading: "value" | "magnitude";
   readonly scorer: MapScorer;
   insertion: RunningMean;
   deletion: RunningMean;
@@ -101,6 +104,7 @@ export function openEvaluation(settings: EvaluationSettings, resources: PixelRes
   const tallies = methods.map((method): MethodTally => {
     return {
       method,
+      reading: settings.magnitude.includes(method) ? "magnitude" : "value",
       scorer: openMapScorer(),
       insertion: emptyMean,
       deletion: emptyMean,
@@ -114,7 +118,7 @@ export function openEvaluation(settings: EvaluationSettings, resources: PixelRes
   };
   return {
     add: async (image, options = {}) => {
-      const { pixels, label, mask, sampled, shown } = image;
+      const { pixels, label, mask, sampled } = image;
       const { logits, probabilities, target: top } = await explainer.classify(pixels, classes, options);
       scorer.add(logits, label);
       const explained = target === "label" ? label : top.index;
@@ -122,26 +126,27 @@ export function openEvaluation(settings: EvaluationSettings, resources: PixelRes
       counts.all += 1;
       counts.withEvidence += evidence === undefined ? 0 : 1;
       counts.sampled += sampled ? 1 : 0;
-      const needed = evidence !== undefined || sampled || shown;
+      const needed = evidence !== undefined || sampled;
       const found = needed ? await explainer.explain(pixels, asked(explained), options) : [];
       const maps = found.map(({ map }) => map);
+      const judged = maps.map((map, index) => readAs(at(tallies, index).reading, map));
       if (evidence !== undefined) {
         constant.add(new Float32Array(evidence.length).fill(1), evidence);
-        for (const [index, tally] of tallies.entries()) tally.scorer.add(at(maps, index), evidence);
+        for (const [index, tally] of tallies.entries()) tally.scorer.add(at(judged, index), evidence);
       }
       if (sampled) {
-        await perturb(pixels, maps, { explainer, tallies, classes, explained, steps, ...options });
+        await perturb(pixels, judged, { explainer, tallies, classes, explained, steps, ...options });
         for (const [stage, stranger] of strangers.entries()) {
           const strange = await stranger.explain(pixels, asked(explained), options);
           for (const [index, tally] of tallies.entries()) {
             const score = at(tally.randomised, stage);
-            const correlation = rankCorrelation(at(maps, index), at(strange, index).map);
+            const correlation = rankCorrelation(at(judged, index), readAs(tally.reading, at(strange, index).map));
             if (correlation === undefined) score.constant += 1;
             else score.mean = withValue(score.mean, correlation);
           }
         }
       }
-      return { probabilities, predicted: top.index, explained, maps };
+      return { probabilities, predicted: top.index, explained, maps, hasEvidence: evidence !== undefined };
     },
     result: () => ({
       ...scorer.result(),
@@ -149,6 +154,7 @@ export function openEvaluation(settings: EvaluationSettings, resources: PixelRes
       constantMap: constant.result(),
       methods: tallies.map((tally) => ({
         method: tally.method,
+        reading: tally.reading,
         ...tally.scorer.result(),
         insertion: meanOf(tally.insertion),
         deletion: meanOf(tally.deletion),
@@ -158,6 +164,10 @@ export function openEvaluation(settings: EvaluationSettings, resources: PixelRes
       })),
     }),
   };
+}
+
+function readAs(reading: MethodTally["reading"], map: Float32Array): Float32Array {
+  return reading === "magnitude" ? map.map(Math.abs) : map;
 }
 
 interface Perturbation extends Abortable {
