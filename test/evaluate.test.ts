@@ -23,9 +23,9 @@ const spot = 4;
 let folder = "";
 
 /** Its class activation map for "spot" is how red each pixel is; an image is a spot when red is 1/40 of it or more. */
-function redModel(): Uint8Array {
+function redModel({ blue = 0 } = {}): Uint8Array {
   const image = input("image", { type: "float32", shape: [1, 3, side, side], spatial: [2, 3] });
-  const red = conv(image, constant(float32([1, 3, 1, 1], [1, 0, 0])), constant(float32([1], [0])), { name: "red" });
+  const red = conv(image, constant(float32([1, 3, 1, 1], [1, 0, blue])), constant(float32([1], [0])), { name: "red" });
   const pooled = reshape(reduceMean(red, [2, 3]), [1, 1]);
   const scores = add(matMul(pooled, constant(float32([1, 2], [0, 40]))), constant(float32([1, 2], [1, 0])));
   return encodeOnnx(graphOf({ scores }), { metadata: { "slidelight.classes": '["plain","spot"]' } });
@@ -49,6 +49,8 @@ async function write(
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "slidelight-evaluate-"));
   await writeFile(join(folder, "red.onnx"), redModel());
+  // Sums of what is blue are beyond float32.
+  await writeFile(join(folder, "hot.onnx"), redModel({ blue: 3e38 }));
   const red = [255, 0, 0];
   const white = [255, 255, 255];
   const places = { a: [0, 0], b: [4, 8], c: [12, 12] } as const;
@@ -61,6 +63,7 @@ beforeAll(async () => {
   await write("empty-mask.png", { colour: white });
   await write("large-mask.png", { colour: white, size: side + 1 });
   await writeFile(join(folder, "broken.png"), "no image");
+  await write("blue.png", { at: [0, 0], colour: [0, 0, 255] });
   const rows = [
     "a.png,spot,a-mask.png",
     "plain.png,plain,",
@@ -75,6 +78,7 @@ beforeAll(async () => {
   ];
   await writeFile(join(folder, "all.csv"), ["image,label,mask", ...rows].join("\n"));
   await writeFile(join(folder, "broken.csv"), "image,label,mask\nbroken.png,spot,\n");
+  await writeFile(join(folder, "blue.csv"), "image,label,mask\nblue.png,spot,\n");
   await writeFile(join(folder, "strange.csv"), "image,label,mask\na.png,tumour,\n");
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
@@ -89,7 +93,7 @@ function spotDeletion(): number {
 
 const engine = ["--engine", "onnxruntime", "--threads", "1"];
 const evaluate = (...args: readonly string[]) =>
-  slidelight(["evaluate", ...args, "--model", "red.onnx", ...engine], { folder });
+  slidelight(["evaluate", "--model", "red.onnx", ...engine, ...args], { folder });
 
 describe("slidelight evaluate", () => {
   test("scores maps against masks, leaves out what it can't read, and writes a report", async () => {
@@ -180,6 +184,7 @@ describe("slidelight evaluate", () => {
     const cases = [
       [["strange.csv"], 1, /\[evaluation-data\].*which are plain, spot; got "tumour" \(1 line\)/u],
       [["broken.csv"], 1, /all 1 were left out/u],
+      [["blue.csv", "--model", "hot.onnx"], 1, /\[model-overflow\] [^]*all 1 were left out/u],
       [["gone.csv"], 1, /\[image-not-found\].*gone\.csv/u],
       [["all.csv", "--target", "tumour"], 2, /--target.*expected label or top1/u],
       [["all.csv", "--methods", "cam", "--mean", "1"], 2, /--mean.*expected three numbers/u],

@@ -26,6 +26,9 @@ const readDepth = 2;
 /** Programs of images of several sizes, of the model and of its randomised twins. */
 const keptPrograms = 48;
 
+/** Faults of the model with one image, of a size that it does not take, say. */
+const ofOneImage: ReadonlySet<string> = new Set(["model-shape", "model-overflow"]);
+
 export function defineEvaluate(program: Command, context: CommandContext): void {
   const command = program
     .command("evaluate")
@@ -68,23 +71,32 @@ async function evaluate(source: string, call: EvaluateCall): Promise<void> {
     signal.throwIfAborted();
     if ("code" in found) skipped.push(found);
     else {
-      begun ??= beginEvaluation(found.pixels, { config, engine, programs, model, classes, signal });
-      const evaluated = await begun.evaluation.add({ ...found, label: found.entry.label, sampled: sample.has(index) });
-      // Images with evidence are the ones to look at, where there are any.
-      const isTelling = anyMask ? evaluated.hasEvidence : evaluated.maps.length > 0;
-      if (config.out !== undefined && isTelling) await shown.consider(found, evaluated);
+      try {
+        begun ??= beginEvaluation(found.pixels, { config, engine, programs, model, classes, signal });
+        const evaluated = await begun.evaluation.add({
+          ...found,
+          label: found.entry.label,
+          sampled: sample.has(index),
+        });
+        // Images with evidence are the ones to look at, where there are any.
+        const isTelling = anyMask ? evaluated.hasEvidence : evaluated.maps.length > 0;
+        if (config.out !== undefined && isTelling) await shown.consider(found, evaluated);
+      } catch (error) {
+        if (!(error instanceof SlidelightError) || !ofOneImage.has(error.code)) throw error;
+        skipped.push({ entry: found.entry, code: error.code, message: error.message });
+      }
     }
     done += 1;
     progress.update({ text: "evaluating", done, total: entries.length });
   }
   tellSkipped(skipped, progress);
-  if (begun === undefined) throw nothingLeft(source, skipped);
+  if (begun === undefined || skipped.length === entries.length) throw nothingLeft(source, skipped);
   await tellEvaluation(begun, { source, call, engine, model, classes, skipped, shown: shown.all() });
 }
 
 function nothingLeft(source: string, skipped: readonly SkippedEntry[]): SlidelightError {
   return new SlidelightError(
     "evaluation-data",
-    `Evaluating the images of ${source}: expected one that can be read, with a mask of its size where it has one; all ${skipped.length} were left out.`,
+    `Evaluating the images of ${source}: expected one that can be read and that the model takes, with a mask of its size where it has one; all ${skipped.length} were left out.`,
   );
 }

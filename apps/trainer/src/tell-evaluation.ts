@@ -48,6 +48,9 @@ export async function tellEvaluation(
     settings: settingsOf(config, { source, engine }),
   };
   const document = `${JSON.stringify(evaluationDocument(result, facts), undefined, 2)}\n`;
+  for (const { method, message } of unsuitable) if (!config.quiet) progress.line(`! ${method} is left out: ${message}`);
+  // First of all: it is there even where the reports can't be written.
+  context.stdout.write(config.json ? document : `${evaluationTable(result, classes).join("\n")}\n`);
   if (config.out !== undefined) {
     const { out } = config;
     const location = parseLocation(out);
@@ -58,8 +61,6 @@ export async function tellEvaluation(
     await store.put(reportName, Buffer.from(report), { contentType: "text/html; charset=utf-8" });
     if (!config.quiet) progress.line(`${out.replace(/\/$/u, "")}/${reportName} tells more.`);
   }
-  for (const { method, message } of unsuitable) if (!config.quiet) progress.line(`! ${method} is left out: ${message}`);
-  context.stdout.write(config.json ? document : `${evaluationTable(result, classes).join("\n")}\n`);
 }
 
 function settingsOf(

@@ -1,3 +1,4 @@
+import { SlidelightError } from "../errors/slidelight-error.ts";
 import { openClassScorer } from "../evaluate/class-scores.ts";
 import type { ClassScores } from "../evaluate/class-scores.ts";
 import { openMapScorer } from "../evaluate/map-scores.ts";
@@ -79,6 +80,7 @@ export interface EvaluationResult extends ClassScores {
 
 /** A model's judgement on images that pass one by one; what is kept does not grow with their number. */
 export interface Evaluation {
+  /** @throws {SlidelightError} `model-shape`, `model-overflow` when the model can't take this image; others as `explainPixels`. */
   add(image: EvaluatedImage, options?: Abortable): Promise<ImageEvaluation>;
   result(): EvaluationResult;
 }
@@ -120,15 +122,17 @@ export function openEvaluation(settings: EvaluationSettings, resources: PixelRes
     add: async (image, options = {}) => {
       const { pixels, label, mask, sampled } = image;
       const { logits, probabilities, target: top } = await explainer.classify(pixels, classes, options);
-      scorer.add(logits, label);
+      checkScores(logits);
       const explained = target === "label" ? label : top.index;
       const evidence = mask?.some((value) => value !== 0) === true ? mask : undefined;
-      counts.all += 1;
-      counts.withEvidence += evidence === undefined ? 0 : 1;
-      counts.sampled += sampled ? 1 : 0;
       const needed = evidence !== undefined || sampled;
       const found = needed ? await explainer.explain(pixels, asked(explained), options) : [];
       const maps = found.map(({ map }) => map);
+      // Nothing of an image that fails is counted.
+      scorer.add(logits, label);
+      counts.all += 1;
+      counts.withEvidence += evidence === undefined ? 0 : 1;
+      counts.sampled += sampled ? 1 : 0;
       const judged = maps.map((map, index) => readAs(at(tallies, index).reading, map));
       if (evidence !== undefined) {
         constant.add(new Float32Array(evidence.length).fill(1), evidence);
@@ -164,6 +168,14 @@ export function openEvaluation(settings: EvaluationSettings, resources: PixelRes
       })),
     }),
   };
+}
+
+function checkScores(logits: Float64Array): void {
+  if (logits.every((logit) => Number.isFinite(logit))) return;
+  throw new SlidelightError(
+    "model-overflow",
+    `Classifying an image: expected finite scores, got ${logits.join(", ")}. The network overflows on this image: check its weights and pre-processing (--mean, --std).`,
+  );
 }
 
 function readAs(reading: MethodTally["reading"], map: Float32Array): Float32Array {
