@@ -13,7 +13,7 @@ import {
 } from "@slidelight/core";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { add, constant, conv, input, matMul, reduceMean, reshape } from "../packages/core/src/graph/build.ts";
+import { add, constant, conv, input, matMul, reduceMean, relu, reshape } from "../packages/core/src/graph/build.ts";
 import { graphOf } from "../packages/core/src/graph/graph.ts";
 import { float32 } from "../packages/core/src/graph/tensor.ts";
 import { slidelight } from "./slidelight.ts";
@@ -23,11 +23,12 @@ const spot = 4;
 let folder = "";
 
 /** Its class activation map for "spot" is how red each pixel is; an image is a spot when red is 1/40 of it or more. */
-function redModel({ blue = 0 } = {}): Uint8Array {
+function redModel({ blue = 0, deep = false } = {}): Uint8Array {
   const image = input("image", { type: "float32", shape: [1, 3, side, side], spatial: [2, 3] });
   const red = conv(image, constant(float32([1, 3, 1, 1], [1, 0, blue])), constant(float32([1], [0])), { name: "red" });
   const pooled = reshape(reduceMean(red, [2, 3]), [1, 1]);
-  const scores = add(matMul(pooled, constant(float32([1, 2], [0, 40]))), constant(float32([1, 2], [1, 0])));
+  const linear = add(matMul(pooled, constant(float32([1, 2], [0, 40]))), constant(float32([1, 2], [1, 0])));
+  const scores = deep ? matMul(relu(linear), constant(float32([2, 2], [1, 0, 0, 1]))) : linear;
   return encodeOnnx(graphOf({ scores }), { metadata: { "slidelight.classes": '["plain","spot"]' } });
 }
 
@@ -49,6 +50,7 @@ async function write(
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "slidelight-evaluate-"));
   await writeFile(join(folder, "red.onnx"), redModel());
+  await writeFile(join(folder, "deep.onnx"), redModel({ deep: true }));
   // Sums of what is blue are beyond float32.
   await writeFile(join(folder, "hot.onnx"), redModel({ blue: 3e38 }));
   const red = [255, 0, 0];
@@ -185,6 +187,7 @@ describe("slidelight evaluate", () => {
       [["strange.csv"], 1, /\[evaluation-data\].*which are plain, spot; got "tumour" \(1 line\)/u],
       [["broken.csv"], 1, /all 1 were left out/u],
       [["blue.csv", "--model", "hot.onnx"], 1, /\[model-overflow\] [^]*all 1 were left out/u],
+      [["all.csv", "--model", "deep.onnx", "--methods", "cam"], 1, /\[method-unsuitable\].*Use grad-cam/u],
       [["gone.csv"], 1, /\[image-not-found\].*gone\.csv/u],
       [["all.csv", "--target", "tumour"], 2, /--target.*expected label or top1/u],
       [["all.csv", "--methods", "cam", "--mean", "1"], 2, /--mean.*expected three numbers/u],

@@ -3,7 +3,7 @@ import type { ScoreGroup } from "./score-histogram.ts";
 
 /**
  * Area under precision and recall, sum over thresholds of precision * (recall - recall before it). Over pixels it is PxAP (Choe et
- * al., CVPR 2020, "Evaluating weakly supervised object localization methods right", section 4): 1 when every evidence pixel
+ * al., CVPR 2020, "Evaluating weakly supervised object localization methods right"): 1 when every evidence pixel
  * scores above all others; a map that is the same everywhere scores the share of evidence pixels. NaN without positives.
  * @param groups From the highest score down.
  */

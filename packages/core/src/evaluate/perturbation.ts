@@ -30,7 +30,7 @@ function copyOf(pixels: Pixels): Pixels {
 /**
  * Area under a curve over 0..1 by the trapezoidal rule, from equally spaced values. Of the probability while the most relevant pixels
  * come first it is the insertion score (higher is better), while they go first the deletion score (lower is better): Petsiuk, Das and
- * Saenko, BMVC 2018, "RISE", section 4.2.
+ * Saenko, BMVC 2018, "RISE".
  */
 export function areaUnderCurve(values: readonly number[]): number {
   const inner = values.reduce((sum, value) => sum + value, 0);

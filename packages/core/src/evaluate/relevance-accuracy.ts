@@ -1,7 +1,7 @@
 /**
  * Relevance mass accuracy: the share of the map's positive values that lies in the mask (Arras, Osman and Samek, Information Fusion
- * 2022, "CLEVR-XAI", equation 6, after their pooling by max(0, x)). 0 for a map without positive values; a constant positive map
- * scores the mask's share of the image.
+ * 2022, "CLEVR-XAI: a benchmark dataset for the ground truth evaluation of neural network explanations"). 0 for a map without
+ * positive values; a constant positive map scores the mask's share of the image.
  */
 export function massAccuracy(map: Float32Array, mask: Uint8Array): number {
   let [inside, all] = [0, 0];
@@ -14,7 +14,7 @@ export function massAccuracy(map: Float32Array, mask: Uint8Array): number {
 }
 
 /**
- * Relevance rank accuracy: of the K highest values, K being the mask's pixels, the share that lies in the mask (ibid., equation 7).
+ * Relevance rank accuracy: of the K highest values, K being the mask's pixels, the share that lies in the mask (ibid.).
  * Where the K-th value occurs several times, as a choice by chance among them gets on average. NaN for an empty mask.
  */
 export function rankAccuracy(map: Float32Array, mask: Uint8Array): number {
