@@ -15,13 +15,14 @@ const layers = [
   "explain",
   "io",
   "format",
+  "evaluate",
   "engine",
   "pipeline",
   "train",
   "index.ts",
 ];
 
-const pure = new Set(["errors", "geometry", "graph", "model", "explain"]);
+const pure = new Set(["errors", "geometry", "graph", "model", "explain", "evaluate"]);
 const appsOnly = ["bullmq", "ioredis", "prom-client", "pino", "commander", "http", "https", "node:http", "node:https"];
 
 interface Import {
@@ -68,7 +69,7 @@ test("imports go down the layers only", () => {
   expect(upward).toEqual([]);
 });
 
-test("geometry, graphs, models and explanations import nothing from outside", () => {
+test("geometry, graphs, models, explanations and scores import nothing from outside", () => {
   const impure = coreImports
     .filter(({ layer, specifier }) => pure.has(layer) && !specifier.startsWith("."))
     .map(({ file, specifier }) => `${relative(root, file)} -> ${specifier}`);

@@ -10,6 +10,7 @@ const apps = {
   inspect: "@slidelight/worker",
   engines: "@slidelight/worker",
   train: "@slidelight/trainer",
+  evaluate: "@slidelight/trainer",
   enqueue: "@slidelight/producer",
   status: "@slidelight/producer",
   watch: "@slidelight/producer",
@@ -33,6 +34,7 @@ Exact, full-resolution explanation maps of images of any size.
   inspect <file>              tell what an image or a model is, and whether it can be tiled
   engines                     tell which engines compute here, and how fast
   train <folder|csv>          train a U-Net as a classifier, from images with a label each
+  evaluate <csv>              judge a classifier and its maps on images with masks
 
   enqueue <source…>           add one job for each image of a prefix or a list
   worker                      explain the queue's images

@@ -11,6 +11,7 @@ import {
 } from "@slidelight/contract";
 import type { Environment, OptionTable } from "@slidelight/contract";
 import { z } from "zod";
+import { flag, integer, onOff, outputOptions, pick, positive, share, triple } from "./option-kinds.ts";
 
 const trainingOptions = {
   out: { flag: "--out <file>", text: "the model to write, a path or s3://bucket/key ending in .onnx" },
@@ -58,46 +59,7 @@ const trainingOptions = {
   restart: { flag: "--restart", text: "begin anew, though there is a checkpoint" },
 } as const satisfies OptionTable;
 
-const outputOptions = {
-  json: { flag: "--json", text: "print one JSON document on standard output" },
-  quiet: { flag: "--quiet", text: "print failures only" },
-} as const satisfies OptionTable;
-
 export const trainOptions = { ...trainingOptions, ...engineChoiceOptions, ...outputOptions, ...storageOptions };
-
-const flag = z.stringbool().or(z.boolean()).default(false);
-
-function onOff(fallback: boolean) {
-  return z.stringbool({ error: "expected on or off" }).default(fallback);
-}
-
-function integer(least: number, most: number) {
-  const expected = `expected an integer from ${least} to ${most}`;
-  return z.coerce.number(expected).int(expected).min(least, expected).max(most, expected);
-}
-
-function share(most: number) {
-  const expected = `expected a number from 0 to ${most}`;
-  return z.coerce.number(expected).min(0, expected).max(most, expected);
-}
-
-const positive = z.coerce.number("expected a number above 0").positive("expected a number above 0");
-
-/** Three numbers between commas. */
-function triple(check: (value: number) => boolean, fallback: number) {
-  const expected = "expected three numbers, such as 0.5,0.5,0.5";
-  return z
-    .string()
-    .transform((text, context): readonly [number, number, number] => {
-      const [r, g, b, ...rest] = text.split(",").map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
-      if (r !== undefined && g !== undefined && b !== undefined && rest.length === 0 && [r, g, b].every(check)) {
-        return [r, g, b];
-      }
-      context.addIssue({ code: "custom", message: expected });
-      return z.NEVER;
-    })
-    .default([fallback, fallback, fallback]);
-}
 
 export type PoolChoice =
   | { readonly kind: "mean" | "max" }
@@ -192,8 +154,8 @@ const schema = z
     patience: integer(0, 100_000).default(10),
     validation: share(0.9).default(0.2),
     seed: integer(0, 4_294_967_295).default(1),
-    mean: triple(Number.isFinite, 0.5),
-    std: triple((value) => Number.isFinite(value) && value > 0, 0.25),
+    mean: triple(Number.isFinite).default([0.5, 0.5, 0.5]),
+    std: triple((value) => Number.isFinite(value) && value > 0).default([0.25, 0.25, 0.25]),
     mpp: positive.exactOptional(),
     cache: byteCount.default(2 ** 30),
     resume: flag,
@@ -219,8 +181,4 @@ export function loadTrainConfig(environment: Environment, flags: Readonly<Record
   const values = gatherOptions(trainOptions, { flags, environment });
   const groups = { ...values, engine: pick(values, engineChoiceKeys), storage: pick(values, storageKeys) };
   return parseOptions(schema, groups, { table: trainOptions, command: "train" });
-}
-
-function pick(values: Readonly<Record<string, unknown>>, keys: readonly string[]): Readonly<Record<string, unknown>> {
-  return Object.fromEntries(keys.filter((key) => Object.hasOwn(values, key)).map((key) => [key, values[key]]));
 }

@@ -1,5 +1,5 @@
 import type { Confusion } from "@slidelight/core";
-import { escape } from "./curve-picture.ts";
+import { escape } from "./html-page.ts";
 
 const cell = 64;
 const head = 110;

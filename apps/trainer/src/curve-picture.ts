@@ -1,3 +1,5 @@
+import { escape } from "./html-page.ts";
+
 /** A line of a chart: a value for each epoch, from epoch 1. */
 export interface Curve {
   readonly name: string;
@@ -44,8 +46,4 @@ export function curvePicture(
     return `<polyline points="${points}" fill="none" stroke="${colour}" stroke-width="2"/>${dots}<rect x="${width - margin.right + 12}" y="${legend - 8}" width="12" height="4" fill="${colour}"/><text x="${width - margin.right + 30}" y="${legend - 2}">${escape(name)}</text>`;
   });
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" role="img" font-family="system-ui, sans-serif" font-size="12"><title>${escape(title)}</title><text x="${margin.left}" y="${margin.top - 12}" font-weight="600">${escape(title)}</text>${grid.join("")}${marked}${lines.join("")}<text x="${margin.left}" y="${height - 10}">epoch 1</text><text x="${width - margin.right}" y="${height - 10}" text-anchor="end">${epochs}</text></svg>`;
-}
-
-export function escape(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
 }

@@ -1,9 +1,8 @@
 import { imageExtensions } from "@slidelight/contract";
-import { openSource, openStore, parseLocation, SlidelightError } from "@slidelight/core";
-import type { Abortable, StoreSettings } from "@slidelight/core";
-import { parse } from "csv-parse/sync";
-import { isAbsolute, join, resolve } from "node:path";
-import { z } from "zod";
+import { openStore, parseLocation, SlidelightError } from "@slidelight/core";
+import { join, resolve } from "node:path";
+import { readTable, tableFault } from "./read-table.ts";
+import type { GatherOptions } from "./read-table.ts";
 
 /** An image to train with, as it was found. */
 export interface LabelledEntry {
@@ -16,11 +15,6 @@ export interface LabelledEntry {
 }
 
 export type Part = "training" | "validation";
-
-export interface GatherOptions extends StoreSettings, Abortable {
-  /** Relative paths are relative to it. */
-  readonly folder: string;
-}
 
 /**
  * The images of a folder or `s3://bucket/prefix/` whose sub-folders are the classes, or of a CSV with the columns image and
@@ -57,34 +51,29 @@ async function folderImages(source: string, { folder, signal, ...settings }: Gat
   );
 }
 
-const rowSchema = z.object({ record: z.record(z.string(), z.string()), info: z.object({ lines: z.number() }) });
-
-async function tableImages(source: string, { folder, signal, ...settings }: GatherOptions): Promise<LabelledEntry[]> {
-  const location = parseLocation(source);
-  const path = location.kind === "s3" ? source : resolve(folder, location.path);
-  await using file = await openSource(path, { ...settings, signal });
-  const text = Buffer.from(await file.read({ offset: 0, length: file.size }, { signal })).toString("utf8");
+async function tableImages(source: string, options: GatherOptions): Promise<readonly LabelledEntry[]> {
+  const fault = tableFault("training-data", source);
+  const { rows, beside } = await readTable(source, options, { columns: ["image", "label"], fault });
   const seen = new Map<string, LabelledEntry>();
-  for (const { record, info } of rowsOf(text, source)) {
+  for (const { record, line } of rows) {
     const { image = "", label = "" } = record;
     if (image === "" || label === "") {
-      throw table(source, `line ${info.lines}: expected an image and a label, got "${image}" and "${label}"`);
+      throw fault(`line ${line}: expected an image and a label, got "${image}" and "${label}"`);
     }
-    const part = partOf(record, { source, line: info.lines });
-    const entry = { uri: besideTable(path, image), name: image, label, ...(part === undefined ? {} : { part }) };
+    const part = partOf(record);
+    if (part === "unknown") {
+      throw fault(`line ${line}: expected the part training or validation, got "${record["part"] ?? ""}"`);
+    }
+    const entry = { uri: beside(image), name: image, label, ...(part === undefined ? {} : { part }) };
     const known = seen.get(entry.uri);
     if (known !== undefined && known.part !== part) {
-      throw table(source, `line ${info.lines}: ${image} is for training and for validation; it can be for one of them`);
+      throw fault(`line ${line}: ${image} is for training and for validation; it can be for one of them`);
     }
     if (known !== undefined && known.label !== label) {
-      throw table(
-        source,
-        `line ${info.lines}: ${image} is "${label}" here and "${known.label}" before; an image has one label`,
-      );
+      throw fault(`line ${line}: ${image} is "${label}" here and "${known.label}" before; an image has one label`);
     }
     seen.set(entry.uri, entry);
   }
-  if (seen.size === 0) throw table(source, "expected a line for each image, got none");
   return [...seen.values()];
 }
 
@@ -96,46 +85,7 @@ const parts: Readonly<Record<string, Part>> = {
 };
 
 /** Where a table has the column `part`, what it says; every line must. */
-function partOf(
-  record: Readonly<Record<string, string>>,
-  { source, line }: { readonly source: string; readonly line: number },
-): Part | undefined {
+function partOf(record: Readonly<Record<string, string>>): Part | "unknown" | undefined {
   const text = record["part"];
-  if (text === undefined) return undefined;
-  const part = parts[text.toLowerCase()];
-  if (part === undefined) throw table(source, `line ${line}: expected the part training or validation, got "${text}"`);
-  return part;
-}
-
-function rowsOf(text: string, source: string): readonly z.output<typeof rowSchema>[] {
-  let header: readonly string[] = [];
-  const columns = (names: readonly string[]): string[] => {
-    header = names.map((name) => name.trim().toLowerCase());
-    return [...header];
-  };
-  let parsed: unknown;
-  try {
-    parsed = parse(text, { bom: true, columns, info: true, skip_empty_lines: true, trim: true });
-  } catch (error) {
-    throw table(source, error instanceof Error ? error.message : String(error));
-  }
-  const missing = ["image", "label"].filter((name) => !header.includes(name));
-  if (missing.length > 0) {
-    throw table(
-      source,
-      `expected a first line with the columns image and label, got ${header.join(", ") || "nothing"}`,
-    );
-  }
-  return z.array(rowSchema).parse(parsed);
-}
-
-/** Paths in a table are relative to the folder that it lies in. */
-function besideTable(path: string, image: string): string {
-  if (parseLocation(image).kind === "s3" || isAbsolute(image)) return image;
-  if (path.startsWith("s3://")) return `${path.slice(0, path.lastIndexOf("/"))}/${image}`;
-  return resolve(path, "..", image);
-}
-
-function table(source: string, fault: string): SlidelightError {
-  return new SlidelightError("training-data", `Reading the table ${source} failed: ${fault}.`);
+  return text === undefined ? undefined : (parts[text.toLowerCase()] ?? "unknown");
 }

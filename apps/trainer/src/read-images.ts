@@ -1,10 +1,9 @@
 import { createHash } from "node:crypto";
-import { isRetryable, openImage, openSource, readAhead, SlidelightError } from "@slidelight/core";
-import type { Abortable, ImageLimits, Pixels, StoreSettings } from "@slidelight/core";
+import { readAhead } from "@slidelight/core";
+import type { Abortable, Pixels, StoreSettings } from "@slidelight/core";
+import { decodeImage, unreadable } from "./decode-image.ts";
+import type { DecodedImage, Unreadable } from "./decode-image.ts";
 import type { LabelledEntry } from "./gather-images.ts";
-
-/** Images that are larger are left out: a classifier's training images are parts of slides, not slides. */
-const limits: ImageLimits = { wholeImagePixels: 64e6, levelPixels: 64e6, tilePixels: 64e6 };
 
 /** Images that are decoded at a time while all of them are looked at. */
 const decodedAtOnce = 8;
@@ -19,10 +18,7 @@ export interface CheckedImage extends LabelledEntry {
 }
 
 /** An image that cannot be read, and why. */
-export interface SkippedImage extends LabelledEntry {
-  readonly code: string;
-  readonly message: string;
-}
+export interface SkippedImage extends LabelledEntry, Unreadable {}
 
 /** Decoded pixels, kept up to so many bytes: those that came first. */
 export interface ImageReader {
@@ -44,18 +40,16 @@ export function openImageReader(settings: StoreSettings & { readonly cacheBytes:
   const { cacheBytes, ...store } = settings;
   const kept = new Map<string, Pixels>();
   let bytes = 0;
-  const decode = async (uri: string, { signal }: Abortable): Promise<{ pixels: Pixels; micronsPerPixel?: number }> => {
+  const decode = async (uri: string, { signal }: Abortable): Promise<DecodedImage> => {
     const known = kept.get(uri);
     if (known !== undefined) return { pixels: known };
-    await using image = await openImage(uri, await openSource(uri, { ...store, signal }), { limits, signal });
-    const [{ index, width, height }] = image.levels;
-    const pixels = await image.read(index, { x: 0, y: 0, width, height }, { signal });
-    if (bytes + pixels.data.byteLength <= cacheBytes) {
-      bytes += pixels.data.byteLength;
-      kept.set(uri, pixels);
+    const decoded = await decodeImage(uri, { ...store, signal });
+    const { byteLength } = decoded.pixels.data;
+    if (bytes + byteLength <= cacheBytes) {
+      bytes += byteLength;
+      kept.set(uri, decoded.pixels);
     }
-    const { micronsPerPixel } = image;
-    return { pixels, ...(micronsPerPixel === undefined ? {} : { micronsPerPixel }) };
+    return decoded;
   };
   return {
     read: async ({ uri }, options = {}) => (await decode(uri, options)).pixels,
@@ -72,10 +66,7 @@ export function openImageReader(settings: StoreSettings & { readonly cacheBytes:
             const digest = createHash("sha256").update(data).digest("hex");
             return { ...entry, width, height, digest, ...(micronsPerPixel === undefined ? {} : { micronsPerPixel }) };
           } catch (error) {
-            // What may be there the next time is no fault of the image.
-            if (!(error instanceof SlidelightError) || isRetryable(error.code) || !error.code.startsWith("image-"))
-              throw error;
-            return { ...entry, code: error.code, message: error.message };
+            return { ...entry, ...unreadable(error) };
           }
         },
       });

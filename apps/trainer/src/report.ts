@@ -1,8 +1,9 @@
 import { accuracyOf } from "@slidelight/core";
 import type { EpochRecord, Trained } from "@slidelight/core";
 import { confusionPicture } from "./confusion-picture.ts";
-import { curvePicture, escape } from "./curve-picture.ts";
+import { curvePicture } from "./curve-picture.ts";
 import type { Curve } from "./curve-picture.ts";
+import { escape, htmlPage, rowTable } from "./html-page.ts";
 import type { SkippedImage } from "./read-images.ts";
 
 export interface ReportFacts {
@@ -15,12 +16,6 @@ export interface ReportFacts {
   readonly settings: readonly (readonly [string, string])[];
 }
 
-const style = `
-body { font: 14px/1.45 system-ui, sans-serif; margin: 2rem; max-width: 72rem; color: #1c1c1c }
-h1 { font-size: 1.4rem } h2 { font-size: 1.1rem; margin-top: 2rem } svg { max-width: 44rem; display: block; margin: .5rem 0 }
-table { border-collapse: collapse } th, td { text-align: left; padding: .2rem .8rem .2rem 0; border-bottom: 1px solid #ddd; vertical-align: top }
-`;
-
 const [trained, validated, encoder] = ["#1f5a96", "#c1571a", "#7a9a3a"];
 
 /** One page that needs nothing else: curves, confusion matrix, settings, and which images were left out. */
@@ -32,32 +27,18 @@ export function trainingReport({ history, best, stoppedEarly, split }: Trained, 
     accuracy === undefined ? "no validation" : `validation accuracy ${(accuracy * 100).toFixed(1)} %`,
     `${split.training.length} images to train with, ${split.validation.length} to validate with`,
   ];
-  const rows = (list: readonly (readonly [string, string])[]): string =>
-    list.map(([name, value]) => `<tr><th>${escape(name)}</th><td>${escape(value)}</td></tr>`).join("\n");
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>Training of ${escape(model)}</title>
-<style>${style}</style>
-</head>
-<body>
-<h1>Training of ${escape(model)}</h1>
-<p>${summary.map(escape).join("; ")}.</p>
+  const body = `<p>${summary.map(escape).join("; ")}.</p>
 <h2>Curves</h2>
 ${curvePicture("loss", lossCurves(history), { from: 0, marked: best.epoch })}
 ${curvePicture("accuracy", accuracyCurves(history), { from: 0, to: 1, marked: best.epoch })}
 ${powerCurve(history)}
 ${best.confusion === undefined ? "" : `<h2>Validation images, epoch ${best.epoch}</h2>\n${confusionPicture(best.confusion, classes)}`}
 <h2>Images</h2>
-<table>${rows(classes.map((name, index) => [name, String(counts[index] ?? 0)]))}</table>
-${skipped.length === 0 ? "" : `<h2>Left out: ${skipped.length}</h2>\n<table>${rows(skipped.map(({ name, code, message }) => [name, `[${code}] ${message}`]))}</table>`}
+${rowTable(classes.map((name, index) => [name, String(counts[index] ?? 0)]))}
+${skipped.length === 0 ? "" : `<h2>Left out: ${skipped.length}</h2>\n${rowTable(skipped.map(({ name, code, message }) => [name, `[${code}] ${message}`]))}`}
 <h2>Settings</h2>
-<table>${rows(settings)}</table>
-</body>
-</html>
-`;
+${rowTable(settings)}`;
+  return htmlPage(`Training of ${model}`, body);
 }
 
 function lossCurves(history: readonly EpochRecord[]): readonly Curve[] {

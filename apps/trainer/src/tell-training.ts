@@ -1,12 +1,8 @@
 import { accuracyOf } from "@slidelight/core";
-import type { Progress } from "@slidelight/contract";
 import type { Engine, EpochRecord, Trained, TrainingEvent, TrainingProgress, TrainingSettings } from "@slidelight/core";
 import type { Call } from "./call.ts";
 import type { Place } from "./place.ts";
 import type { SkippedImage } from "./read-images.ts";
-
-/** Skipped images that are named on the terminal; the report names all. */
-const namedSkips = 10;
 
 export function begins({
   settings,
@@ -23,13 +19,6 @@ export function begins({
       ? ""
       : `, going on after epoch ${from.epochs}${from.steps > 0 ? ` and ${from.steps} steps` : ""}`;
   return `training on squares of ${side} px with ${engine.name} ${engine.provider} (${engine.device})${where}`;
-}
-
-export function tellSkipped(skipped: readonly SkippedImage[], progress: Progress): void {
-  if (skipped.length === 0) return;
-  progress.line(`${skipped.length} ${skipped.length === 1 ? "image is" : "images are"} left out:`);
-  for (const { code, message } of skipped.slice(0, namedSkips)) progress.line(`  [${code}] ${message}`);
-  if (skipped.length > namedSkips) progress.line(`  and ${skipped.length - namedSkips} more, which the report names`);
 }
 
 export function tellEvent(

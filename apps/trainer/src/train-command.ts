@@ -11,7 +11,8 @@ import { keepingCheckpoint, placeOf, savedCheckpoint } from "./place.ts";
 import { chooseClasses, countClasses, planTraining, splitOf } from "./plan-training.ts";
 import { openImageReader } from "./read-images.ts";
 import type { CheckedImage, ImageReader } from "./read-images.ts";
-import { begins, tellEvent, tellResults, tellSkipped } from "./tell-training.ts";
+import { tellSkipped } from "./tell-skipped.ts";
+import { begins, tellEvent, tellResults } from "./tell-training.ts";
 import { writeResults } from "./write-results.ts";
 
 /** Between checkpoints of a long epoch. */

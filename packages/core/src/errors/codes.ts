@@ -30,6 +30,8 @@ export const errorCodes = {
   "training-diverged": { retryable: false },
   /** Too few images or classes to train with, or a table that can't be read. */
   "training-data": { retryable: false },
+  /** A table of images and masks that can't be used, or whose labels the model does not know. */
+  "evaluation-data": { retryable: false },
   "checkpoint-invalid": { retryable: false },
   "method-unsuitable": { retryable: false },
   "layer-unknown": { retryable: false },
