@@ -228,6 +228,18 @@ describe.skipIf(missing !== undefined)("the queue", () => {
     }
   });
 
+  test("ends at once where its port is taken, as a planner does", async () => {
+    const queue = openQueue();
+    await using worker = queue.worker();
+    const port = String(await portOf(worker));
+    for (const command of ["worker", "planner"]) {
+      expect(await queue.run(command, "--port", port)).toMatchObject({
+        status: 2,
+        stderr: expect.stringContaining(`Listening on port ${port} failed`),
+      });
+    }
+  });
+
   test("is not ready while Redis does not answer, and gives its other metrics", async () => {
     await using own = await startRedisServer();
     if (own.pid === undefined) return;
