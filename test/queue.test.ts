@@ -20,7 +20,15 @@ const state = z.object({
   delayed: z.number(),
   completed: z.number(),
   failed: z.number(),
-  failures: z.array(z.object({ image: z.string(), code: z.string(), message: z.string(), attempts: z.number() })),
+  failures: z.array(
+    z.object({
+      jobId: z.string(),
+      image: z.string(),
+      code: z.string(),
+      message: z.string(),
+      attempts: z.number(),
+    }),
+  ),
 });
 
 describe.skipIf(missing !== undefined)("the queue", () => {
@@ -117,14 +125,26 @@ describe.skipIf(missing !== undefined)("the queue", () => {
     await writeImage(join(work.folder, "mixed", "good.png"), { side: 50, seed: 4 });
     await writeFile(join(work.folder, "mixed", "poisoned.png"), "this is no image");
     await queue.enqueue("mixed/", "images/");
+    // What something else has written is named by its job alone.
+    const images = new Queue(imageQueueName(queue.env.SLIDELIGHT_QUEUE), { connection: { url: redis.url } });
+    await images.add("image", { strange: true }, { jobId: "image-strange" });
+    await images.close();
     await using worker = queue.worker();
     await worker.line("worker ready");
     expect(await queue.drain()).toMatchObject({ status: 1, stderr: expect.stringContaining("[image-not-an-image]") });
-    expect(await queue.state()).toMatchObject({
-      completed: 3,
-      failed: 1,
-      failures: [{ image: join(work.folder, "mixed", "poisoned.png"), code: "image-not-an-image", attempts: 1 }],
-    });
+    const { completed, failed, failures } = await queue.state();
+    expect({ completed, failed }).toEqual({ completed: 3, failed: 2 });
+    const poisoned = join(work.folder, "mixed", "poisoned.png");
+    const found = failures.sort((one, other) => (one.code < other.code ? -1 : 1));
+    expect(found).toMatchObject([
+      {
+        jobId: expect.stringMatching(/^image-[\da-f]{32}$/u),
+        image: poisoned,
+        code: "image-not-an-image",
+        attempts: 1,
+      },
+      { jobId: "image-strange", image: "an unknown image (job image-strange)", code: "job-invalid", attempts: 1 },
+    ]);
     const manifests = (await readdir(queue.out, { recursive: true })).filter((name) => name.endsWith("manifest.json"));
     expect(manifests).toHaveLength(3);
     worker.kill("SIGTERM");
@@ -205,6 +225,18 @@ describe.skipIf(missing !== undefined)("the queue", () => {
       "process_resident_memory_bytes",
     ]) {
       expect(value(name), name).toBeGreaterThan(0);
+    }
+  });
+
+  test("ends at once where its port is taken, as a planner does", async () => {
+    const queue = openQueue();
+    await using worker = queue.worker();
+    const port = String(await portOf(worker));
+    for (const command of ["worker", "planner"]) {
+      expect(await queue.run(command, "--port", port)).toMatchObject({
+        status: 2,
+        stderr: expect.stringContaining(`Listening on port ${port} failed`),
+      });
     }
   });
 

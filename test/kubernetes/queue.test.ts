@@ -130,10 +130,10 @@ describe.skipIf(missing !== undefined)("in a real Redis", () => {
     const schedules = ofKind(objects, "ConfigMap").find(({ data = {} }) => "schedules" in data)?.data?.["schedules"];
     const [, sourceless] = /^(.*) s3:\S+/mu.exec(schedules ?? "") ?? [];
     expect(sourceless).toBe("nightly");
-    // The same lines with sources that are here, and what people write around them.
+    // The same lines with sources that are here, and what people write around them, blanks at the end included.
     const file = join(work.folder, "schedules");
-    const lines = (schedules ?? "").replace(/s3:\S+/u, "images/");
-    await writeFile(file, `# Every night.\n\n  # And:\n${lines}\nweekly images/ --cron "0 2 * * 6" --method cam\n`);
+    const lines = (schedules ?? "").replace(/s3:\S+/u, "images/").trimEnd();
+    await writeFile(file, `# Every night.\n \n\t# And:\n${lines} \t\nweekly images/ --cron "0 2 * * 6" --method cam\n`);
     const bin = join(work.folder, "bin");
     await mkdir(bin);
     const cli = fileURLToPath(new URL("../../apps/cli/bin/slidelight.js", import.meta.url));

@@ -25,7 +25,7 @@ export function version<S extends z.ZodType, T>(schema: S, upgrade: (payload: z.
       if (parsed.success) return upgrade(parsed.data);
       throw new SlidelightError(
         "job-invalid",
-        `Reading the payload of ${noun}: expected what its version says, got faults in ${schemaFaults(parsed.error)}. Enqueue it again with a producer of the workers' release.`,
+        `Reading the payload of ${noun}: expected what its version says, got faults: ${schemaFaults(parsed.error)}. Enqueue it again with a producer of the workers' release.`,
       );
     },
   };

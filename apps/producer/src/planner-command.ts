@@ -74,6 +74,16 @@ async function runPlanner(config: PlannerConfig, context: CommandContext): Promi
   });
   const stopping = new AbortController();
   setMaxListeners(0, stopping.signal);
+  // Before there is a worker, whose connection would outlast an error: the port may be taken.
+  await using health = await openHealthServer({
+    port: config.port,
+    metrics,
+    notReady: async () => {
+      if (stopping.signal.aborted) return "stopping";
+      if (redis.status !== "ready") return `Redis is ${redis.status}`;
+      return (await within(answerMs, redis.ping())) === undefined ? "Redis does not answer" : undefined;
+    },
+  });
   const doPlan = planProcessor({
     redis,
     address,
@@ -93,15 +103,6 @@ async function runPlanner(config: PlannerConfig, context: CommandContext): Promi
   });
   worker.on("error", (error) => log.error({ err: error }, "queue trouble"));
   worker.on("stalled", (jobId) => log.warn({ jobId }, "plan of a lost planner is taken up again"));
-  await using health = await openHealthServer({
-    port: config.port,
-    metrics,
-    notReady: async () => {
-      if (stopping.signal.aborted) return "stopping";
-      if (redis.status !== "ready") return `Redis is ${redis.status}`;
-      return (await within(answerMs, redis.ping())) === undefined ? "Redis does not answer" : undefined;
-    },
-  });
   const running = worker.run();
   log.info({ port: health.port, redis: redactedUrl(address) }, "planner ready");
   await aborted(context.signal);

@@ -25,6 +25,7 @@ export interface QueueState {
   readonly running: readonly RunningImage[];
   /** The last ones. */
   readonly failures: readonly {
+    readonly jobId: string;
     readonly image: string;
     readonly code: string;
     readonly message: string;
@@ -33,6 +34,7 @@ export interface QueueState {
 }
 
 export interface RunningImage {
+  readonly jobId: string;
   readonly image: string;
   /** Tiles of the worker that holds it. */
   readonly done: number;
@@ -87,14 +89,14 @@ export function readQueueState({ name, queue, shards, ask }: OpenQueue): Promise
       ],
       failures: failed.map((job) => {
         const { code, message } = parseFailedReason(job.failedReason);
-        return { image: imageOf(job.data), code, message, attempts: job.attemptsMade };
+        return { ...nameOf(job), code, message, attempts: job.attemptsMade };
       }),
     };
   });
 }
 
 function runningImage(job: Job): RunningImage {
-  return { image: imageOf(job.data), ...(progress.safeParse(job.progress).data ?? { done: 0, tiles: 0 }) };
+  return { ...nameOf(job), ...(progress.safeParse(job.progress).data ?? { done: 0, tiles: 0 }) };
 }
 
 async function dividedImage(job: Job): Promise<RunningImage> {
@@ -102,8 +104,14 @@ async function dividedImage(job: Job): Promise<RunningImage> {
   return { ...runningImage(job), shards: { done: processed, left: unprocessed } };
 }
 
-function imageOf(data: unknown): string {
-  return payload.safeParse(data).data?.image.uri ?? "an unknown image";
+function nameOf(job: Job): { readonly jobId: string; readonly image: string } {
+  const jobId = job.id ?? "";
+  return { jobId, image: payload.safeParse(job.data).data?.image.uri ?? unknownImage(jobId) };
+}
+
+/** What stands for the image of a payload that this release does not understand. */
+export function unknownImage(jobId: string): string {
+  return `an unknown image (job ${jobId})`;
 }
 
 /** Whether nothing is left to do. */

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { jobPages, payloadOf } from "./job-pages.ts";
 import type { StoredJob } from "./job-pages.ts";
 import type { OpenQueue } from "./open-queue.ts";
+import { unknownImage } from "./queue-state.ts";
 import type { ReportEntry } from "./report-entry.ts";
 
 /** Payloads and results of other releases are told as far as they are understood. */
@@ -75,7 +76,7 @@ function told(job: StoredJob) {
   const data = payload.safeParse(payloadOf(job)).data;
   const { finishedOn, atm } = job.fields;
   return {
-    image: { image: data?.image.uri ?? "an unknown image", key: data?.image.key ?? "" },
+    image: { image: data?.image.uri ?? unknownImage(job.id), key: data?.image.key ?? "" },
     settings: data?.settings,
     at: finishedOn === undefined ? null : new Date(Number(finishedOn)).toISOString(),
     attempts: atm === undefined ? null : Number(atm),

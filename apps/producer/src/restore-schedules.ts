@@ -32,7 +32,7 @@ export async function restoreSchedules(plans: Plans, path: string): Promise<read
   if (!parsed.success) {
     throw new SlidelightError(
       "usage",
-      `Restoring schedules from "${path}": expected what slidelight schedules --json prints, got faults in ${schemaFaults(parsed.error)}. Nothing was changed.`,
+      `Restoring schedules from "${path}": expected what slidelight schedules --json prints, got faults: ${schemaFaults(parsed.error)}. Nothing was changed.`,
     );
   }
   const lines: string[] = [];

@@ -103,6 +103,17 @@ export async function runWorker(
   const settings = storageSettings(config.storage);
   const storage = { ...settings, s3: { ...settings.s3, onRetry: metrics.retried } };
   const stopping = new AbortController();
+  // Before there are workers, whose connections would outlast an error: the port may be taken.
+  await using health = await openHealthServer({
+    port: config.port,
+    metrics,
+    notReady: async () => {
+      if (stopping.signal.aborted) return "stopping";
+      if (pressure.high) return "the scratch disk is nearly full";
+      if (redis.client.status !== "ready") return `Redis is ${redis.client.status}`;
+      return (await within(answerMs, redis.client.ping())) === undefined ? "Redis does not answer" : undefined;
+    },
+  });
   const resources: WorkerResources = {
     worker,
     engine,
@@ -169,16 +180,6 @@ export async function runWorker(
       .catch((trouble: unknown) => jobLog.warn({ err: trouble }, "the failure could not be written down"))
       .finally(() => recording.delete(record));
     recording.add(record);
-  });
-  await using health = await openHealthServer({
-    port: config.port,
-    metrics,
-    notReady: async () => {
-      if (stopping.signal.aborted) return "stopping";
-      if (pressure.high) return "the scratch disk is nearly full";
-      if (redis.client.status !== "ready") return `Redis is ${redis.client.status}`;
-      return (await within(answerMs, redis.client.ping())) === undefined ? "Redis does not answer" : undefined;
-    },
   });
   using taking = openJobTaking({
     ...workers,

@@ -3,7 +3,11 @@ interface SchemaError {
   readonly issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[];
 }
 
-/** Every fault with its place, to print in a message. */
+/** Every fault with its place, where it is not the whole value, to print in a message. */
 export function schemaFaults(error: SchemaError): string {
-  return error.issues.map(({ path, message }) => `${path.map(String).join(".")}: ${message}`).join("; ");
+  return error.issues.map(({ path, message }) => [...at(path), message].join(": ")).join("; ");
+}
+
+function at(path: readonly PropertyKey[]): readonly string[] {
+  return path.length === 0 ? [] : [path.map(String).join(".")];
 }
