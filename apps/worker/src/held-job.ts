@@ -6,7 +6,7 @@ import { DelayedError, UnrecoverableError, WaitingChildrenError, WaitingError } 
 import type { Job } from "bullmq";
 import type { Logger } from "pino";
 import { openJobTrace } from "./job-trace.ts";
-import type { JobTrace } from "./job-trace.ts";
+import type { AboutJob, JobTrace } from "./job-trace.ts";
 import type { HandBack, Metrics } from "./metrics.ts";
 import type { WorkerResources } from "./worker-resources.ts";
 
@@ -29,15 +29,6 @@ export class NotNow extends Error {
     super(message);
     this.reason = reason;
   }
-}
-
-/** What is known of a job before it is done; fields that are known later are added to its log. */
-export interface AboutJob {
-  readonly image?: string;
-  readonly runIds?: readonly string[];
-  readonly imageJobId?: string;
-  readonly sweep?: number;
-  readonly shard?: number;
 }
 
 /** A job that only another worker can do: it is put off, which costs no attempt, until one takes it. */

@@ -3,7 +3,15 @@ import type { Failure, TraceAttributes, TraceSpan, Tracing } from "@slidelight/c
 import { SlidelightError } from "@slidelight/core";
 import type { Observe, PipelineEvent } from "@slidelight/core";
 import type { Job } from "bullmq";
-import type { AboutJob } from "./held-job.ts";
+
+/** What is known of a job before it is done; fields that are known later are added to its log. */
+export interface AboutJob {
+  readonly image?: string;
+  readonly runIds?: readonly string[];
+  readonly imageJobId?: string;
+  readonly sweep?: number;
+  readonly shard?: number;
+}
 
 /** A job's span, while this worker holds the job. */
 export interface JobTrace extends Pick<TraceSpan, "ids" | "carrier"> {
