@@ -12,12 +12,17 @@ interface StoredKey {
 }
 
 /** All keys, as a copy of Redis's file would hold them. */
+/** All keys at one moment: a copy that was made key by key, while workers move jobs from list to list, would lose some. */
+const allKeys = `
+  local found = {}
+  for _, key in ipairs(redis.call("KEYS", "*")) do
+    found[#found + 1] = { key, redis.call("PTTL", key), redis.call("DUMP", key) }
+  end
+  return found`;
+
 async function copyOf(redis: Redis): Promise<readonly StoredKey[]> {
-  const keys = await redis.keys("*");
-  const found = await Promise.all(
-    keys.map(async (key) => ({ key, ttlMs: Math.max(0, await redis.pttl(key)), value: await redis.dumpBuffer(key) })),
-  );
-  return found.filter(({ value }) => value !== null);
+  const found = (await redis.callBuffer("EVAL", allKeys, "0")) as [Buffer, number, Buffer][];
+  return found.map(([key, ttlMs, value]) => ({ key: key.toString(), ttlMs: Math.max(0, ttlMs), value }));
 }
 
 async function restore(redis: Redis, copy: readonly StoredKey[]): Promise<void> {
