@@ -1,10 +1,26 @@
-import { SlidelightError } from "@slidelight/core";
+import { errorCodes, isRetryable, SlidelightError } from "@slidelight/core";
 import type { ErrorCode } from "@slidelight/core";
 
 /** A failure to tell; `unexpected` is a fault of the program, `worker-lost` what is known of one that was killed. */
 export interface Failure {
   readonly code: ErrorCode | "unexpected" | "worker-lost";
   readonly message: string;
+}
+
+export function isErrorCode(text: string): text is ErrorCode {
+  return Object.hasOwn(errorCodes, text);
+}
+
+/** Everything that a failure may be. */
+export const failureCodes: readonly Failure["code"][] = [
+  ...Object.keys(errorCodes).filter(isErrorCode),
+  "unexpected",
+  "worker-lost",
+];
+
+/** Whether another attempt may succeed. */
+export function mayPass(code: Failure["code"]): boolean {
+  return code === "unexpected" || code === "worker-lost" || isRetryable(code);
 }
 
 export function failureOf(error: unknown): Failure {

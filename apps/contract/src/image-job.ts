@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { isRetryable, methodNames, errorCodes } from "@slidelight/core";
-import type { ErrorCode } from "@slidelight/core";
+import { methodNames } from "@slidelight/core";
 import { z } from "zod";
+import { isErrorCode, mayPass } from "./failure.ts";
 import type { Failure } from "./failure.ts";
 import { readPayload, version } from "./payload-versions.ts";
 import type { PayloadVersions } from "./payload-versions.ts";
@@ -103,11 +103,7 @@ const lostMessage = "Every worker that took it up was lost. Look for what ended 
 /** What a queue says of a failed job. */
 export function parseFailedReason(reason: string): Failure & { readonly retryable: boolean } {
   const [, code = "", message = reason] = /^\[([a-z-]+)\] (.*)$/su.exec(reason) ?? [];
-  if (isErrorCode(code)) return { code, message, retryable: isRetryable(code) };
+  if (isErrorCode(code)) return { code, message, retryable: mayPass(code) };
   if (reason === lost) return { code: "worker-lost", message: lostMessage, retryable: true };
   return { code: "unexpected", message, retryable: true };
-}
-
-function isErrorCode(text: string): text is ErrorCode {
-  return Object.hasOwn(errorCodes, text);
 }

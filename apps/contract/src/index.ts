@@ -9,7 +9,7 @@ export {
   engineSettings,
   openEngineOf,
 } from "./engine-choice.ts";
-export { describeFailure, failureOf, tellFailure } from "./failure.ts";
+export { describeFailure, failureCodes, failureOf, mayPass, tellFailure } from "./failure.ts";
 export type { Failure } from "./failure.ts";
 export {
   encodeFailureRecord,

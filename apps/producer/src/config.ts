@@ -1,5 +1,6 @@
 import {
   explanationOptions,
+  failureCodes,
   gatherOptions,
   imageExtensions,
   parseOptions,
@@ -14,7 +15,7 @@ import {
   storageSchema,
 } from "@slidelight/contract";
 import type { Environment, ImageRequest, OptionTable } from "@slidelight/contract";
-import { errorCodes, SlidelightError } from "@slidelight/core";
+import { SlidelightError } from "@slidelight/core";
 import { z } from "zod";
 import { cronFault, timeZoneFault } from "./cron.ts";
 
@@ -97,8 +98,7 @@ const port = "expected a port: an integer from 0 to 65535";
 const list = (given: unknown): unknown =>
   (Array.isArray(given) ? given : [given]).flatMap((text: unknown) => String(text).split(","));
 
-/** Codes of failures, and what the queue itself tells. */
-const codes: readonly string[] = [...Object.keys(errorCodes), "unexpected", "worker-lost"];
+const codes: readonly string[] = failureCodes;
 const code = z.string().refine((text) => codes.includes(text), {
   error: ({ input }) => `"${String(input)}" is no code of a failure; there are ${codes.join(", ")}`,
 });

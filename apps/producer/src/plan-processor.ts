@@ -1,6 +1,5 @@
-import { failedReason, failureFields, failureOf, newerDelayMs, parsePlanJob } from "@slidelight/contract";
+import { failedReason, failureFields, failureOf, mayPass, newerDelayMs, parsePlanJob } from "@slidelight/contract";
 import type { Failure, PlanJob, TraceSpan, Tracing } from "@slidelight/contract";
-import { isRetryable, SlidelightError } from "@slidelight/core";
 import type { StoreSettings } from "@slidelight/core";
 import { DelayedError, UnrecoverableError, WaitingError } from "bullmq";
 import type { Job } from "bullmq";
@@ -163,7 +162,7 @@ async function payloadOf(job: Job, { token, log }: { readonly token: string; rea
 }
 
 function failing(error: unknown, failure: Failure): Error {
-  const final = error instanceof SlidelightError && !isRetryable(error.code);
+  const final = !mayPass(failure.code);
   const reason = failedReason(failure);
   return final ? new UnrecoverableError(reason) : new Error(reason, { cause: error });
 }

@@ -1,7 +1,7 @@
 import { setMaxListeners } from "node:events";
-import { failedReason, failureFields, failureOf, newerDelayMs } from "@slidelight/contract";
+import { failedReason, failureFields, failureOf, mayPass, newerDelayMs } from "@slidelight/contract";
 import type { Failure } from "@slidelight/contract";
-import { isRetryable, SlidelightError } from "@slidelight/core";
+import { SlidelightError } from "@slidelight/core";
 import { DelayedError, UnrecoverableError, WaitingChildrenError, WaitingError } from "bullmq";
 import type { Job } from "bullmq";
 import type { Logger } from "pino";
@@ -126,10 +126,7 @@ export function jobProcessor<R>(
         throw new DelayedError();
       }
       const failure = failureOfJob(cancellation.signal.aborted ? cancellation.signal.reason : error);
-      const final =
-        error instanceof FailedForGood ||
-        newer ||
-        (failure.code !== "unexpected" && failure.code !== "worker-lost" && !isRetryable(failure.code));
+      const final = error instanceof FailedForGood || newer || !mayPass(failure.code);
       const last = final || job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
       end = ["failed", failure];
       metrics.failure(queue, { code: failure.code, final: last });

@@ -43,11 +43,15 @@ export function imageProcessor(resources: WorkerResources, queues: ImageQueues) 
     noun: "image",
     imageJobOf: ({ id = "" }) => id,
     about: aboutImage,
-    outcome: (results) => (results.every(({ status }) => status === "skipped") ? "skipped" : "done"),
+    outcome: outcomeOf,
     countFailed: (metrics) => metrics.image("failed"),
     perform: (held) => explainJob(held, resources, queues),
     failed: (held, failure) => imageFailed(held, failure, { resources, queues }),
   });
+}
+
+function outcomeOf(results: readonly ExplanationResult[]): "done" | "skipped" {
+  return results.every(({ status }) => status === "skipped") ? "skipped" : "done";
 }
 
 /** What every line of the log about an image's job tells. */
@@ -98,9 +102,9 @@ async function explainJob(
     const failed = results.find((result) => result.status === "failed");
     if (failed !== undefined) throw failed.error;
     if (begun) await outlastShards(held);
-    const skipped = results.every(({ status }) => status === "skipped");
-    resources.metrics.image(skipped ? "skipped" : "done");
-    if (!skipped) resources.metrics.explained(pixels);
+    const outcome = outcomeOf(results);
+    resources.metrics.image(outcome);
+    if (outcome === "done") resources.metrics.explained(pixels);
     return results;
   }
 }

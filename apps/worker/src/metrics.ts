@@ -1,7 +1,7 @@
-import { openQueueMetrics, workerClassName } from "@slidelight/contract";
+import { failureCodes, mayPass, openQueueMetrics, workerClassName } from "@slidelight/contract";
 import type { Failure, QueueMetricsOptions } from "@slidelight/contract";
-import { availableBytes, errorCodes, isRetryable, versions } from "@slidelight/core";
-import type { Engine, ErrorCode, Observe, RetryReason, Stage } from "@slidelight/core";
+import { availableBytes, versions } from "@slidelight/core";
+import type { Engine, Observe, RetryReason, Stage } from "@slidelight/core";
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 import { usedBytes } from "./memory-use.ts";
 
@@ -72,13 +72,6 @@ const stageNames: { readonly [S in Stage]: S } = {
   assemble: "assemble",
   commit: "commit",
 };
-
-/** Everything that a failure may be. */
-const failureCodes: readonly Failure["code"][] = [
-  ...Object.keys(errorCodes).filter(isErrorCode),
-  "worker-lost",
-  "unexpected",
-];
 
 /** From a small image to a slide of hours on a small machine. */
 const jobBuckets = [1, 3, 10, 30, 60, 120, 300, 600, 1800, 3600, 14_400];
@@ -193,14 +186,6 @@ export function openMetrics({ engine, queue, redis, scratch }: MetricsOptions): 
       return registry.metrics();
     },
   };
-}
-
-function isErrorCode(text: string): text is ErrorCode {
-  return Object.hasOwn(errorCodes, text);
-}
-
-function mayPass(code: Failure["code"]): boolean {
-  return code === "worker-lost" || code === "unexpected" || isRetryable(code);
 }
 
 /** What is looked up whenever the metrics are asked for. */
