@@ -182,6 +182,15 @@ describe("slidelight evaluate", () => {
     expect(lines[0]).toMatch(/^cam +0\.465 +0\.667 +0\.500 .*– +– +–$/u);
   });
 
+  test("explains a class against the others where asked: what speaks for them speaks against it", async () => {
+    await writeFile(join(folder, "against.csv"), "image,label,mask\na.png,plain,a-mask.png\n");
+    const args = ["against.csv", "--methods", "cam", "--sample", "0", "--json"];
+    const [label, contrast] = await Promise.all([evaluate(...args), evaluate(...args, "--target", "contrast")]);
+    // Nothing speaks for "plain": its map is the same everywhere. The red pixels are what speaks against it.
+    expect(JSON.parse(label.stdout)).toMatchObject({ target: "label", methods: [{ pointingGame: 1 / 16 }] });
+    expect(JSON.parse(contrast.stdout)).toMatchObject({ target: "contrast", methods: [{ pointingGame: 0 }] });
+  });
+
   test("refuses what it can't judge, and says why", async () => {
     const cases = [
       [["strange.csv"], 1, /\[evaluation-data\].*which are plain, spot; got "tumour" \(1 line\)/u],
@@ -189,7 +198,7 @@ describe("slidelight evaluate", () => {
       [["blue.csv", "--model", "hot.onnx"], 1, /\[model-overflow\] [^]*all 1 were left out/u],
       [["all.csv", "--model", "deep.onnx", "--methods", "cam"], 1, /\[method-unsuitable\].*Use grad-cam/u],
       [["gone.csv"], 1, /\[image-not-found\].*gone\.csv/u],
-      [["all.csv", "--target", "tumour"], 2, /--target.*expected label or top1/u],
+      [["all.csv", "--target", "tumour"], 2, /--target.*expected label, contrast or top1/u],
       [["all.csv", "--methods", "cam", "--mean", "1"], 2, /--mean.*expected three numbers/u],
     ] as const;
     const outcomes = await Promise.all(cases.map(([args]) => evaluate(...args)));

@@ -52,6 +52,7 @@ function unet(settings: Partial<UNetSettings> = {}): Model {
   const all: UNetSettings = {
     depth: 1,
     baseChannels: 4,
+    decoder: true,
     classes: 3,
     // Two sweeps: the power's mean is known after the first.
     pool: { kind: "generalised-mean", power: 3 },

@@ -90,6 +90,7 @@ function has(line: string, text: string | RegExp): boolean {
 const tiny: UNetSettings = {
   depth: 1,
   baseChannels: 2,
+  decoder: true,
   classes: 2,
   pool: { kind: "mean" },
   pooled: "features",

@@ -56,6 +56,7 @@ function unet(settings: Partial<UNetSettings> = {}): Model {
   const all: UNetSettings = {
     depth: 2,
     baseChannels: 4,
+    decoder: true,
     classes: 3,
     pool: { kind: "mean" },
     pooled: "features",

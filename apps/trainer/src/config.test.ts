@@ -96,6 +96,13 @@ describe("planning a training", () => {
     expect(plan({ pool: "generalised-mean:3" }).network).toMatchObject({ learnsPower: false });
   });
 
+  it("gives the second loss to a U-Net alone: an encoder's scores are its own", () => {
+    expect(plan().network).toMatchObject({ encoderLoss: 1, unet: { decoder: true } });
+    expect(plan({ network: "encoder" }).network).toMatchObject({ encoderLoss: 0, unet: { decoder: false } });
+    expect(plan({ network: "encoder", encoderLoss: "off" }).network).toMatchObject({ encoderLoss: 0 });
+    expect(() => plan({ network: "encoder", encoderLoss: "1" })).toThrow(/--encoder-loss .*: leave it away/u);
+  });
+
   it("splits as the table says, which must leave each class something to learn from", () => {
     const parts = ["training", "validation", "training", "validation"] as const;
     const told = images.map((entry, index) => ({ ...entry, ...(parts[index] && { part: parts[index] }) }));

@@ -16,7 +16,11 @@ import { flag, integer, onOff, outputOptions, pick, positive, share, triple } fr
 const trainingOptions = {
   out: { flag: "--out <file>", text: "the model to write, a path or s3://bucket/key ending in .onnx" },
   classes: { flag: "--classes <names>", text: "use these classes, in this order (all, sorted by name)" },
-  depth: { flag: "--depth <n>", text: "times that the U-Net halves the resolution, 1 to 6 (3)" },
+  network: {
+    flag: "--network <kind>",
+    text: "unet, or encoder: an ordinary convolutional classifier, the U-Net without its decoder (unet)",
+  },
+  depth: { flag: "--depth <n>", text: "times that the network halves the resolution, 1 to 6 (3)" },
   baseChannels: { flag: "--base-channels <n>", text: "channels at full resolution, doubled at each level below (8)" },
   pool: {
     flag: "--pool <kind>",
@@ -24,7 +28,10 @@ const trainingOptions = {
   },
   pooled: { flag: "--pooled <what>", text: "features, or scores of each pixel (features)" },
   upsampling: { flag: "--upsampling <kind>", text: "transposed, nearest or linear (transposed)" },
-  encoderLoss: { flag: "--encoder-loss <weight>", text: "weight of the second loss, on the encoder; off for none (1)" },
+  encoderLoss: {
+    flag: "--encoder-loss <weight>",
+    text: "weight of the second loss, on the U-Net's encoder; off for none (1)",
+  },
   normalisation: { flag: "--normalisation <kind>", text: "batch (folded into the weights at the end) or none (batch)" },
   crop: {
     flag: "--crop <px>",
@@ -121,7 +128,7 @@ const names = z
     message: "expected two or more different names between commas",
   });
 
-const encoderLoss = z.preprocess((value) => (value === "off" ? 0 : value), share(100)).default(1);
+const encoderLoss = z.preprocess((value) => (value === "off" ? 0 : value), share(100)).exactOptional();
 
 const schema = z
   .object({
@@ -129,6 +136,7 @@ const schema = z
       .string("expected the model to write, ending in .onnx")
       .regex(/[^/]\.onnx$/u, "expected a file ending in .onnx"),
     classes: names.exactOptional(),
+    network: z.enum(["unet", "encoder"], "expected unet or encoder").default("unet"),
     depth: integer(1, 6).default(3),
     baseChannels: integer(1, 256).default(8),
     pool,
@@ -167,7 +175,11 @@ const schema = z
   })
   .refine(({ crop, depth }) => crop === undefined || crop % 2 ** depth === 0, {
     path: ["crop"],
-    message: "expected a multiple of 2^depth, by which the U-Net reduces",
+    message: "expected a multiple of 2^depth, by which the network reduces",
+  })
+  .refine(({ network, encoderLoss = 0 }) => network === "unet" || encoderLoss === 0, {
+    path: ["encoderLoss"],
+    message: "leave it away with --network encoder: its class scores are the encoder's own, there is no second loss",
   })
   .refine(({ resume, restart }) => !resume || !restart, {
     path: ["restart"],

@@ -9,7 +9,7 @@ import {
   storageSchema,
 } from "@slidelight/contract";
 import type { Environment, OptionTable } from "@slidelight/contract";
-import { methodNames } from "@slidelight/core";
+import { explainedTargets, methodNames } from "@slidelight/core";
 import { z } from "zod";
 import { flag, integer, outputOptions, pick, triple } from "./option-kinds.ts";
 
@@ -23,7 +23,7 @@ const evaluationOptions = {
   },
   target: {
     flag: "--target <which>",
-    text: "what maps explain: label, the class that the image is, or top1, that which the model takes it for (label)",
+    text: "what maps explain: label, the class that the image is; contrast, its score less the mean of the others'; or top1, the class that the model takes it for (label)",
   },
   sample: {
     flag: "--sample <n>",
@@ -58,7 +58,7 @@ const schema = z.object({
   magnitude: z
     .preprocess((text) => (text === "none" ? [] : splitNames(text)), z.array(z.enum(methodNames, methodsExpected)))
     .default(["input-x-gradient"]),
-  target: z.enum(["label", "top1"], "expected label or top1").default("label"),
+  target: z.enum(explainedTargets, "expected label, contrast or top1").default("label"),
   sample: integer(0, 1_000_000).default(50),
   steps: integer(1, 1000).default(16),
   randomise: z

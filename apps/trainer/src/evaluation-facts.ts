@@ -1,4 +1,4 @@
-import type { EvaluationResult, UnsuitableMethod } from "@slidelight/core";
+import type { EvaluationResult, ExplainedTarget, UnsuitableMethod } from "@slidelight/core";
 import { scoreColumns } from "./evaluation-scores.ts";
 
 /** What a report tells beside the scores. */
@@ -7,7 +7,7 @@ export interface EvaluationFacts {
   readonly sha256: string;
   readonly table: string;
   readonly classes: readonly string[];
-  readonly target: "label" | "top1";
+  readonly target: ExplainedTarget;
   readonly skipped: readonly { readonly image: string; readonly code: string; readonly message: string }[];
   readonly unsuitable: readonly UnsuitableMethod[];
   /** For people: name and value. */

@@ -1,4 +1,4 @@
-import type { EvaluationResult, MethodName } from "@slidelight/core";
+import type { EvaluationResult, ExplainedTarget, MethodName } from "@slidelight/core";
 import { confusionPicture } from "./confusion-picture.ts";
 import { methodTitle, scoreColumns, scoreText } from "./evaluation-scores.ts";
 import type { EvaluationFacts } from "./evaluation-facts.ts";
@@ -24,6 +24,12 @@ body { max-width: 100rem } .scores td, .scores th { text-align: right; padding: 
 .shown img { width: 11rem; display: block; image-rendering: pixelated; background: #eee } .shown th { border: 0 }
 `;
 
+const explained: Readonly<Record<ExplainedTarget, string>> = {
+  label: "the class that the image is",
+  contrast: "the class that the image is, against the mean of the others",
+  top1: "the class that the model takes it for",
+};
+
 /** One page that needs nothing else: numbers with their definitions, and images beside their masks and maps. */
 export function evaluationReport(
   result: EvaluationResult,
@@ -36,7 +42,7 @@ export function evaluationReport(
     `${images.all} images, ${images.withEvidence} of them with evidence`,
     `accuracy ${scoreText(accuracy)}`,
     `AUC ${scoreText(area)}${classes.length > 2 ? " (mean of one against the rest)" : ""}`,
-    `maps explain ${facts.target === "label" ? "the class that the image is" : "the class that the model takes it for"}`,
+    `maps explain ${explained[facts.target]}`,
   ];
   const body = `<p>${summary.map(escape).join("; ")}.</p>
 <h2>Methods</h2>

@@ -86,13 +86,14 @@ function networkOf(
   { depth, baseChannels, pool, pooled, upsampling, ...config }: TrainConfig,
   classes: number,
 ): TrainedNetwork {
+  const decoder = config.network === "unet";
   const learnt = pool.kind === "generalised-mean" && pool.learnt;
   const kind = pool.kind === "generalised-mean" ? { kind: pool.kind, power: pool.power } : pool;
   return {
-    unet: { depth, baseChannels, classes, pool: kind, pooled, upsampling, seed: config.seed },
+    unet: { depth, baseChannels, decoder, classes, pool: kind, pooled, upsampling, seed: config.seed },
     normalised: config.normalisation === "batch",
     learnsPower: learnt,
-    encoderLoss: config.encoderLoss,
+    encoderLoss: config.encoderLoss ?? (decoder ? 1 : 0),
   };
 }
 

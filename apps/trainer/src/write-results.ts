@@ -25,7 +25,7 @@ export async function writeResults(trained: Trained, results: Results): Promise<
     settings,
     classes,
     ...(resolution === undefined ? {} : { micronsPerPixel: resolution }),
-    description: `U-Net of depth ${unet.depth} with ${unet.baseChannels} base channels, trained by slidelight train`,
+    description: `${unet.decoder ? "U-Net" : "Convolutional classifier"} of depth ${unet.depth} with ${unet.baseChannels} base channels, trained by slidelight train`,
     record: {
       classes: Object.fromEntries(classes.map((name, index) => [name, counts[index] ?? 0])),
       skipped: skipped.length,

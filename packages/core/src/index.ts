@@ -54,8 +54,14 @@ export { advanceImage, explainImage } from "./pipeline/explain-image.ts";
 export type { BegunWork, ImageProgress, SharedWork } from "./pipeline/explain-image.ts";
 export { chooseSample } from "./evaluate/choose-sample.ts";
 export type { MapScores } from "./evaluate/map-scores.ts";
-export { openEvaluation } from "./pipeline/evaluate-images.ts";
-export type { Evaluation, EvaluationResult, ImageEvaluation, MethodEvaluation } from "./pipeline/evaluate-images.ts";
+export { explainedTargets, openEvaluation } from "./pipeline/evaluate-images.ts";
+export type {
+  Evaluation,
+  EvaluationResult,
+  ExplainedTarget,
+  ImageEvaluation,
+  MethodEvaluation,
+} from "./pipeline/evaluate-images.ts";
 export { suitableMethods } from "./pipeline/suitable-methods.ts";
 export type { UnsuitableMethod } from "./pipeline/suitable-methods.ts";
 export { explainPixels, openPixelExplainer } from "./pipeline/explain-pixels.ts";

@@ -26,6 +26,18 @@ describe("a target", () => {
     expect(resolved).toEqual({ label: "non-malignant", index: 1, cotangent: Float64Array.of(0, 1, 0) });
   });
 
+  it("sets a class against the mean of the others: with two, their difference", () => {
+    const resolved = resolveTarget({ kind: "contrast", index: 1 }, [0, 0, 0], classes);
+    expect(resolved).toEqual({
+      label: "non-malignant-others",
+      index: 1,
+      cotangent: Float64Array.of(-0.5, 1, -0.5),
+    });
+    const difference = resolveTarget({ kind: "difference", index: 0, other: 1 }, [0, 0], classes.slice(0, 2));
+    const contrast = resolveTarget({ kind: "contrast", index: 0 }, [0, 0], classes.slice(0, 2));
+    expect(contrast.cotangent).toEqual(difference.cotangent);
+  });
+
   it("gives a difference the derivative 1 and -1", () => {
     const resolved = resolveTarget({ kind: "difference", index: 2, other: 0 }, [0, 0, 0], classes);
     expect(resolved).toEqual({ label: "malignant-benign", index: 2, cotangent: Float64Array.of(-1, 0, 1) });

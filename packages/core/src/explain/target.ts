@@ -1,9 +1,10 @@
 import { SlidelightError } from "../errors/slidelight-error.ts";
 
-/** What is explained: a logit, or the difference of two. */
+/** What is explained: a logit, the difference of two, or (`contrast`) a logit less the mean of all others. */
 export type Target =
   | { readonly kind: "top1" }
   | { readonly kind: "class"; readonly index: number }
+  | { readonly kind: "contrast"; readonly index: number }
   | { readonly kind: "difference"; readonly index: number; readonly other: number };
 
 /**
@@ -55,6 +56,11 @@ export function resolveTarget(target: Target, logits: ArrayLike<number>, classes
   const index = target.kind === "top1" ? firstMaximum(logits) : target.index;
   cotangent[index] = 1;
   const name = classes[index] ?? String(index);
+  if (target.kind === "contrast") {
+    const others = logits.length - 1;
+    const against = cotangent.map((value, other) => (other === index ? value : -1 / others));
+    return { label: `${name}-others`, cotangent: against, index };
+  }
   if (target.kind !== "difference") return { label: name, cotangent, index };
   cotangent[target.other] = -1;
   return { label: `${name}-${classes[target.other] ?? target.other}`, cotangent, index };

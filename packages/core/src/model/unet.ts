@@ -29,7 +29,7 @@ import type { Tensor } from "../graph/tensor.ts";
 import type { Pads } from "../graph/vocabulary.ts";
 import { normals } from "./random.ts";
 
-/** How the decoder's features become the class scores. */
+/** How features become the class scores. */
 export type PoolKind =
   | { readonly kind: "mean" }
   | { readonly kind: "max" }
@@ -43,9 +43,11 @@ export interface UNetSettings {
   readonly depth: number;
   /** Channels at full resolution; doubled at each level below. */
   readonly baseChannels: number;
+  /** Whether there is a decoder. Without one it is an ordinary convolutional classifier: the encoder, its last features pooled. */
+  readonly decoder: boolean;
   readonly classes: number;
   readonly pool: PoolKind;
-  /** `features`: pool the decoder's features, then a linear layer. `scores`: a 1x1 convolution to class scores, then pool those. */
+  /** `features`: pool the last features, then a linear layer. `scores`: a 1x1 convolution to class scores, then pool those. */
   readonly pooled: "features" | "scores";
   readonly upsampling: "transposed" | "nearest" | "linear";
   /** Seed of the initial weights (He normal). */
@@ -55,6 +57,7 @@ export interface UNetSettings {
 export const defaultUNet: UNetSettings = {
   depth: 4,
   baseChannels: 16,
+  decoder: true,
   classes: 2,
   pool: { kind: "mean" },
   pooled: "features",
@@ -90,12 +93,12 @@ export function unetParameters(settings: UNetSettings): Parameters {
     weight(`${name}.weight`, [to, from, kernel, kernel], from * kernel * kernel);
     bias(`${name}.bias`, to);
   };
-  const channels = (level: number): number => settings.baseChannels * 2 ** level;
+  const channels = (level: number): number => channelsAt(settings, level);
   for (let level = 0; level <= settings.depth; level += 1) {
     layer(`down${level}.conv1`, level === 0 ? 3 : channels(level - 1), channels(level), 3);
     layer(`down${level}.conv2`, channels(level), channels(level), 3);
   }
-  for (let level = settings.depth - 1; level >= 0; level -= 1) {
+  for (let level = topLevel(settings); level >= 0; level -= 1) {
     if (settings.upsampling === "transposed") {
       // Windows of a 2x2 transposed convolution with stride 2 do not overlap: each output has one tap.
       weight(`up${level}.transposed.weight`, [channels(level + 1), channels(level), 2, 2], channels(level + 1));
@@ -106,13 +109,23 @@ export function unetParameters(settings: UNetSettings): Parameters {
     layer(`up${level}.conv1`, channels(level) * 2, channels(level), 3);
     layer(`up${level}.conv2`, channels(level), channels(level), 3);
   }
+  const features = channelsAt(settings, settings.decoder ? 0 : settings.depth);
   if (settings.pooled === "scores") {
-    layer("scores", channels(0), settings.classes, 1);
+    layer("scores", features, settings.classes, 1);
   } else {
-    weight("head.weight", [channels(0), settings.classes], channels(0));
+    weight("head.weight", [features, settings.classes], features);
     bias("head.bias", settings.classes);
   }
   return parameters;
+}
+
+function channelsAt({ baseChannels }: UNetSettings, level: number): number {
+  return baseChannels * 2 ** level;
+}
+
+/** The decoder's first level; below 0 where there is no decoder. */
+function topLevel({ depth, decoder }: UNetSettings): number {
+  return decoder ? depth - 1 : -1;
 }
 
 /**
@@ -143,7 +156,10 @@ export interface UNetLayers {
 /** One pixel on each side: a 3x3 convolution keeps the size. */
 export const samePads: Pads = { top: 1, left: 1, bottom: 1, right: 1 };
 
-/** From images [N, 3, H, W] to the encoder's last value [N, C 2^depth, H / 2^depth, W / 2^depth] and the decoder's [N, C, H, W]. */
+/**
+ * From images [N, 3, H, W] to the encoder's last value, `bottom` [N, C 2^depth, H / 2^depth, W / 2^depth], and the decoder's
+ * [N, C, H, W]; without a decoder `features` is the encoder's.
+ */
 export function unetFeatures(
   settings: UNetSettings,
   image: Node,
@@ -174,7 +190,7 @@ export function unetFeatures(
     skips.push(x);
   }
   const bottom = x;
-  for (let level = settings.depth - 1; level >= 0; level -= 1) {
+  for (let level = topLevel(settings); level >= 0; level -= 1) {
     const skip = skips[level];
     if (skip === undefined) throw new RangeError(`The U-Net has no level ${level}.`);
     x = block(concat([skip, upsample(x, level)], 1, { name: `up${level}.joined` }), `up${level}`);
@@ -182,17 +198,17 @@ export function unetFeatures(
   return { features: x, bottom };
 }
 
-/** From the decoder's value [N, C, H, W] to class scores [N, classes]; `pool` reduces the image axes to extent 1. */
+/** From the last features [N, C, H, W] to class scores [N, classes]; `pool` reduces the image axes to extent 1. */
 export function unetLogits(
   settings: UNetSettings,
   features: Node,
   { parameter, pool }: { readonly parameter: (name: string) => Node; readonly pool: (x: Node) => Node },
 ): Node {
-  const [images = 1] = features.shape;
+  const [images = 1, channels = 1] = features.shape;
   if (settings.pooled === "scores") {
     return reshape(pool(pointwise(features, "scores", parameter)), [images, settings.classes]);
   }
-  const pooled = reshape(pool(features), [images, settings.baseChannels]);
+  const pooled = reshape(pool(features), [images, channels]);
   return add(matMul(pooled, parameter("head.weight")), parameter("head.bias"));
 }
 

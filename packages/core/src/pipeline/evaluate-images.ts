@@ -17,13 +17,17 @@ import type { Abortable } from "../io/byte-source.ts";
 import { openPixelExplainer } from "./explain-pixels.ts";
 import type { PixelExplainer, PixelResources } from "./explain-pixels.ts";
 
+/** Names of what maps of an evaluation may explain. */
+export const explainedTargets = ["label", "contrast", "top1"] as const;
+export type ExplainedTarget = (typeof explainedTargets)[number];
+
 export interface EvaluationSettings {
   readonly methods: readonly [MethodName, ...MethodName[]];
   /** Those whose values are judged without their sign: gradients point either way at what matters. */
   readonly magnitude: readonly MethodName[];
   readonly classes: readonly string[];
-  /** Whether maps explain the class that an image is, or the one that the model takes it for. */
-  readonly target: "label" | "top1";
+  /** What maps explain: the class that an image is, that class against the mean of the others, or the one that the model takes it for. */
+  readonly target: ExplainedTarget;
   /** Steps in which pixels are inserted and deleted. */
   readonly steps: number;
   /** Shares of the model's layers, from the scores back, that are randomised to see whether maps change. */
@@ -115,7 +119,8 @@ export function openEvaluation(settings: EvaluationSettings, resources: PixelRes
   });
   const asked = (index: number): readonly [PlanOptions, ...PlanOptions[]] => {
     const [first, ...rest] = methods;
-    const of = (method: MethodName): PlanOptions => ({ method, target: { kind: "class", index }, classes });
+    const kind = target === "contrast" ? "contrast" : "class";
+    const of = (method: MethodName): PlanOptions => ({ method, target: { kind, index }, classes });
     return [of(first), ...rest.map(of)];
   };
   return {
@@ -123,7 +128,7 @@ export function openEvaluation(settings: EvaluationSettings, resources: PixelRes
       const { pixels, label, mask, sampled } = image;
       const { logits, probabilities, target: top } = await explainer.classify(pixels, classes, options);
       checkScores(logits);
-      const explained = target === "label" ? label : top.index;
+      const explained = target === "top1" ? top.index : label;
       const evidence = mask?.some((value) => value !== 0) === true ? mask : undefined;
       const needed = evidence !== undefined || sampled;
       const found = needed ? await explainer.explain(pixels, asked(explained), options) : [];

@@ -93,6 +93,7 @@ const networks: readonly (readonly [string, TrainedNetwork])[] = [
     "a maximum, linear upsampling, no normalisation",
     networkOf({ pool: { kind: "max" }, upsampling: "linear" }, { normalised: false, encoderLoss: 0 }),
   ],
+  ["the encoder alone, a mean", networkOf({ decoder: false, pool: { kind: "mean" } }, { encoderLoss: 0 })],
 ];
 
 describe("the graph of a training step", () => {
@@ -119,62 +120,74 @@ describe("the graph of a training step", () => {
     }
   });
 
-  it("becomes the plain U-Net when its statistics are frozen: scores, and the file's graph, are those of the step", () => {
-    const network = networkOf({ pool: { kind: "generalised-mean", power: 2 } }, { learnsPower: true });
-    const initial = initialParameters(network);
-    const parameters = Object.fromEntries(
-      Object.entries(shaken(initial)).map(([name, { shape, data }]) => [name, float32(shape, Float32Array.from(data))]),
-    );
-    const plain = { ...batch, images: 1, recoloured: false };
-    const pixels = {
-      shape: [1, 8, 8, 3],
-      data: (batchValues(network)["pixels"]?.data ?? new Float64Array()).slice(0, 192),
-    };
-    const values = Object.fromEntries(
-      Object.entries(parameters).map(([name, tensor]) => [name, referenceTensor(tensor)]),
-    );
-    const targets = { shape: [1, 3], data: Float64Array.of(1, 0, 0) };
-    const stepped = evaluate(trainingGraph(network, { parameters, batch: plain }), { ...values, pixels, targets });
-    // What the one batch was normalised by, as if it had been followed for ever; its variance is the biased one.
-    const statistics = Object.fromEntries(
-      Object.keys(initialStatistics(parameters)).map((name) => {
-        const data = stepped[name]?.data ?? new Float64Array();
-        const side = name.startsWith("down1") ? 4 : 8;
-        const bias = name.endsWith(".variance") ? (side ** 2 - 1) / side ** 2 : 1;
-        return [
+  it.each([
+    ["U-Net", networkOf({ pool: { kind: "generalised-mean", power: 2 } }, { learnsPower: true })],
+    ["encoder", networkOf({ pool: { kind: "mean" }, decoder: false }, { encoderLoss: 0 })],
+  ])(
+    "becomes the plain %s when its statistics are frozen: scores, and the file's graph, are those of the step",
+    (_, network) => {
+      const initial = initialParameters(network);
+      const parameters = Object.fromEntries(
+        Object.entries(shaken(initial)).map(([name, { shape, data }]) => [
           name,
-          float32(
-            [data.length],
-            Float32Array.from(data, (value) => value * bias),
-          ),
-        ];
-      }),
-    );
-    const folded = foldedNetwork(network, { parameters, statistics });
-    const expected = stepped[logitsName]?.data ?? new Float64Array();
-    const scored = evaluate(scoringGraph(network, { parameters: folded.parameters, batch: plain }), {
-      pixels,
-      ...Object.fromEntries(Object.entries(folded.parameters).map(([name, tensor]) => [name, referenceTensor(tensor)])),
-    })[logitsName];
-    const image = Float64Array.from({ length: 192 }, (_, i) => {
-      const [channel, pixel] = [Math.floor(i / 64), i % 64];
-      return ((pixels.data[pixel * 3 + channel] ?? 0) / 255 - (batch.mean[channel] ?? 0)) / (batch.std[channel] ?? 1);
-    });
-    const written = evaluate(unetGraph(folded.settings, folded.parameters, { width: 8, height: 8 }), {
-      image: { shape: [1, 3, 8, 8], data: image },
-    })["logits"];
-    expect(expected).toHaveLength(3);
-    expected.forEach((value, index) => {
-      expect(scored?.data[index]).toBeCloseTo(value, 4);
-      expect(written?.data[index]).toBeCloseTo(value, 4);
-    });
-  });
+          float32(shape, Float32Array.from(data)),
+        ]),
+      );
+      const plain = { ...batch, images: 1, recoloured: false };
+      const pixels = {
+        shape: [1, 8, 8, 3],
+        data: (batchValues(network)["pixels"]?.data ?? new Float64Array()).slice(0, 192),
+      };
+      const values = Object.fromEntries(
+        Object.entries(parameters).map(([name, tensor]) => [name, referenceTensor(tensor)]),
+      );
+      const targets = { shape: [1, 3], data: Float64Array.of(1, 0, 0) };
+      const stepped = evaluate(trainingGraph(network, { parameters, batch: plain }), { ...values, pixels, targets });
+      // What the one batch was normalised by, as if it had been followed for ever; its variance is the biased one.
+      const statistics = Object.fromEntries(
+        Object.keys(initialStatistics(parameters)).map((name) => {
+          const data = stepped[name]?.data ?? new Float64Array();
+          const side = name.startsWith("down1") ? 4 : 8;
+          const bias = name.endsWith(".variance") ? (side ** 2 - 1) / side ** 2 : 1;
+          return [
+            name,
+            float32(
+              [data.length],
+              Float32Array.from(data, (value) => value * bias),
+            ),
+          ];
+        }),
+      );
+      const folded = foldedNetwork(network, { parameters, statistics });
+      const expected = stepped[logitsName]?.data ?? new Float64Array();
+      const scored = evaluate(scoringGraph(network, { parameters: folded.parameters, batch: plain }), {
+        pixels,
+        ...Object.fromEntries(
+          Object.entries(folded.parameters).map(([name, tensor]) => [name, referenceTensor(tensor)]),
+        ),
+      })[logitsName];
+      const image = Float64Array.from({ length: 192 }, (_, i) => {
+        const [channel, pixel] = [Math.floor(i / 64), i % 64];
+        return ((pixels.data[pixel * 3 + channel] ?? 0) / 255 - (batch.mean[channel] ?? 0)) / (batch.std[channel] ?? 1);
+      });
+      const written = evaluate(unetGraph(folded.settings, folded.parameters, { width: 8, height: 8 }), {
+        image: { shape: [1, 3, 8, 8], data: image },
+      })["logits"];
+      expect(expected).toHaveLength(3);
+      expected.forEach((value, index) => {
+        expect(scored?.data[index]).toBeCloseTo(value, 4);
+        expect(written?.data[index]).toBeCloseTo(value, 4);
+      });
+    },
+  );
 
   it("normalises every 3x3 convolution, and nothing else", () => {
     const layers = normalisedLayers(initialParameters(networkOf({ depth: 2 })));
     expect(layers.toSorted()).toEqual(
       ["down0", "down1", "down2", "up0", "up1"].flatMap((block) => [`${block}.conv1`, `${block}.conv2`]),
     );
+    const encoder = normalisedLayers(initialParameters(networkOf({ depth: 1, decoder: false }, { encoderLoss: 0 })));
+    expect(encoder).toEqual(["down0.conv1", "down0.conv2", "down1.conv1", "down1.conv2"]);
   });
 });
 

@@ -5,7 +5,7 @@ import { unetParameters } from "../model/unet.ts";
 import type { Parameters, UNetSettings } from "../model/unet.ts";
 import { foldedNormalisation } from "./batch-norm.ts";
 
-/** A U-Net, and what it has while it is trained alone. */
+/** A U-Net or its encoder, and what it has while it is trained alone. */
 export interface TrainedNetwork {
   readonly unet: UNetSettings;
   /** Whether batches normalise what the 3x3 convolutions give; folded into them afterwards. */
