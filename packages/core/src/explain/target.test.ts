@@ -15,6 +15,13 @@ describe("a target", () => {
     expect(parseTarget("non-malignant", classes)).toEqual({ kind: "class", index: 1 });
   });
 
+  it("is a class against all others, unless a class has that name", () => {
+    expect(parseTarget("non-malignant-others", classes)).toEqual({ kind: "contrast", index: 1 });
+    expect(parseTarget("0-others", classes)).toEqual({ kind: "contrast", index: 0 });
+    expect(parseTarget("a-others", ["a", "others"])).toEqual({ kind: "difference", index: 0, other: 1 });
+    expect(() => parseTarget("0-others", ["a"])).toThrow(/classes are/u);
+  });
+
   it("is refused with the list of classes when there is no such class", () => {
     expect(() => parseTarget("tumour", classes)).toThrow(/"tumour".*0 \("benign"\)/);
     expect(() => parseTarget("3", classes)).toThrow(/classes are/);

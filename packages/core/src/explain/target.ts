@@ -7,9 +7,12 @@ export type Target =
   | { readonly kind: "contrast"; readonly index: number }
   | { readonly kind: "difference"; readonly index: number; readonly other: number };
 
+/** What stands for all other classes after the minus sign, unless a class has this name. */
+const others = "others";
+
 /**
- * Reads `top1`, a class by index or name, or `a-b` for a difference. Class names may hold hyphens: the whole text is
- * tried as a class first, then every hyphen as the minus sign.
+ * Reads `top1`, a class by index or name, `a-b` for a difference, or `a-others` for a contrast. Class names may hold hyphens: the
+ * whole text is tried as a class first, then every hyphen as the minus sign.
  * @throws {SlidelightError} `target-unknown` listing the classes.
  */
 export function parseTarget(text: string, classes: readonly string[]): Target {
@@ -18,12 +21,15 @@ export function parseTarget(text: string, classes: readonly string[]): Target {
   if (whole !== undefined) return { kind: "class", index: whole };
   for (let hyphen = text.indexOf("-"); hyphen >= 0; hyphen = text.indexOf("-", hyphen + 1)) {
     const index = classIndex(text.slice(0, hyphen), classes);
-    const other = classIndex(text.slice(hyphen + 1), classes);
-    if (index !== undefined && other !== undefined && index !== other) return { kind: "difference", index, other };
+    const after = text.slice(hyphen + 1);
+    const other = classIndex(after, classes);
+    if (index === undefined || index === other) continue;
+    if (other !== undefined) return { kind: "difference", index, other };
+    if (after.trim() === others && classes.length > 1) return { kind: "contrast", index };
   }
   throw new SlidelightError(
     "target-unknown",
-    `Choosing the target "${text}": expected top1, a class, or a difference of two classes as a-b; the model's classes are ${listClasses(classes)}.`,
+    `Choosing the target "${text}": expected top1, a class, a difference of two classes as a-b, or a class against all others as a-others; the model's classes are ${listClasses(classes)}.`,
     { detail: { target: text } },
   );
 }
@@ -44,7 +50,7 @@ function listClasses(classes: readonly string[]): string {
 
 /** A target once the logits are known: the derivative of the explained value by each logit. */
 export interface ResolvedTarget {
-  /** A class name, or `a-b`. */
+  /** A class name, `a-b`, or `a-others`. */
   readonly label: string;
   readonly cotangent: Float64Array;
   /** Of the class whose logit is explained (of the first one in a difference). */
@@ -57,9 +63,8 @@ export function resolveTarget(target: Target, logits: ArrayLike<number>, classes
   cotangent[index] = 1;
   const name = classes[index] ?? String(index);
   if (target.kind === "contrast") {
-    const others = logits.length - 1;
-    const against = cotangent.map((value, other) => (other === index ? value : -1 / others));
-    return { label: `${name}-others`, cotangent: against, index };
+    const against = cotangent.map((value, other) => (other === index ? value : -1 / (logits.length - 1)));
+    return { label: `${name}-${others}`, cotangent: against, index };
   }
   if (target.kind !== "difference") return { label: name, cotangent, index };
   cotangent[target.other] = -1;
