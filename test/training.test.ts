@@ -22,6 +22,8 @@ const network: TrainedNetwork = {
   normalised: true,
   learnsPower: true,
   encoderLoss: golden.encoderLoss,
+  consistency: 0,
+  entropy: 0,
 };
 
 const engines: readonly (readonly [string, () => Promise<Engine>])[] = [

@@ -27,10 +27,18 @@ const trainingOptions = {
     text: "generalised-mean (its power is learnt), generalised-mean:<p>, log-sum-exp:<r>, max or mean (generalised-mean)",
   },
   pooled: { flag: "--pooled <what>", text: "features, or scores of each pixel (features)" },
-  upsampling: { flag: "--upsampling <kind>", text: "transposed, nearest or linear (transposed)" },
+  upsampling: { flag: "--upsampling <kind>", text: "nearest, linear or transposed (nearest)" },
   encoderLoss: {
     flag: "--encoder-loss <weight>",
     text: "weight of the second loss, on the U-Net's encoder; off for none (1)",
+  },
+  consistency: {
+    flag: "--consistency <weight>",
+    text: "weight of a loss on how much the decoder's map of class scores disagrees with the encoder's; off for none (off)",
+  },
+  entropy: {
+    flag: "--entropy <weight>",
+    text: "weight of a loss on how undecided the map of class scores is; off for none (off)",
   },
   normalisation: { flag: "--normalisation <kind>", text: "batch (folded into the weights at the end) or none (batch)" },
   crop: {
@@ -128,7 +136,7 @@ const names = z
     message: "expected two or more different names between commas",
   });
 
-const encoderLoss = z.preprocess((value) => (value === "off" ? 0 : value), share(100)).exactOptional();
+const lossWeight = z.preprocess((value) => (value === "off" ? 0 : value), share(100));
 
 const schema = z
   .object({
@@ -142,9 +150,11 @@ const schema = z
     pool,
     pooled: z.enum(["features", "scores"], "expected features or scores").default("features"),
     upsampling: z
-      .enum(["transposed", "nearest", "linear"], "expected transposed, nearest or linear")
-      .default("transposed"),
-    encoderLoss,
+      .enum(["nearest", "linear", "transposed"], "expected nearest, linear or transposed")
+      .default("nearest"),
+    encoderLoss: lossWeight.exactOptional(),
+    consistency: lossWeight.default(0),
+    entropy: lossWeight.default(0),
     normalisation: z.enum(["batch", "none"], "expected batch or none").default("batch"),
     crop: integer(1, 4096).exactOptional(),
     crops: z.enum(["random", "centre"], "expected random or centre").default("random"),
@@ -180,6 +190,10 @@ const schema = z
   .refine(({ network, encoderLoss = 0 }) => network === "unet" || encoderLoss === 0, {
     path: ["encoderLoss"],
     message: "leave it away with --network encoder: its class scores are the encoder's own, there is no second loss",
+  })
+  .refine(({ network, encoderLoss = 1, consistency }) => consistency === 0 || (network === "unet" && encoderLoss > 0), {
+    path: ["consistency"],
+    message: "expected a U-Net with --encoder-loss: its encoder's map is what is agreed with",
   })
   .refine(({ resume, restart }) => !resume || !restart, {
     path: ["restart"],

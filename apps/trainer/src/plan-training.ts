@@ -94,6 +94,8 @@ function networkOf(
     normalised: config.normalisation === "batch",
     learnsPower: learnt,
     encoderLoss: config.encoderLoss ?? (decoder ? 1 : 0),
+    consistency: config.consistency,
+    entropy: config.entropy,
   };
 }
 

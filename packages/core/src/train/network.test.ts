@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { add, constant, conv, input, mul, reduceSum } from "../graph/build.ts";
+import { add, constant, conv, input, mul, reduceSum, reshape } from "../graph/build.ts";
 import { backpropagate, expandTo } from "../graph/gradient.ts";
 import { graphOf } from "../graph/graph.ts";
 import type { Graph } from "../graph/graph.ts";
+import type { Node } from "../graph/node.ts";
 import { evaluate, referenceTensor } from "../graph/reference.ts";
 import type { ReferenceTensor } from "../graph/reference.ts";
 import { float32, sizeOf } from "../graph/tensor.ts";
@@ -12,7 +13,15 @@ import { defaultUNet, unetGraph } from "../model/unet.ts";
 import type { Parameters, UNetSettings } from "../model/unet.ts";
 import { foldedNormalisation, normalisedByBatch } from "./batch-norm.ts";
 import { crossEntropy } from "./cross-entropy.ts";
-import { encoderLossName, gradientName, logitsName, lossName, scoringGraph, trainingGraph } from "./network.ts";
+import {
+  encoderLossName,
+  entropyName,
+  gradientName,
+  logitsName,
+  lossName,
+  scoringGraph,
+  trainingGraph,
+} from "./network.ts";
 import { foldedNetwork, initialParameters, initialStatistics, normalisedLayers } from "./parameters.ts";
 import type { TrainedNetwork } from "./parameters.ts";
 
@@ -47,7 +56,15 @@ const batch = {
 
 function networkOf(unet: Partial<UNetSettings>, more: Partial<TrainedNetwork> = {}): TrainedNetwork {
   const settings = { ...defaultUNet, depth: 1, baseChannels: 2, classes: 3, ...unet };
-  return { unet: settings, normalised: true, learnsPower: false, encoderLoss: 0.5, ...more };
+  return {
+    unet: settings,
+    normalised: true,
+    learnsPower: false,
+    encoderLoss: 0.5,
+    consistency: 0,
+    entropy: 0,
+    ...more,
+  };
 }
 
 /** Away from where they begin: scales of 1 and shifts of 0 hide faults. */
@@ -93,6 +110,7 @@ const networks: readonly (readonly [string, TrainedNetwork])[] = [
     "a maximum, linear upsampling, no normalisation",
     networkOf({ pool: { kind: "max" }, upsampling: "linear" }, { normalised: false, encoderLoss: 0 }),
   ],
+  ["a mean, a loss on the map's entropy", networkOf({ pool: { kind: "mean" } }, { entropy: 0.7 })],
   ["the encoder alone, a mean", networkOf({ decoder: false, pool: { kind: "mean" } }, { encoderLoss: 0 })],
 ];
 
@@ -100,10 +118,17 @@ describe("the graph of a training step", () => {
   it.each(networks)("gives the gradient to every parameter: %s", (_, network) => {
     const parameters = initialParameters(network);
     const graph = trainingGraph(network, { parameters, batch });
-    const { [lossName]: loss, [encoderLossName]: second } = graph.outputs;
+    const { [lossName]: loss, [encoderLossName]: second, [entropyName]: undecided } = graph.outputs;
     if (loss === undefined) throw new RangeError("A step has a loss.");
+    const whole = [
+      [second, network.encoderLoss],
+      [undecided === undefined ? undefined : reshape(undecided, [1, 1]), network.entropy],
+    ] as const;
     const total = graphOf({
-      total: second === undefined ? loss : add(loss, mul(second, constant(float32([], [network.encoderLoss])))),
+      total: whole.reduce<Node>(
+        (sum, [term, weight]) => (term === undefined ? sum : add(sum, mul(term, constant(float32([], [weight]))))),
+        loss,
+      ),
     });
     const values = { ...shaken(parameters), ...batchValues(network) };
     const outputs = evaluate(graph, values);

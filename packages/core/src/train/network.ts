@@ -25,6 +25,7 @@ import { generalisedMeanFloor, pool, samePads, unetFeatures, unetLogits } from "
 import type { Parameters } from "../model/unet.ts";
 import { normalisedByBatch } from "./batch-norm.ts";
 import { crossEntropy } from "./cross-entropy.ts";
+import { classMap, mapDisagreement, mapEntropy } from "./map-losses.ts";
 import { powerName, tensorOf } from "./parameters.ts";
 import type { TrainedNetwork } from "./parameters.ts";
 import { normalisedImages, recolouredImages } from "./pixels.ts";
@@ -35,6 +36,8 @@ export const targetsName = "targets";
 /** Names of outputs. */
 export const lossName = "loss";
 export const encoderLossName = "encoder.loss";
+export const entropyName = "map.entropy";
+export const disagreementName = "map.disagreement";
 export const logitsName = "logits";
 
 /** Name of the output that holds the gradient of the loss to a parameter. */
@@ -52,7 +55,8 @@ export interface TrainingBatch extends PixelInput {
  * every step, to the loss, the logits, the gradient of the whole loss to each parameter, and of what
  * each layer normalised the mean and the unbiased variance [1, C, 1, 1] (`<layer>.mean`, `<layer>.variance`).
  *
- * `loss` is that of the class scores; with a second loss, `encoder.loss` is its own, and gradients are of loss + weight * encoder.loss.
+ * `loss` is that of the class scores; with a second loss, `encoder.loss` is its own. Gradients are of the sum of all that the network is
+ * trained with: loss + weight * encoder.loss + weights * what is asked of its map, `map.entropy` and `map.disagreement`.
  */
 export function trainingGraph(
   network: TrainedNetwork,
@@ -62,14 +66,14 @@ export function trainingGraph(
   const inputs = inputsFor(parameters);
   const { parameter } = inputs;
   const statistics: Record<string, Node> = {};
-  const heldMeans = new Set<Node>();
+  const held = new Set<Node>();
   const filtered = (x: Node, name: string): Node => {
     const weight = parameter(`${name}.weight`);
     if (!normalised) return conv(x, weight, parameter(`${name}.bias`), { pads: samePads });
     const convolved = conv(x, weight, undefined, { pads: samePads });
     const scaling = { scale: parameter(`${name}.scale`), shift: parameter(`${name}.shift`) };
-    const { value, mean, variance, held } = normalisedByBatch(convolved, scaling);
-    heldMeans.add(held);
+    const { value, mean, variance, held: fixed } = normalisedByBatch(convolved, scaling);
+    held.add(fixed);
     statistics[`${name}.mean`] = mean;
     const count = sizeOf(convolved.shape) / sizeOf(mean.shape);
     // Of what the batch is a sample of.
@@ -91,13 +95,48 @@ export function trainingGraph(
     losses[encoderLossName] = second;
     cotangents.set(second, scalarLike(second, encoderLoss));
   }
+  for (const { name, term, weight, constant } of mapLosses(network, { features, bottom, parameter })) {
+    losses[name] = term;
+    cotangents.set(term, scalarLike(term, weight));
+    if (constant !== undefined) held.add(constant);
+  }
   const made = inputs.made();
-  const found = backpropagate(cotangents, [...made.values()], { held: heldMeans });
+  const found = backpropagate(cotangents, [...made.values()], { held });
   const gradients = [...made].map(([name, node], index) => {
     const gradient = found[index] ?? mul(node, scalarLike(node, 0));
     return [gradientName(name), expandTo(gradient, node.shape)] as const;
   });
   return graphOf({ ...losses, [logitsName]: logits, ...Object.fromEntries(gradients), ...statistics });
+}
+
+interface MapLoss {
+  readonly name: string;
+  readonly term: Node;
+  readonly weight: number;
+  /** To be taken for a constant when the term is differentiated. */
+  readonly constant?: Node;
+}
+
+/** What is asked of the map of class scores beside the classes. */
+function mapLosses(
+  { unet, encoderLoss, consistency, entropy }: TrainedNetwork,
+  {
+    features,
+    bottom,
+    parameter,
+  }: { readonly features: Node; readonly bottom: Node; readonly parameter: (name: string) => Node },
+): readonly MapLoss[] {
+  if (consistency === 0 && entropy === 0) return [];
+  const layer = (name: string) => ({ weight: parameter(`${name}.weight`), bias: parameter(`${name}.bias`) });
+  const { weight, bias } = layer(unet.pooled === "scores" ? "scores" : "head");
+  const fine = unet.pooled === "scores" ? conv(features, weight, bias) : classMap(features, { weight, bias });
+  const losses: MapLoss[] = [];
+  if (entropy > 0) losses.push({ name: entropyName, term: mapEntropy(fine), weight: entropy });
+  if (consistency > 0 && encoderLoss > 0) {
+    const { loss, held } = mapDisagreement({ fine, coarse: classMap(bottom, layer("encoder")) });
+    losses.push({ name: disagreementName, term: loss, weight: consistency, constant: held });
+  }
+  return losses;
 }
 
 /** The plain U-Net on a batch: from pixels and the folded parameters, inputs like those of a step, to logits [N, classes]. */

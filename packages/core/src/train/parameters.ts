@@ -17,6 +17,10 @@ export interface TrainedNetwork {
    * away. The head is dropped after training.
    */
   readonly encoderLoss: number;
+  /** Weight of how much the decoder's map of class scores disagrees with the encoder's; it needs the second loss. */
+  readonly consistency: number;
+  /** Weight of how undecided the map of class scores is. */
+  readonly entropy: number;
 }
 
 /** A learnt power of the generalised mean, [1]. */

@@ -40,6 +40,8 @@ const settings: TrainingSettings = {
     normalised: true,
     learnsPower: true,
     encoderLoss: 1,
+    consistency: 0,
+    entropy: 0,
   },
   mean: [0.5, 0.5, 0.5],
   std: [0.25, 0.25, 0.25],
