@@ -7,15 +7,18 @@ const network = (baseChannels) => ({
   unet: {
     depth: 3,
     baseChannels,
+    decoder: true,
     classes: 2,
     pool: { kind: "generalised-mean", power: 2 },
     pooled: "features",
-    upsampling: "transposed",
+    upsampling: "nearest",
     seed: 1,
   },
   normalised: true,
   learnsPower: true,
   encoderLoss: 1,
+  consistency: 0,
+  entropy: 0,
 });
 const batch = { images: 8, side: 128, mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25], recoloured: false };
 const variants = ["eager", "channels last"];

@@ -31,7 +31,7 @@ class UNet(nn.Module):
         super().__init__()
         widths = [base * 2**level for level in range(depth + 1)]
         self.down = nn.ModuleList(Block(a, b) for a, b in zip([3, *widths], widths))
-        self.transposed = nn.ModuleList(nn.ConvTranspose2d(2 * w, w, 2, stride=2) for w in widths[:-1])
+        self.reduce = nn.ModuleList(nn.Conv2d(2 * w, w, 1) for w in widths[:-1])
         self.up = nn.ModuleList(Block(2 * w, w) for w in widths[:-1])
         self.head = nn.Linear(base, 2)
         self.encoder = nn.Linear(widths[-1], 2)
@@ -44,7 +44,8 @@ class UNet(nn.Module):
             skips.append(x)
         second = self.encoder(x.amax((2, 3)))
         for level in reversed(range(len(self.up))):
-            x = self.up[level](torch.cat([skips[level], self.transposed[level](x)], dim=1))
+            finer = nn.functional.interpolate(self.reduce[level](x), scale_factor=2, mode="nearest")
+            x = self.up[level](torch.cat([skips[level], finer], dim=1))
         pooled = x.clamp(min=1e-6).pow(self.power).mean((2, 3)).pow(1 / self.power)
         return self.head(pooled), second
 
