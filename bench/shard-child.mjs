@@ -1,6 +1,7 @@
 // A worker whose engine only waits, for bench/shard-scaling.mjs. Arguments: pixels a second, then the worker command's own.
 import { parseArgs } from "node:util";
-import { loadWorkerConfig, runWorker } from "../apps/worker/dist/index.js";
+import { loadWorkerConfig } from "../apps/worker/dist/config.js";
+import { runWorker } from "../apps/worker/dist/run-worker.js";
 import { openWaitingEngine } from "./waiting-engine.mjs";
 
 const [speed, ...args] = process.argv.slice(2);

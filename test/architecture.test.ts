@@ -128,3 +128,33 @@ test("an application imports another one through the contract only", () => {
   );
   expect(crossing).toEqual([]);
 });
+
+/** What a module loads as soon as it is imported, in turn: packages by their names, the project's own files by their paths. */
+function loadedWith(entry: string, known: Set<string> = new Set()): ReadonlySet<string> {
+  known.add(entry);
+  const imports = readFileSync(entry, "utf8").matchAll(
+    /(?:^|\n)(?:import|export)\s(?!type\b)[^;"']*?from\s*["']([^"']+)["']|(?:^|\n)import\s+["']([^"']+)["']/gu,
+  );
+  for (const [, from, bare] of imports) {
+    const specifier = from ?? bare ?? "";
+    const own = { "@slidelight/core": core, "@slidelight/contract": join(root, "apps/contract/src") }[specifier];
+    const file = own === undefined ? resolve(dirname(entry), specifier) : join(own, "index.ts");
+    if (own === undefined && !specifier.startsWith(".")) known.add(specifier);
+    else if (!known.has(file)) loadedWith(file, known);
+  }
+  return known;
+}
+
+const packagesOf = (entry: string): readonly string[] =>
+  [...loadedWith(join(root, entry))].filter((name) => !name.startsWith("/") && !name.startsWith("node:")).sort();
+
+test("a command waits only for the packages that it always needs", () => {
+  const always = ["commander", "protobufjs/minimal.js", "zod"];
+  const files = ["explain", "inspect", "engines"].map((name) => `apps/worker/src/${name}-command.ts`);
+  const apps = ["worker", "producer", "trainer", "simulator"].map((app) => `apps/${app}/src/index.ts`);
+  for (const entry of [...files, ...apps]) expect(packagesOf(entry), entry).toEqual(always);
+  expect(packagesOf("apps/trainer/src/train-command.ts")).toEqual([...always, "csv-parse/sync"].sort());
+  // Once it is run, it is told from the others: what it needs is found in this way.
+  expect(packagesOf("apps/worker/src/worker-command.ts")).toEqual(expect.arrayContaining(["bullmq"]));
+  expect(packagesOf("packages/core/src/io/s3-store.ts")).toEqual(expect.arrayContaining(["@aws-sdk/client-s3"]));
+});

@@ -18,6 +18,12 @@ export interface CommandContext extends Streams {
   readonly signal: AbortSignal;
 }
 
+/** Adds a command with its options; `finish` sets an exit status other than 0. */
+export type DefineCommand = (program: Command, context: CommandContext, finish: (status: number) => void) => void;
+
+/** An app's commands, each loaded when it is asked for: what one needs, the others need not wait for. */
+export type Commands = Readonly<Record<string, () => Promise<DefineCommand>>>;
+
 /** Exit status after SIGINT or SIGTERM, as shells have it. */
 const interrupted = 130;
 const wrongUsage = 2;
@@ -30,17 +36,24 @@ const failed = 1;
 export async function runCommand(
   argv: readonly string[],
   context: CommandContext,
-  define: (program: Command, finish: (status: number) => void) => void,
+  commands: Commands,
 ): Promise<number> {
+  const [name] = argv;
+  // Where none is named, all of them tell what there is.
+  const asked = Object.entries(commands).filter(([known]) => known === name);
+  const loads = asked.length === 0 ? Object.entries(commands) : asked;
+  const definitions = await Promise.all(loads.map(([, load]) => load()));
   let status = 0;
   const program = new Command("slidelight");
   program.exitOverride().configureOutput({
     writeOut: (text) => void context.stdout.write(text),
     writeErr: (text) => void context.stderr.write(text),
   });
-  define(program, (value) => {
-    status = value;
-  });
+  for (const define of definitions) {
+    define(program, context, (value) => {
+      status = value;
+    });
+  }
   for (const command of program.commands) command.copyInheritedSettings(program);
   try {
     await program.parseAsync(argv, { from: "user" });

@@ -1,6 +1,6 @@
 export { byteCount } from "./byte-count.ts";
 export { runCommand } from "./command.ts";
-export type { CommandContext, Streams } from "./command.ts";
+export type { CommandContext, Commands, Streams } from "./command.ts";
 export { cancellationKey, cancellationSeconds } from "./cancellation.ts";
 export {
   engineChoiceKeys,
@@ -19,7 +19,6 @@ export {
   workPrefix,
 } from "./failure-record.ts";
 export type { FailureRecord } from "./failure-record.ts";
-export { openHealthServer } from "./health-server.ts";
 export { imageExtensions, listImages } from "./image-list.ts";
 export type { ImageEntry } from "./image-list.ts";
 export {
@@ -32,7 +31,6 @@ export {
   parseImageJob,
 } from "./image-job.ts";
 export type { ImageJob, ImageJobProgress } from "./image-job.ts";
-export { failureFields, openLog } from "./log.ts";
 export { newerDelayMs } from "./newer-jobs.ts";
 export { readModel } from "./model.ts";
 export type { LoadedModel } from "./model.ts";
@@ -45,8 +43,6 @@ export type { PriorityName } from "./priority.ts";
 export { processName } from "./process-name.ts";
 export { openProgress } from "./progress.ts";
 export type { Progress } from "./progress.ts";
-export { openQueueMetrics } from "./queue-metrics.ts";
-export type { QueueMetricsOptions } from "./queue-metrics.ts";
 export { knownWorkerClasses, noteWorkerClass, workerClassName } from "./worker-classes.ts";
 export { imageQueueName, planQueueName, shardQueueName } from "./queue-names.ts";
 export { queueOptions, queueSchema, redactedUrl } from "./queue-options.ts";

@@ -1,5 +1,5 @@
 import { SlidelightError } from "@slidelight/core";
-import { Redis } from "ioredis";
+import type { Redis } from "ioredis";
 import { redactedUrl } from "./queue-options.ts";
 
 /** Does something with Redis. @throws {SlidelightError} `queue-unavailable`: `<doing> failed`, and why. */
@@ -7,7 +7,8 @@ export type Ask = <T>(doing: string, work: () => Promise<T>) => Promise<T>;
 
 /** A connection that fails fast, for a command that somebody waits for. @throws {SlidelightError} `queue-unavailable`. */
 export async function connect(address: string): Promise<Redis> {
-  const redis = new Redis(address, {
+  const { Redis: Client } = await import("ioredis");
+  const redis = new Client(address, {
     lazyConnect: true,
     maxRetriesPerRequest: 1,
     connectTimeout: 5000,
@@ -32,8 +33,9 @@ export interface LastingRedis extends AsyncDisposable {
 
 /** A connection that, once it stood, is made again for ever. @throws {SlidelightError} `queue-unavailable`. */
 export async function openLastingRedis(address: string, trouble: (error: Error) => void): Promise<LastingRedis> {
+  const { Redis: Client } = await import("ioredis");
   let stood = false;
-  const client = new Redis(address, {
+  const client = new Client(address, {
     maxRetriesPerRequest: null,
     lazyConnect: true,
     retryStrategy: (tries) => (stood ? Math.min(5000, 100 * 2 ** Math.min(tries, 6)) : null),

@@ -1,30 +1,22 @@
 import { runCommand } from "@slidelight/contract";
-import type { CommandContext } from "@slidelight/contract";
-import { defineCancel } from "./cancel-command.ts";
-import { defineEnqueue } from "./enqueue-command.ts";
-import { definePause, defineResume } from "./pause-command.ts";
-import { definePlanner } from "./planner-command.ts";
-import { defineReport } from "./report-command.ts";
-import { defineRetry } from "./retry-command.ts";
-import { defineSchedule, defineUnschedule } from "./schedule-command.ts";
-import { defineSchedules } from "./schedules-command.ts";
-import { defineStatus } from "./status-command.ts";
-import { defineWatch } from "./watch-command.ts";
+import type { CommandContext, Commands } from "@slidelight/contract";
+
+const commands: Commands = {
+  enqueue: async () => (await import("./enqueue-command.ts")).defineEnqueue,
+  status: async () => (await import("./status-command.ts")).defineStatus,
+  watch: async () => (await import("./watch-command.ts")).defineWatch,
+  retry: async () => (await import("./retry-command.ts")).defineRetry,
+  cancel: async () => (await import("./cancel-command.ts")).defineCancel,
+  pause: async () => (await import("./pause-command.ts")).definePause,
+  resume: async () => (await import("./pause-command.ts")).defineResume,
+  report: async () => (await import("./report-command.ts")).defineReport,
+  schedule: async () => (await import("./schedule-command.ts")).defineSchedule,
+  schedules: async () => (await import("./schedules-command.ts")).defineSchedules,
+  unschedule: async () => (await import("./schedule-command.ts")).defineUnschedule,
+  planner: async () => (await import("./planner-command.ts")).definePlanner,
+};
 
 /** Runs a command of the queue's outside; the promise is the exit status. */
 export function run(argv: readonly string[], context: CommandContext): Promise<number> {
-  return runCommand(argv, context, (program, finish) => {
-    defineEnqueue(program, context, finish);
-    defineStatus(program, context);
-    defineWatch(program, context, finish);
-    defineRetry(program, context);
-    defineCancel(program, context, finish);
-    definePause(program, context);
-    defineResume(program, context);
-    defineReport(program, context);
-    defineSchedule(program, context);
-    defineSchedules(program, context);
-    defineUnschedule(program, context);
-    definePlanner(program, context);
-  });
+  return runCommand(argv, context, commands);
 }

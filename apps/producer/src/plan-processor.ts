@@ -1,4 +1,5 @@
-import { failedReason, failureFields, failureOf, mayPass, newerDelayMs, parsePlanJob } from "@slidelight/contract";
+import { failedReason, failureOf, mayPass, newerDelayMs, parsePlanJob } from "@slidelight/contract";
+import { failureFields } from "@slidelight/contract/service";
 import type { Failure, PlanJob, TraceSpan, Tracing } from "@slidelight/contract";
 import type { StoreSettings } from "@slidelight/core";
 import { DelayedError, UnrecoverableError, WaitingError } from "bullmq";

@@ -3,9 +3,7 @@ import {
   aborted,
   addOptions,
   asking,
-  openHealthServer,
   openLastingRedis,
-  openLog,
   openTracing,
   planQueueName,
   processName,
@@ -15,6 +13,7 @@ import {
   within,
 } from "@slidelight/contract";
 import type { CommandContext } from "@slidelight/contract";
+import { openHealthServer, openLog } from "@slidelight/contract/service";
 import { Queue, Worker } from "bullmq";
 import type { Command } from "commander";
 import { loadPlannerConfig, plannerOptions } from "./config.ts";

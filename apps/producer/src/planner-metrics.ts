@@ -1,4 +1,5 @@
-import { knownWorkerClasses, openQueueMetrics } from "@slidelight/contract";
+import { knownWorkerClasses } from "@slidelight/contract";
+import { openQueueMetrics } from "@slidelight/contract/service";
 import { versions } from "@slidelight/core";
 import type { Redis } from "ioredis";
 import { collectDefaultMetrics, Counter, Gauge, Registry } from "prom-client";

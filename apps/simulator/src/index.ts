@@ -4,5 +4,5 @@ import { defineSimulate } from "./simulate-command.ts";
 
 /** Runs `simulate`; the promise is the exit status. */
 export function run(argv: readonly string[], context: CommandContext): Promise<number> {
-  return runCommand(argv, context, (program) => defineSimulate(program, context));
+  return runCommand(argv, context, { simulate: async () => defineSimulate });
 }

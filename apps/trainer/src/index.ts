@@ -1,12 +1,12 @@
 import { runCommand } from "@slidelight/contract";
-import type { CommandContext } from "@slidelight/contract";
-import { defineEvaluate } from "./evaluate-command.ts";
-import { defineTrain } from "./train-command.ts";
+import type { CommandContext, Commands } from "@slidelight/contract";
+
+const commands: Commands = {
+  train: async () => (await import("./train-command.ts")).defineTrain,
+  evaluate: async () => (await import("./evaluate-command.ts")).defineEvaluate,
+};
 
 /** Runs `train` or `evaluate`; the promise is the exit status. */
 export function run(argv: readonly string[], context: CommandContext): Promise<number> {
-  return runCommand(argv, context, (program) => {
-    defineTrain(program, context);
-    defineEvaluate(program, context);
-  });
+  return runCommand(argv, context, commands);
 }

@@ -1,5 +1,6 @@
 import { setMaxListeners } from "node:events";
-import { failedReason, failureFields, failureOf, mayPass, newerDelayMs } from "@slidelight/contract";
+import { failedReason, failureOf, mayPass, newerDelayMs } from "@slidelight/contract";
+import { failureFields } from "@slidelight/contract/service";
 import type { Failure } from "@slidelight/contract";
 import { SlidelightError } from "@slidelight/core";
 import { DelayedError, UnrecoverableError, WaitingChildrenError, WaitingError } from "bullmq";

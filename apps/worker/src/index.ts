@@ -1,20 +1,14 @@
 import { runCommand } from "@slidelight/contract";
-import type { CommandContext } from "@slidelight/contract";
-import { defineEngines } from "./engines-command.ts";
-import { defineExplain } from "./explain-command.ts";
-import { defineInspect } from "./inspect-command.ts";
-import { defineWorker } from "./worker-command.ts";
+import type { CommandContext, Commands } from "@slidelight/contract";
 
-export { loadWorkerConfig } from "./config.ts";
-export { runWorker } from "./run-worker.ts";
-export type { RunWorkerOptions } from "./run-worker.ts";
+const commands: Commands = {
+  explain: async () => (await import("./explain-command.ts")).defineExplain,
+  inspect: async () => (await import("./inspect-command.ts")).defineInspect,
+  engines: async () => (await import("./engines-command.ts")).defineEngines,
+  worker: async () => (await import("./worker-command.ts")).defineWorker,
+};
 
 /** Runs `explain`, `inspect`, `engines` or `worker`; the promise is the exit status. */
 export function run(argv: readonly string[], context: CommandContext): Promise<number> {
-  return runCommand(argv, context, (program, finish) => {
-    defineExplain(program, context, finish);
-    defineInspect(program, context);
-    defineEngines(program, context);
-    defineWorker(program, context);
-  });
+  return runCommand(argv, context, commands);
 }

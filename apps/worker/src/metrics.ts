@@ -1,5 +1,7 @@
-import { failureCodes, mayPass, openQueueMetrics, workerClassName } from "@slidelight/contract";
-import type { Failure, QueueMetricsOptions } from "@slidelight/contract";
+import { failureCodes, mayPass, workerClassName } from "@slidelight/contract";
+import type { Failure } from "@slidelight/contract";
+import { openQueueMetrics } from "@slidelight/contract/service";
+import type { QueueMetricsOptions } from "@slidelight/contract/service";
 import { availableBytes, versions } from "@slidelight/core";
 import type { Engine, Observe, RetryReason, Stage } from "@slidelight/core";
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";

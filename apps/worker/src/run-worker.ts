@@ -1,11 +1,8 @@
 import {
   aborted,
-  failureFields,
   imageQueueName,
   noteWorkerClass,
-  openHealthServer,
   openLastingRedis,
-  openLog,
   openTracing,
   processName,
   redactedUrl,
@@ -14,6 +11,7 @@ import {
   within,
 } from "@slidelight/contract";
 import type { CommandContext } from "@slidelight/contract";
+import { failureFields, openHealthServer, openLog } from "@slidelight/contract/service";
 import { makerOf, openFinisher, openProgramCache, openScratch, openSpeedMeter, shardLimits } from "@slidelight/core";
 import type { Engine } from "@slidelight/core";
 import { Queue, Worker } from "bullmq";

@@ -5,17 +5,9 @@ import type { ErrorCode } from "../errors/codes.ts";
 import { SlidelightError } from "../errors/slidelight-error.ts";
 import type { Abortable, ByteRange, ByteSource } from "./byte-source.ts";
 import { changed, checkRange } from "./io-error.ts";
+import { s3Uri } from "./s3-address.ts";
+import type { S3Address } from "./s3-address.ts";
 import { s3Error, statusOf } from "./s3-client.ts";
-
-/** An object's address within S3. */
-export interface S3Address {
-  readonly bucket: string;
-  readonly key: string;
-}
-
-export function s3Uri({ bucket, key }: S3Address): string {
-  return `s3://${bucket}/${key}`;
-}
 
 /** ETags travel in quotes; without them they compare and print alike everywhere. */
 function unquoted(etag: string | undefined): string {

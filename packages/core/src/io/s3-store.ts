@@ -22,10 +22,11 @@ import { fileError, systemCodeOf } from "./io-error.ts";
 import { compareKeys, keySegments, prefixFolder } from "./key.ts";
 import type { ObjectInfo, ObjectStore, PutOptions } from "./object-store.ts";
 import { pause } from "./retried.ts";
+import { s3Uri } from "./s3-address.ts";
+import type { S3Address, S3Folder } from "./s3-address.ts";
 import { s3Client, s3Error, statusOf } from "./s3-client.ts";
 import type { S3Settings } from "./s3-client.ts";
-import { openS3Source, s3Uri, versionOf } from "./s3-source.ts";
-import type { S3Address } from "./s3-source.ts";
+import { openS3Source, versionOf } from "./s3-source.ts";
 
 /** Tries of a conditional put that met another one at the same time (HTTP 409). */
 const conflictAttempts = 5;
@@ -39,18 +40,10 @@ const writerTag = "slidelight-put";
 
 type PutInput = Omit<PutObjectCommandInput, "Body">;
 
-/** A bucket, or the part of it below `prefix`, as an object store. */
-export function openS3Store(options: {
-  readonly bucket: string;
-  readonly prefix?: string;
-  readonly settings: S3Settings;
-}): ObjectStore {
-  const client = s3Client(options.settings);
-  const { bucket } = options;
-  const base = options.prefix === undefined || options.prefix === "" ? "" : `${options.prefix.replace(/\/+$/u, "")}/`;
-  if (base !== "") keySegments(base.slice(0, -1));
+/** A bucket, or a part of it, as an object store. */
+export function openS3Store({ bucket, base, uri }: S3Folder, settings: S3Settings): ObjectStore {
+  const client = s3Client(settings);
   const addressOf = (key: string): S3Address => ({ bucket, key: base + keySegments(key).join("/") });
-  const uri = base === "" ? `s3://${bucket}` : `s3://${bucket}/${base.slice(0, -1)}`;
 
   return {
     uri,

@@ -1,4 +1,3 @@
-import sharp from "sharp";
 import type { Sharp, SharpOptions } from "sharp";
 
 /** Decoded interleaved RGB. */
@@ -56,9 +55,4 @@ function rgbOf(
     }
   }
   return rgb;
-}
-
-/** An image of a file in memory, ready for `decodeRgb`. */
-export function imageOf(file: Uint8Array): Sharp {
-  return sharp(file, decodeOptions);
 }

@@ -1,6 +1,6 @@
-import sharp from "sharp";
 import type { Rectangle, Size } from "../../geometry/rectangle.ts";
 import type { Pixels } from "../image.ts";
+import { loadSharp } from "../sharp.ts";
 
 /** How the stored pixels become the displayed ones: mirrored first, then turned clockwise. */
 interface Turn {
@@ -70,6 +70,7 @@ export async function orient(pixels: Pixels, orientation: number): Promise<Pixel
   if (!mirror && degrees === 0) return pixels;
   const raw = { width: pixels.width, height: pixels.height, channels: 3 } as const;
   const wide = pixels.samples === "uint16";
+  const sharp = await loadSharp();
   const { data, info } = await sharp(pixels.data, { raw, limitInputPixels: false })
     .flop(mirror)
     .rotate(degrees)

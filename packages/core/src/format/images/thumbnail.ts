@@ -1,6 +1,6 @@
-import sharp from "sharp";
 import type { Abortable } from "../../io/byte-source.ts";
 import type { Pixels, SlideImage } from "../image.ts";
+import { loadSharp } from "../sharp.ts";
 
 /** A level may be this many times larger than the thumbnail: reading more than that costs more than it tells. */
 const maxReduction = 4;
@@ -22,6 +22,7 @@ export async function thumbnail(
   if (level === undefined) return undefined;
   const { width, height } = level;
   const pixels = await image.read(level.index, { x: 0, y: 0, width, height }, options);
+  const sharp = await loadSharp();
   const { data, info } = await sharp(pixels.data, { raw: { width, height, channels: 3 } })
     .resize({ width: maxSide, height: maxSide, fit: "inside", withoutEnlargement: true })
     .toColourspace("srgb")

@@ -2,7 +2,6 @@ import { mkdtemp, open, rm } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import sharp from "sharp";
 import type { Metadata } from "sharp";
 import { SlidelightError } from "../../errors/slidelight-error.ts";
 import type { Rectangle } from "../../geometry/rectangle.ts";
@@ -10,6 +9,7 @@ import { levelIndex } from "../../geometry/units.ts";
 import type { Abortable, ByteSource } from "../../io/byte-source.ts";
 import { fileError, messageOf } from "../../io/io-error.ts";
 import type { ImageLevel, ImageLimits, Pixels, SlideImage } from "../image.ts";
+import { loadSharp } from "../sharp.ts";
 import { emptyPixels } from "./blank-pixels.ts";
 import { checkRectangle } from "./check-rectangle.ts";
 import { decodeOptions, decodeRgb } from "./decode.ts";
@@ -54,6 +54,7 @@ export async function openWholeImage(
   const { width, height } = orientedSize(stored, metadata.orientation ?? 1);
   const samples = metadata.depth === "ushort" ? "uint16" : "uint8";
   const alpha = metadata.hasAlpha ? "compose" : "none";
+  const sharp = await loadSharp();
   let rows: Rows;
   try {
     rows =
@@ -87,6 +88,7 @@ export async function openWholeImage(
 }
 
 async function metadataOf(bytes: Uint8Array, uri: string): Promise<Metadata> {
+  const sharp = await loadSharp();
   try {
     return await sharp(bytes, decodeOptions).metadata();
   } catch (error) {
@@ -144,6 +146,7 @@ async function rowsInFile(
   },
 ): Promise<Rows> {
   const { width, samples, alpha } = options;
+  const sharp = await loadSharp();
   const folder = await mkdtemp(join(options.scratch, "slidelight-")).catch((error: unknown) => {
     throw fileError(error, { operation: "Making a folder in", path: options.scratch, otherwise: "output-unwritable" });
   });

@@ -1,6 +1,6 @@
-import sharp from "sharp";
 import type { Rectangle, Size } from "../../geometry/rectangle.ts";
 import type { Pixels } from "../image.ts";
+import { loadSharp } from "../sharp.ts";
 
 /** The picture that previews are made of: the image, small. */
 export interface Thumbnail {
@@ -56,6 +56,7 @@ export async function shrinkTile(
   };
   const raw = { width: pixels.width, height: pixels.height, channels: 3 } as const;
   const target = { width: Math.ceil(core.width / factor), height: Math.ceil(core.height / factor) };
+  const sharp = await loadSharp();
   const data = await sharp(pixels.data, { raw, limitInputPixels: false })
     .extract(area)
     .resize(target.width, target.height, { fit: "fill", kernel: "linear" })

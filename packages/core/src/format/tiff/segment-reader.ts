@@ -3,8 +3,9 @@ import type { Abortable, ByteSource } from "../../io/byte-source.ts";
 import { messageOf } from "../../io/io-error.ts";
 import { shareWork } from "../../io/shared-work.ts";
 import type { SharedWork } from "../../io/shared-work.ts";
-import { decodeRgb, imageOf } from "../images/decode.ts";
+import { decodeOptions, decodeRgb } from "../images/decode.ts";
 import type { RgbBlock } from "../images/decode.ts";
+import { loadSharp } from "../sharp.ts";
 import { tagValues } from "./directories.ts";
 import type { TiffFile } from "./directories.ts";
 import type { Page } from "./page.ts";
@@ -142,8 +143,10 @@ async function readSegment(
   const [extra] = page.extraSamples;
   const colours = page.photometric === 2 || page.photometric === 6 ? 3 : 1;
   const hasAlpha = extra === 1 || extra === 2;
+  const sharp = await loadSharp();
   try {
-    return await decodeRgb(imageOf(segmentFile(page, { planes, height, littleEndian: file.littleEndian, copied })), {
+    const image = sharp(segmentFile(page, { planes, height, littleEndian: file.littleEndian, copied }), decodeOptions);
+    return await decodeRgb(image, {
       samples: page.bitsPerSample[0] === 16 ? "uint16" : "uint8",
       alpha: page.samplesPerPixel === colours ? "none" : hasAlpha ? "compose" : "drop",
     });
