@@ -19,6 +19,9 @@ const layers = [
   "engine",
   "pipeline",
   "train",
+  // What is public: all of it, and parts that load less.
+  "read-model.ts",
+  "request.ts",
   "index.ts",
 ];
 
@@ -129,6 +132,13 @@ test("an application imports another one through the contract only", () => {
   expect(crossing).toEqual([]);
 });
 
+/** The source of a sub-path of one of the project's packages. */
+function sourceOf(name: string, path: string): string {
+  const folder = join(root, name === "core" ? "packages" : "apps", name);
+  const { exports } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+  return join(folder, exports[`.${path}`]["@slidelight/source"]);
+}
+
 /** What a module loads as soon as it is imported, in turn: packages by their names, the project's own files by their paths. */
 function loadedWith(entry: string, known: Set<string> = new Set()): ReadonlySet<string> {
   known.add(entry);
@@ -137,10 +147,10 @@ function loadedWith(entry: string, known: Set<string> = new Set()): ReadonlySet<
   );
   for (const [, from, bare] of imports) {
     const specifier = from ?? bare ?? "";
-    const own = { "@slidelight/core": core, "@slidelight/contract": join(root, "apps/contract/src") }[specifier];
-    const file = own === undefined ? resolve(dirname(entry), specifier) : join(own, "index.ts");
-    if (own === undefined && !specifier.startsWith(".")) known.add(specifier);
-    else if (!known.has(file)) loadedWith(file, known);
+    const [, name, path] = /^@slidelight\/(core|contract)(\/.*)?$/u.exec(specifier) ?? [];
+    if (name === undefined && !specifier.startsWith(".")) known.add(specifier);
+    const file = name === undefined ? resolve(dirname(entry), specifier) : sourceOf(name, path ?? "");
+    if (file.endsWith(".ts") && !known.has(file)) loadedWith(file, known);
   }
   return known;
 }
@@ -149,12 +159,19 @@ const packagesOf = (entry: string): readonly string[] =>
   [...loadedWith(join(root, entry))].filter((name) => !name.startsWith("/") && !name.startsWith("node:")).sort();
 
 test("a command waits only for the packages that it always needs", () => {
-  const always = ["commander", "protobufjs/minimal.js", "zod"];
-  const files = ["explain", "inspect", "engines"].map((name) => `apps/worker/src/${name}-command.ts`);
-  const apps = ["worker", "producer", "trainer", "simulator"].map((app) => `apps/${app}/src/index.ts`);
-  for (const entry of [...files, ...apps]) expect(packagesOf(entry), entry).toEqual(always);
-  expect(packagesOf("apps/trainer/src/train-command.ts")).toEqual([...always, "csv-parse/sync"].sort());
-  // Once it is run, it is told from the others: what it needs is found in this way.
-  expect(packagesOf("apps/worker/src/worker-command.ts")).toEqual(expect.arrayContaining(["bullmq"]));
+  const shared = ["commander", "zod"];
+  for (const app of ["worker", "producer", "trainer", "simulator"]) {
+    const computes = app === "simulator" ? ["protobufjs/minimal.js"] : [];
+    expect(packagesOf(`apps/${app}/src/index.ts`), app).toEqual([...shared, ...computes].sort());
+  }
+  for (const command of ["explain", "inspect", "engines"]) {
+    const found = packagesOf(`apps/worker/src/${command}-command.ts`);
+    expect(found, command).toEqual([...shared, "protobufjs/minimal.js"].sort());
+  }
+  for (const command of ["status", "cancel", "pause", "retry", "report"]) {
+    expect(packagesOf(`apps/producer/src/${command}-command.ts`), command).toEqual([...shared, "bullmq"].sort());
+  }
+  // What is loaded with them is found in this way.
+  expect(packagesOf("apps/worker/src/worker-command.ts")).toEqual(expect.arrayContaining(["pino", "prom-client"]));
   expect(packagesOf("packages/core/src/io/s3-store.ts")).toEqual(expect.arrayContaining(["@aws-sdk/client-s3"]));
 });

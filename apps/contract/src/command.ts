@@ -1,5 +1,5 @@
 import type { Readable, Writable } from "node:stream";
-import { SlidelightError } from "@slidelight/core";
+import { SlidelightError } from "@slidelight/core/request";
 import { Command, CommanderError } from "commander";
 import { tellFailure } from "./failure.ts";
 import type { Environment } from "./options.ts";

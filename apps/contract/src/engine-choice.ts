@@ -1,4 +1,4 @@
-import { chooseEngine, engineChoices, engineNames, openEngine } from "@slidelight/core";
+import { chooseEngine, engineChoices, engineNames, openEngine } from "@slidelight/core/request";
 import type { Engine, EngineSettings } from "@slidelight/core";
 import { z } from "zod";
 import type { OptionTable } from "./options.ts";

@@ -1,4 +1,4 @@
-import { schemaFaults, SlidelightError } from "@slidelight/core";
+import { schemaFaults, SlidelightError } from "@slidelight/core/request";
 import { z } from "zod";
 
 /** Where the store keeps what is no result: plans and shards in progress, and what failed. */

@@ -1,4 +1,4 @@
-import { errorCodes, isRetryable, SlidelightError } from "@slidelight/core";
+import { errorCodes, isRetryable, SlidelightError } from "@slidelight/core/request";
 import type { ErrorCode } from "@slidelight/core";
 
 /** A failure to tell; `unexpected` is a fault of the program, `worker-lost` what is known of one that was killed. */

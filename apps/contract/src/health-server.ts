@@ -1,5 +1,5 @@
 import { createServer } from "node:http";
-import { SlidelightError } from "@slidelight/core";
+import { SlidelightError } from "@slidelight/core/request";
 
 export interface HealthServer extends AsyncDisposable {
   readonly port: number;

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { methodNames } from "@slidelight/core";
+import { methodNames } from "@slidelight/core/request";
 import { z } from "zod";
 import { isErrorCode, mayPass } from "./failure.ts";
 import type { Failure } from "./failure.ts";

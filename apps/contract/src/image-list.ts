@@ -3,7 +3,7 @@ import { stat } from "node:fs/promises";
 import { basename, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
-import { openStore, parseLocation, SlidelightError } from "@slidelight/core";
+import { openStore, parseLocation, SlidelightError } from "@slidelight/core/request";
 import type { Abortable, ObjectInfo, StoreSettings } from "@slidelight/core";
 
 /** Extensions of the formats that are read; what a prefix holds besides is left out. */

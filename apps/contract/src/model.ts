@@ -1,4 +1,4 @@
-import { openSource, readOnnx, SlidelightError } from "@slidelight/core";
+import { openSource, SlidelightError } from "@slidelight/core/request";
 import type { Abortable, Model, StoreSettings } from "@slidelight/core";
 
 export interface LoadedModel {
@@ -8,7 +8,10 @@ export interface LoadedModel {
 
 /** @throws {SlidelightError} `model-not-found`, `model-unreadable`, `model-operator`, `model-input`, `model-shape`, `store-*`. */
 export async function readModel(uri: string, options: StoreSettings & Abortable): Promise<LoadedModel> {
-  return { uri, model: readOnnx(await readBytes(uri, options), { uri }) };
+  const bytes = await readBytes(uri, options);
+  // Most commands of a queue read no model.
+  const { readOnnx } = await import("@slidelight/core/read-model");
+  return { uri, model: readOnnx(bytes, { uri }) };
 }
 
 async function readBytes(uri: string, options: StoreSettings & Abortable): Promise<Uint8Array> {

@@ -1,4 +1,4 @@
-import { SlidelightError } from "@slidelight/core";
+import { SlidelightError } from "@slidelight/core/request";
 import type { Redis } from "ioredis";
 import { redactedUrl } from "./queue-options.ts";
 

@@ -1,4 +1,4 @@
-import { SlidelightError } from "@slidelight/core";
+import { SlidelightError } from "@slidelight/core/request";
 import type { Command } from "commander";
 import type { z } from "zod";
 

@@ -1,4 +1,4 @@
-import { schemaFaults, SlidelightError } from "@slidelight/core";
+import { schemaFaults, SlidelightError } from "@slidelight/core/request";
 import { z } from "zod";
 
 /** How payloads of one version are read: each as what the newest version says. */

@@ -1,4 +1,4 @@
-import { methodNames } from "@slidelight/core";
+import { methodNames } from "@slidelight/core/request";
 import type { ExplanationSettings } from "@slidelight/core";
 import { z } from "zod";
 import type { OptionTable } from "./options.ts";

@@ -1,7 +1,8 @@
 import type { Readable } from "node:stream";
 import { listImages, noSpan, noteWorkerClass, readModel } from "@slidelight/contract";
 import type { ImageEntry, ImageJob, ImageRequest, TraceSpan, Tracing } from "@slidelight/contract";
-import { classNames, describeModel, openStore, parseTarget, SlidelightError } from "@slidelight/core";
+import { classNames, describeModel } from "@slidelight/core/read-model";
+import { openStore, parseTarget, SlidelightError } from "@slidelight/core/request";
 import type { Abortable, Model, ObjectInfo, StoreSettings } from "@slidelight/core";
 import { addJobs } from "./add-jobs.ts";
 import type { Added, AddOptions } from "./add-jobs.ts";

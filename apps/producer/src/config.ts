@@ -15,7 +15,7 @@ import {
   storageSchema,
 } from "@slidelight/contract";
 import type { Environment, ImageRequest, OptionTable } from "@slidelight/contract";
-import { SlidelightError } from "@slidelight/core";
+import { SlidelightError } from "@slidelight/core/request";
 import { z } from "zod";
 import { cronFault, timeZoneFault } from "./cron.ts";
 

@@ -1,5 +1,5 @@
 import { failurePrefix, workPrefix } from "@slidelight/contract";
-import { manifestName } from "@slidelight/core";
+import { manifestName } from "@slidelight/core/request";
 import type { Abortable, ObjectInfo, ObjectStore } from "@slidelight/core";
 
 /** An image's manifests and failure records, as a listing knows them. */

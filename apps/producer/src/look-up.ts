@@ -1,6 +1,6 @@
 import { basename, dirname, resolve } from "node:path";
 import type { ImageEntry } from "@slidelight/contract";
-import { openStore, parseLocation, SlidelightError } from "@slidelight/core";
+import { openStore, parseLocation, SlidelightError } from "@slidelight/core/request";
 import type { Abortable, ObjectInfo, StoreSettings } from "@slidelight/core";
 
 /** What a listing would have told of an image that was named itself. @throws {SlidelightError} `image-not-found`, `store-*`. */

@@ -1,6 +1,6 @@
 import { parseImageJob, readModel } from "@slidelight/contract";
 import type { ImageJob } from "@slidelight/contract";
-import { SlidelightError } from "@slidelight/core";
+import { SlidelightError } from "@slidelight/core/request";
 import type { Abortable, StoreSettings } from "@slidelight/core";
 import { z } from "zod";
 import { payloadOf } from "./job-pages.ts";

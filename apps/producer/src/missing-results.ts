@@ -1,5 +1,5 @@
 import type { ImageJob } from "@slidelight/contract";
-import { manifestName } from "@slidelight/core";
+import { manifestName } from "@slidelight/core/request";
 import type { Abortable, ObjectStore } from "@slidelight/core";
 import { runIdsOf } from "./run-ids.ts";
 import type { Normalisation } from "./run-ids.ts";

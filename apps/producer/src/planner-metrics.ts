@@ -1,6 +1,6 @@
 import { knownWorkerClasses } from "@slidelight/contract";
 import { openQueueMetrics } from "@slidelight/contract/service";
-import { versions } from "@slidelight/core";
+import { versions } from "@slidelight/core/request";
 import type { Redis } from "ioredis";
 import { collectDefaultMetrics, Counter, Gauge, Registry } from "prom-client";
 import { noImages } from "./add-images.ts";

@@ -4,7 +4,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { addOptions, storageSettings } from "@slidelight/contract";
 import type { CommandContext } from "@slidelight/contract";
-import { openStore, SlidelightError } from "@slidelight/core";
+import { openStore, SlidelightError } from "@slidelight/core/request";
 import type { ObjectStore } from "@slidelight/core";
 import type { Command } from "commander";
 import { loadReportConfig, reportOptions } from "./config.ts";

@@ -1,6 +1,6 @@
 import { parseFailureRecord } from "@slidelight/contract";
 import type { FailureRecord } from "@slidelight/contract";
-import { parseManifest, SlidelightError } from "@slidelight/core";
+import { parseManifest, SlidelightError } from "@slidelight/core/request";
 import type { Abortable, ObjectInfo, ObjectStore } from "@slidelight/core";
 import { imageLedgers } from "./ledger-listing.ts";
 import type { ImageLedger } from "./ledger-listing.ts";

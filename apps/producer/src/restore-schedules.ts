@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { imageRequestSchema } from "@slidelight/contract";
-import { schemaFaults, SlidelightError } from "@slidelight/core";
+import { schemaFaults, SlidelightError } from "@slidelight/core/request";
 import { z } from "zod";
 import { cronFault, timeZoneFault } from "./cron.ts";
 import type { Plans } from "./open-queue.ts";

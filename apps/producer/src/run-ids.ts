@@ -1,5 +1,5 @@
 import type { ImageJob } from "@slidelight/contract";
-import { runId } from "@slidelight/core";
+import { runId } from "@slidelight/core/request";
 import type { Model } from "@slidelight/core";
 
 /** Of a model, what decides a run besides its digest. */

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { addOptions, planJobPayload, retryPolicy, storageSettings } from "@slidelight/contract";
 import type { CommandContext, ImageRequest } from "@slidelight/contract";
-import { parseLocation, SlidelightError } from "@slidelight/core";
+import { parseLocation, SlidelightError } from "@slidelight/core/request";
 import type { JobSchedulerJson } from "bullmq";
 import type { Command } from "commander";
 import { checkedModel } from "./add-images.ts";

@@ -3,7 +3,6 @@ import { SlidelightError } from "../errors/slidelight-error.ts";
 import type { Engine } from "./engine.ts";
 import { engines } from "./engines.ts";
 import type { EngineSettings } from "./engines.ts";
-import { errorOf, exactError, speedOf } from "./measure.ts";
 
 type Candidate = {
   readonly name: string;
@@ -52,6 +51,7 @@ export async function chooseEngine(settings: EngineSettings = {}): Promise<Engin
       `Choosing an engine: expected one that computes here, got none.\n${faults.map((fault) => `  ${fault}`).join("\n")}`,
     );
   }
+  const { speedOf } = await import("./measure.ts");
   const probe = { side: 256, runs: 3, signal: settings.signal };
   const gain = (await speedOf(accelerator, probe)) / (await speedOf(processor, probe));
   const [chosen, other] = gain >= leastGain ? [accelerator, processor] : [processor, accelerator];
@@ -79,6 +79,7 @@ async function firstExact(
 async function openExact(open: Candidate["open"], settings: EngineSettings): Promise<Engine> {
   const engine = await open(settings);
   try {
+    const { errorOf, exactError } = await import("./measure.ts");
     const error = await errorOf(engine, { signal: settings.signal });
     if (error <= exactError) return engine;
     throw new SlidelightError(
