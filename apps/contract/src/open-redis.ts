@@ -22,7 +22,7 @@ export async function connect(address: string): Promise<Redis> {
     await redis.connect();
     return redis;
   } catch (error) {
-    redis.disconnect();
+    leave(redis);
     throw unavailable(`Connecting to Redis at ${redactedUrl(address)}`, last ?? error);
   }
 }
@@ -48,7 +48,7 @@ export async function openLastingRedis(address: string, trouble: (error: Error) 
   try {
     await client.connect();
   } catch (error) {
-    client.disconnect();
+    leave(client);
     throw unavailable(`Connecting to Redis at ${redactedUrl(address)}`, last ?? error);
   }
   stood = true;
@@ -58,6 +58,11 @@ export async function openLastingRedis(address: string, trouble: (error: Error) 
       client.disconnect();
     },
   };
+}
+
+/** Of a connection that has ended, ioredis would wait two seconds for the end, and the process with it. */
+function leave(client: Redis): void {
+  if (client.status !== "end") client.disconnect();
 }
 
 /** The `ask` of a Redis: failures as `queue-unavailable`. */
