@@ -1,6 +1,7 @@
 import type { Outcome, StatisticTable } from "../explain/explanation.ts";
 import type { Scale } from "../format/output/assemble-map.ts";
-import type { StoredPart, StoredTile } from "../format/output/shard-file.ts";
+import type { StoredPart } from "../format/output/shard-file.ts";
+import type { StoredTile } from "../format/output/stored-tile.ts";
 import { drawThumbnail } from "../format/output/thumbnail.ts";
 import type { Thumbnail, ThumbnailPart } from "../format/output/thumbnail.ts";
 import type { Abortable } from "../io/byte-source.ts";

@@ -3,8 +3,8 @@ import { rm } from "node:fs/promises";
 import sharp from "sharp";
 import type { Size } from "../../geometry/rectangle.ts";
 import type { MapTile } from "../../explain/tile-program.ts";
-import { readStoredTile } from "./shard-file.ts";
-import type { StoredTile } from "./shard-file.ts";
+import { readStoredTile } from "./stored-tile.ts";
+import type { StoredTile } from "./stored-tile.ts";
 import { createVipsFile, vipsHeaderBytes } from "./vips-file.ts";
 import { writeAt } from "./write-fully.ts";
 

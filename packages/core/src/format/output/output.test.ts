@@ -7,7 +7,7 @@ import { openFinisher } from "./finish.ts";
 import { float16Bits } from "../../graph/float16.ts";
 import { openFileSource } from "../../io/file-source.ts";
 import { createShardFile, readShardIndex } from "./shard-file.ts";
-import type { StoredTile } from "./shard-file.ts";
+import type { StoredTile } from "./stored-tile.ts";
 import { drawThumbnail, shrinkTile, thumbnailScale } from "./thumbnail.ts";
 
 let folder = "";

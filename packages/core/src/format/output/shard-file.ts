@@ -1,13 +1,13 @@
 import { createHash } from "node:crypto";
-import { closeSync, openSync, readSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { z } from "zod";
 import { SlidelightError } from "../../errors/slidelight-error.ts";
 import type { StatisticTable } from "../../explain/explanation.ts";
 import type { Statistic } from "../../explain/statistics.ts";
-import type { MapSamples, MapTile } from "../../explain/tile-program.ts";
+import type { MapTile } from "../../explain/tile-program.ts";
 import type { Rectangle } from "../../geometry/rectangle.ts";
 import type { Abortable, ByteSource } from "../../io/byte-source.ts";
+import type { StoredTile } from "./stored-tile.ts";
 import type { ThumbnailPart } from "./thumbnail.ts";
 
 /** What one visit to a tile gives. */
@@ -19,17 +19,6 @@ export interface TileResult {
   readonly maps: ReadonlyMap<string, MapTile>;
   /** The tile's part of the picture that previews are made of. */
   readonly thumbnail?: ThumbnailPart;
-}
-
-/** A tile of a map that rests in a file until the display scale is known. */
-export interface StoredTile {
-  readonly path: string;
-  readonly core: Rectangle;
-  /** In bytes, where the samples are. */
-  readonly offset: number;
-  readonly low: number;
-  readonly high: number;
-  readonly samples: MapSamples;
 }
 
 /** What a shard's file tells of a tile without its samples. */
@@ -184,32 +173,6 @@ export async function checkShardFile(path: string): Promise<void> {
   const expected = Buffer.alloc(hashBytes);
   await file.read(expected, 0, hashBytes, size - hashBytes);
   if (!hash.digest().equals(expected)) throw invalid(path, "the SHA-256 in its trailer", "another");
-}
-
-/** Reads a tile's samples, at once: for worker threads. */
-export function readStoredTile({ path, core, offset, low, high, samples }: StoredTile): MapTile {
-  const count = core.width * core.height;
-  const descriptor = openSync(path, "r");
-  try {
-    const read = (into: Uint16Array | Float32Array): void => {
-      let done = 0;
-      while (done < into.byteLength) {
-        const got = readSync(descriptor, into, done, into.byteLength - done, offset + done);
-        if (got === 0) throw new RangeError(`the tile's file "${path}" ends too early`);
-        done += got;
-      }
-    };
-    if (samples === "uint16") {
-      const data = new Uint16Array(count);
-      read(data);
-      return { low, high, samples, data };
-    }
-    const data = new Float32Array(count);
-    read(data);
-    return { low, high, samples, data };
-  } finally {
-    closeSync(descriptor);
-  }
 }
 
 /** Statistics as JSON, to the last bit. */

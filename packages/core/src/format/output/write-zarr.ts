@@ -3,8 +3,8 @@ import { rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Size } from "../../geometry/rectangle.ts";
 import { float16Bits } from "../../graph/float16.ts";
-import { readStoredTile } from "./shard-file.ts";
-import type { StoredTile } from "./shard-file.ts";
+import { readStoredTile } from "./stored-tile.ts";
+import type { StoredTile } from "./stored-tile.ts";
 import { writeAt } from "./write-fully.ts";
 
 export interface WriteZarr {

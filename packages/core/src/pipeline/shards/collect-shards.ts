@@ -1,5 +1,6 @@
 import { readShardIndex } from "../../format/output/shard-file.ts";
-import type { ShardTile, StoredPart, StoredTile } from "../../format/output/shard-file.ts";
+import type { ShardTile, StoredPart } from "../../format/output/shard-file.ts";
+import type { StoredTile } from "../../format/output/stored-tile.ts";
 import type { StatisticTable } from "../../explain/explanation.ts";
 import { mergeTables } from "../../explain/statistics.ts";
 import type { ThumbnailPart } from "../../format/output/thumbnail.ts";

@@ -1,7 +1,8 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { StatisticTable, SweepPlan } from "../../explain/explanation.ts";
-import { createShardFile, readShardIndex, readStoredTile } from "../../format/output/shard-file.ts";
+import { createShardFile, readShardIndex } from "../../format/output/shard-file.ts";
+import { readStoredTile } from "../../format/output/stored-tile.ts";
 import type { ShardTile, ShardWriter } from "../../format/output/shard-file.ts";
 import { SlidelightError } from "../../errors/slidelight-error.ts";
 import { openFileSource } from "../../io/file-source.ts";

@@ -2,7 +2,8 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createShardFile, readShardIndex, readStoredTile } from "../../format/output/shard-file.ts";
+import { createShardFile, readShardIndex } from "../../format/output/shard-file.ts";
+import { readStoredTile } from "../../format/output/stored-tile.ts";
 import type { TileResult } from "../../format/output/shard-file.ts";
 import { openFileStore } from "../../io/file-store.ts";
 import { openShardFolder, openShardObjects } from "./shard-store.ts";
