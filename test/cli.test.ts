@@ -186,7 +186,7 @@ describe("slidelight explain", () => {
   });
 
   test("stops at SIGINT without a half-written result, and goes on with what it had", async () => {
-    await writeImage(join(work.folder, "large.png"), { side: 3000, seed: 5 });
+    await writeImage(join(work.folder, "large.png"), { side: 1500, seed: 5 });
     const args = ["explain", "images/a.png", "large.png", "--model", "model.onnx", "--out", "stopped"].concat([
       "--tile",
       "64",
