@@ -108,7 +108,7 @@ describe.skipIf(missing !== undefined)("a schedule", () => {
     run("schedule", name, "--model", "model.onnx", "--out", `maps-${tests}`, "--cron", "0 1 * * *", ...args);
   const schedules = async () => listing.parse(JSON.parse((await run("schedules", "--json")).stdout)).schedules;
   const outcome = async () => (await schedules())[0]?.last;
-  const planner = () => start(["planner", "--port", "0"], options());
+  const planner = (...args: readonly string[]) => start(["planner", "--port", "0", ...args], options());
   const added = async () => z.object({ waiting: z.number() }).parse(JSON.parse((await run("status", "--json")).stdout));
   const portOf = async (command: RunningCommand): Promise<number> =>
     z.object({ port: z.number() }).parse(JSON.parse(await command.line("planner ready"))).port;
@@ -294,11 +294,13 @@ describe.skipIf(missing !== undefined)("a schedule", () => {
     const pipe = join(work.folder, `list-${tests}`);
     expect(spawnSync("mkfifo", [pipe]).status).toBe(0);
     await schedule("nightly", pipe);
-    await using first = planner();
+    // The killed one's is waited for.
+    const lock = ["--lock-seconds", "3"];
+    await using first = planner(...lock);
     await first.line("planner ready");
     await due("nightly");
     await first.line("plan started");
-    await using second = planner();
+    await using second = planner(...lock);
     await second.line("planner ready");
     await due("nightly");
     const skipped = await Promise.race([first.line("plan skipped"), second.line("plan skipped")]);

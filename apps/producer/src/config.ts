@@ -58,6 +58,10 @@ export const unscheduleOptions = redis;
 export const plannerOptions = {
   ...redis,
   port: { flag: "--port <n>", text: "of /healthz, /readyz and /metrics; 0 for a free one (9091)" },
+  lockSeconds: {
+    flag: "--lock-seconds <n>",
+    text: "after which a planner that says nothing has lost its plans to others (15)",
+  },
   logLevel: { flag: "--log-level <level>", text: "debug, info, warn or error (info)" },
   ...storageOptions,
 } as const satisfies OptionTable;
@@ -126,6 +130,8 @@ const faultless = (faultOf: (text: string) => string | undefined, missing: strin
     if (message !== undefined) context.addIssue({ code: "custom", message });
   });
 
+const lockSeconds = "expected a number of seconds from 1 to 3600";
+
 /** Everything that this app can be told. */
 const schema = {
   enqueue: z.object({ ...request, newOnly: flag, json: flag, quiet: flag }),
@@ -144,6 +150,7 @@ const schema = {
     queue: redisOnly,
     storage: storageSchema,
     port: z.coerce.number(port).int(port).min(0, port).max(65_535, port).default(9091),
+    lockSeconds: z.coerce.number(lockSeconds).min(1, lockSeconds).max(3600, lockSeconds).default(15),
     logLevel: z.enum(["debug", "info", "warn", "error"], "expected debug, info, warn or error").default("info"),
   }),
   status: z.object({ queue: queueSchema, json: flag }),

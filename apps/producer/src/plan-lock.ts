@@ -1,9 +1,13 @@
 import { setInterval } from "node:timers/promises";
 import type { Redis } from "ioredis";
 
-/** A planner that is killed holds a schedule up for no longer than this. */
-const lockMs = 15_000;
-const renewMs = 5_000;
+export interface PlanLockOptions {
+  readonly schedule: string;
+  readonly jobId: string;
+  readonly token: string;
+  /** A planner that is killed holds a schedule up for no longer than this. */
+  readonly lockMs: number;
+}
 
 const renewScript =
   'if redis.call("GET", KEYS[1]) == ARGV[1] then return redis.call("PEXPIRE", KEYS[1], ARGV[2]) end return 0';
@@ -22,7 +26,7 @@ export type PlanLock =
  */
 export async function takePlanLock(
   redis: Redis,
-  { schedule, jobId, token }: { readonly schedule: string; readonly jobId: string; readonly token: string },
+  { schedule, jobId, token, lockMs }: PlanLockOptions,
 ): Promise<PlanLock> {
   const key = `slidelight:plan:${schedule}:lock`;
   const owner = `${token} ${jobId}`;
@@ -33,7 +37,7 @@ export async function takePlanLock(
   }
   const lost = new AbortController();
   const done = new AbortController();
-  const renewing = renew(redis, { key, owner, lost, signal: done.signal });
+  const renewing = renew(redis, { key, owner, lockMs, lost, signal: done.signal });
   return {
     kind: "held",
     lost: lost.signal,
@@ -50,12 +54,19 @@ async function renew(
   {
     key,
     owner,
+    lockMs,
     lost,
     signal,
-  }: { readonly key: string; readonly owner: string; readonly lost: AbortController; readonly signal: AbortSignal },
+  }: {
+    readonly key: string;
+    readonly owner: string;
+    readonly lockMs: number;
+    readonly lost: AbortController;
+    readonly signal: AbortSignal;
+  },
 ): Promise<void> {
   try {
-    for await (const _ of setInterval(renewMs, undefined, { signal })) {
+    for await (const _ of setInterval(lockMs / 3, undefined, { signal })) {
       if ((await redis.eval(renewScript, 1, key, owner, lockMs)) === 1) continue;
       lost.abort(
         new Error(

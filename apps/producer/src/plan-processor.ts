@@ -23,6 +23,8 @@ export interface PlanResources {
   readonly metrics: PlannerMetrics;
   readonly log: Logger;
   readonly tracing: Tracing;
+  /** After which a planner that says nothing has lost its plans to others. */
+  readonly lockMs: number;
   /** Aborted when the planner stops: a running plan is handed back. */
   readonly stopping: AbortSignal;
 }
@@ -30,22 +32,19 @@ export interface PlanResources {
 /** What is kept in the queue of a plan: the counts, or that an earlier run of the schedule was still at it. */
 type PlanResult = ImageCounts | { readonly skipped: string };
 
-/** How long a run waits for the lock that a lost planner left of itself. */
-const againMs = 5000;
-
 /** Does one plan: lists its images and adds those that are new or changed. */
 export function planProcessor(resources: PlanResources) {
   return async (job: Job, token = ""): Promise<PlanResult> => {
-    const { redis, stopping } = resources;
+    const { redis, stopping, lockMs } = resources;
     const jobId = job.id ?? "";
     const plan = await payloadOf(job, { token, log: resources.log });
     const { schedule } = plan;
     const names = { schedule, jobId, attempt: job.attemptsMade + 1 };
-    const lock = await takePlanLock(redis, { schedule, jobId, token });
+    const lock = await takePlanLock(redis, { schedule, jobId, token, lockMs });
     if (lock.kind === "busy") {
       if (lock.jobId === jobId) {
         // This very run, by a planner that was lost a moment ago: its lock expires soon.
-        await job.moveToDelayed(Date.now() + againMs, token);
+        await job.moveToDelayed(Date.now() + Math.ceil(lockMs / 3), token);
         throw new DelayedError();
       }
       resources.log.warn(

@@ -24,8 +24,6 @@ import { readSchedules } from "./schedules-command.ts";
 
 /** Schedules that run at the same time; each is a listing, and waits for a store most of the time. */
 const concurrency = 4;
-/** A plan whose planner was lost is taken up again within about twice this. */
-const lockMs = 15_000;
 const maxLosses = 10;
 /** Kubernetes kills 30 s after it asked to stop. */
 const stopMs = 20_000;
@@ -47,6 +45,8 @@ export function definePlanner(program: Command, context: CommandContext): void {
 async function runPlanner(config: PlannerConfig, context: CommandContext): Promise<void> {
   const address = config.queue.redis;
   const planner = processName();
+  // A plan whose planner was lost is taken up again within about twice this.
+  const lockMs = Math.round(config.lockSeconds * 1000);
   using opened = openLog({
     level: config.logLevel,
     base: { planner, queue: planQueueName },
@@ -90,6 +90,7 @@ async function runPlanner(config: PlannerConfig, context: CommandContext): Promi
     metrics,
     log,
     tracing,
+    lockMs,
     stopping: stopping.signal,
   });
   const worker = new Worker(planQueueName, (job, token) => doPlan(job, token), {
