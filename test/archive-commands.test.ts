@@ -52,7 +52,11 @@ describe.skipIf(missing !== undefined)("an archive's queue", () => {
     await shards.close();
   });
 
-  const options = () => ({ folder: work.folder, env: { REDIS_URL: redis.url, SLIDELIGHT_QUEUE: suffix } });
+  const options = () => ({
+    folder: work.folder,
+    // The engine that starts soonest.
+    env: { REDIS_URL: redis.url, SLIDELIGHT_QUEUE: suffix, SLIDELIGHT_ENGINE: "onnxruntime" },
+  });
   const run = (...args: readonly string[]) => slidelight(args, options());
   const job = () => ["--model", "model.onnx", "--out", `maps-${tests}`];
   const enqueue = (...args: readonly string[]) => run("enqueue", ...args, ...job(), "--json");

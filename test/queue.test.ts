@@ -48,7 +48,11 @@ describe.skipIf(missing !== undefined)("the queue", () => {
   function openQueue() {
     queues += 1;
     const queue = `test-${process.pid}-${queues}`;
-    const options = { folder: work.folder, env: { REDIS_URL: redis.url, SLIDELIGHT_QUEUE: queue } };
+    // The engine that starts soonest.
+    const options = {
+      folder: work.folder,
+      env: { REDIS_URL: redis.url, SLIDELIGHT_QUEUE: queue, SLIDELIGHT_ENGINE: "onnxruntime" },
+    };
     const job = ["--model", "model.onnx", "--out", `maps-${queues}`];
     return {
       env: options.env,
@@ -129,7 +133,7 @@ describe.skipIf(missing !== undefined)("the queue", () => {
     const images = new Queue(imageQueueName(queue.env.SLIDELIGHT_QUEUE), { connection: { url: redis.url } });
     await images.add("image", { strange: true }, { jobId: "image-strange" });
     await images.close();
-    await using worker = queue.worker();
+    await using worker = queue.worker("--engine", "auto");
     await worker.line("worker ready");
     expect(await queue.drain()).toMatchObject({ status: 1, stderr: expect.stringContaining("[image-not-an-image]") });
     const { completed, failed, failures } = await queue.state();
