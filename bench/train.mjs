@@ -19,8 +19,9 @@ const network = (baseChannels) => ({
   encoderLoss: 1,
   consistency: 0,
   entropy: 0,
+  equivariance: 0,
 });
-const batch = { images: 8, side: 128, mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25], recoloured: false };
+const batch = { images: 8, side: 128, mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25], recoloured: false, turned: 0 };
 const variants = ["eager", "channels last"];
 
 /**

@@ -24,6 +24,7 @@ const network: TrainedNetwork = {
   encoderLoss: golden.encoderLoss,
   consistency: 0,
   entropy: 0,
+  equivariance: 0,
 };
 
 const engines: readonly (readonly [string, () => Promise<Engine>])[] = [
@@ -50,7 +51,7 @@ test.for(engines)("20 steps are PyTorch's: %s", async ([, make], { skip }) => {
   }
   await using engine = opened;
   const { images, side, mean, std, rate, weightDecay } = golden;
-  const batch = { images, side, mean, std, recoloured: false };
+  const batch = { images, side, mean, std, recoloured: false, turned: 0 };
   await using trainer = await openTrainer(network, { engine, batch });
   const begin = initialTraining(network);
   expect(Object.keys(golden.parameters).toSorted()).toEqual(Object.keys(begin.parameters).toSorted());

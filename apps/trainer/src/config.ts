@@ -40,6 +40,10 @@ const trainingOptions = {
     flag: "--entropy <weight>",
     text: "weight of a loss on how undecided the map of class scores is; off for none (off)",
   },
+  equivariance: {
+    flag: "--equivariance <weight>",
+    text: "weight of a loss on how much the map of class scores depends on which way round an image lies; off for none (off)",
+  },
   normalisation: { flag: "--normalisation <kind>", text: "batch (folded into the weights at the end) or none (batch)" },
   crop: {
     flag: "--crop <px>",
@@ -155,6 +159,7 @@ const schema = z
     encoderLoss: lossWeight.exactOptional(),
     consistency: lossWeight.default(0),
     entropy: lossWeight.default(0),
+    equivariance: lossWeight.default(0),
     normalisation: z.enum(["batch", "none"], "expected batch or none").default("batch"),
     crop: integer(1, 4096).exactOptional(),
     crops: z.enum(["random", "centre"], "expected random or centre").default("random"),

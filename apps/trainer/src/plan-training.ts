@@ -96,6 +96,7 @@ function networkOf(
     encoderLoss: config.encoderLoss ?? (decoder ? 1 : 0),
     consistency: config.consistency,
     entropy: config.entropy,
+    equivariance: config.equivariance,
   };
 }
 

@@ -1,6 +1,7 @@
 import type { Pixels } from "../format/image.ts";
 import type { Abortable } from "../io/byte-source.ts";
 import { keyedRandom, shuffled } from "./keyed-random.ts";
+import type { TrainedNetwork } from "./parameters.ts";
 import type { DataSplit } from "./split.ts";
 import type { TrainingSettings } from "./settings.ts";
 import { stainJitter } from "./stain-jitter.ts";
@@ -31,7 +32,15 @@ export function epochBatches(
   return Array.from({ length: steps }, (_, step) => order.slice(step * batchImages, (step + 1) * batchImages));
 }
 
-/** A step's images, each cut, turned and stained as chance decides for it in this epoch. */
+/** How many images of a step are seen a second time after half a turn: a quarter of them, where the network asks for it. */
+export function turnedImages({ equivariance }: TrainedNetwork, images: number): number {
+  return equivariance > 0 ? Math.ceil(images / 4) : 0;
+}
+
+/**
+ * A step's images, each cut, turned and stained as chance decides for it in this epoch; then the first of them after half a turn, as
+ * many as the network asks for, which have no targets.
+ */
 export async function trainingBatch(
   images: LabelledImages,
   indices: readonly number[],
@@ -40,10 +49,12 @@ export async function trainingBatch(
   const { views, stains, seed, network, classWeights } = settings;
   const { side } = views;
   const { classes } = network.unet;
-  const pixels = new Uint8Array(indices.length * side * side * 3);
-  const targets = new Float32Array(indices.length * classes);
-  const matrix = new Float32Array(indices.length * 9);
-  const offset = new Float32Array(indices.length * 3);
+  const turned = turnedImages(network, indices.length);
+  const all = indices.length + turned;
+  const pixels = new Uint8Array(all * side * side * 3);
+  const targets = new Float32Array(all * classes);
+  const matrix = new Float32Array(all * 9);
+  const offset = new Float32Array(all * 3);
   const place = async (index: number, at: number): Promise<void> => {
     const random = keyedRandom(seed, viewStream, epoch, index);
     const image = await images.read(index, { signal });
@@ -55,7 +66,24 @@ export async function trainingBatch(
     offset.set(jitter.offset, at * 3);
   };
   await Promise.all(indices.map(place));
+  for (let again = 0; again < turned; again += 1) {
+    const at = indices.length + again;
+    halfTurn(pixels, { from: again * side * side * 3, to: at * side * side * 3, count: side * side });
+    matrix.copyWithin(at * 9, again * 9, (again + 1) * 9);
+    offset.copyWithin(at * 3, again * 3, (again + 1) * 3);
+  }
   return stains > 0 ? { pixels, targets, colours: { matrix, offset } } : { pixels, targets };
+}
+
+/** Copies RGB pixels in reverse order: a square after half a turn. */
+function halfTurn(
+  pixels: Uint8Array,
+  { from, to, count }: { readonly from: number; readonly to: number; readonly count: number },
+): void {
+  for (let pixel = 0; pixel < count; pixel += 1) {
+    const source = from + (count - 1 - pixel) * 3;
+    pixels.copyWithin(to + pixel * 3, source, source + 3);
+  }
 }
 
 /** The middles of some images, as they are; a batch that is not full ends in black ones. */

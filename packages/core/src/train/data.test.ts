@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { epochBatches } from "./batches.ts";
+import { defaultUNet } from "../model/unet.ts";
+import { epochBatches, trainingBatch } from "./batches.ts";
 import { keyedRandom } from "./keyed-random.ts";
 import { accuracyOf, confusionOf, weightedLoss } from "./scores.ts";
 import { balancedWeights, stratifiedSplit } from "./split.ts";
@@ -23,6 +24,44 @@ function seen(view: View, side: number): readonly string[] {
 }
 
 const plain: View = { left: 1, top: 1, mirrorX: false, mirrorY: false, transposed: false };
+
+describe("the images of a step", () => {
+  it("are followed by the first of them after half a turn, in the same colours and without a target, where that is asked for", async () => {
+    const images = { labels: [0, 1, 1], read: () => Promise.resolve(image) };
+    const network = {
+      unet: defaultUNet,
+      normalised: true,
+      learnsPower: false,
+      encoderLoss: 0,
+      consistency: 0,
+      entropy: 0,
+      equivariance: 0.5,
+    };
+    const settings = {
+      network,
+      mean: [0, 0, 0],
+      std: [1, 1, 1],
+      views: { side: 2, crops: "random", flips: true, rotations: true },
+      stains: 0.5,
+      batchImages: 3,
+      epochs: 1,
+      patience: 0,
+      optimiser: { kind: "adam", weightDecay: 0 },
+      schedule: { kind: "constant", rate: 0.1, warmUp: 0 },
+      classWeights: [3, 4],
+      validationShare: 0,
+      seed: 5,
+    } as const;
+    const { pixels, targets, colours } = await trainingBatch(images, [2, 0, 1], { settings, epoch: 1 });
+    const pixelsOf = (at: number): readonly string[] =>
+      Array.from({ length: 4 }, (_, i) => pixels.subarray(at * 12 + i * 3, at * 12 + i * 3 + 3).join());
+    expect(pixels).toHaveLength(4 * 12);
+    expect(pixelsOf(3)).toEqual(pixelsOf(0).toReversed());
+    expect([...targets]).toEqual([0, 4, 3, 0, 0, 4, 0, 0]);
+    expect(colours?.matrix.subarray(27)).toEqual(colours?.matrix.subarray(0, 9));
+    expect(colours?.offset.subarray(9)).toEqual(colours?.offset.subarray(0, 3));
+  });
+});
 
 describe("a square of an image", () => {
   it("is the pixels from its corner on, mirrored and transposed as is said", () => {

@@ -7,7 +7,7 @@ import type { ReferenceTensor } from "../graph/reference.ts";
 import { float32, sizeOf } from "../graph/tensor.ts";
 import type { Shape } from "../graph/tensor.ts";
 import { normals } from "../model/random.ts";
-import { classMap, mapDisagreement, mapEntropy } from "./map-losses.ts";
+import { classMap, mapDisagreement, mapEntropy, turnDisagreement } from "./map-losses.ts";
 
 const random = normals(11);
 const noise = (shape: Shape): ReferenceTensor => ({
@@ -75,5 +75,22 @@ describe("a map of class scores", () => {
       };
       expect(found[index]).toBeCloseTo((moved(step) - moved(-step)) / (2 * step), 8);
     }
+  });
+
+  it("does not depend on which way round an image lies when the map of the turned image is the turned map", () => {
+    const maps = input("maps", { type: "float32", shape: [3, 2, 3, 4] });
+    const loss = turnDisagreement(maps, 1);
+    const given = noise([3, 2, 3, 4]);
+    const equal = given.data.slice();
+    // The last image's map, class by class: the first one's in reverse.
+    for (const plane of [0, 1]) {
+      const turned = given.data.slice(plane * 12, (plane + 1) * 12).reverse();
+      equal.set(turned, (4 + plane) * 12);
+    }
+    expect(valueOf(loss, { maps: { shape: given.shape, data: equal } })).toBeCloseTo(0, 12);
+    // Aside of where it is, by a column, the same values disagree.
+    const aside = equal.map((_, i) => equal[Math.floor(i / 4) * 4 + ((i + 1) % 4)] ?? 0);
+    aside.set(equal.subarray(48), 48);
+    expect(valueOf(loss, { maps: { shape: given.shape, data: aside } })).toBeGreaterThan(0.3);
   });
 });

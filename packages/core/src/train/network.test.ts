@@ -21,6 +21,7 @@ import {
   lossName,
   scoringGraph,
   trainingGraph,
+  turnName,
 } from "./network.ts";
 import { foldedNetwork, initialParameters, initialStatistics, normalisedLayers } from "./parameters.ts";
 import type { TrainedNetwork } from "./parameters.ts";
@@ -52,6 +53,7 @@ const batch = {
   mean: [0.6, 0.5, 0.4],
   std: [0.2, 0.25, 0.3],
   recoloured: true,
+  turned: 0,
 } as const;
 
 function networkOf(unet: Partial<UNetSettings>, more: Partial<TrainedNetwork> = {}): TrainedNetwork {
@@ -63,6 +65,7 @@ function networkOf(unet: Partial<UNetSettings>, more: Partial<TrainedNetwork> = 
     encoderLoss: 0.5,
     consistency: 0,
     entropy: 0,
+    equivariance: 0,
     ...more,
   };
 }
@@ -111,18 +114,24 @@ const networks: readonly (readonly [string, TrainedNetwork])[] = [
     networkOf({ pool: { kind: "max" }, upsampling: "linear" }, { normalised: false, encoderLoss: 0 }),
   ],
   ["a mean, a loss on the map's entropy", networkOf({ pool: { kind: "mean" } }, { entropy: 0.7 })],
+  [
+    "a mean of scores, a loss on half turns",
+    networkOf({ pool: { kind: "mean" }, pooled: "scores" }, { equivariance: 0.3 }),
+  ],
   ["the encoder alone, a mean", networkOf({ decoder: false, pool: { kind: "mean" } }, { encoderLoss: 0 })],
 ];
 
 describe("the graph of a training step", () => {
   it.each(networks)("gives the gradient to every parameter: %s", (_, network) => {
     const parameters = initialParameters(network);
-    const graph = trainingGraph(network, { parameters, batch });
-    const { [lossName]: loss, [encoderLossName]: second, [entropyName]: undecided } = graph.outputs;
+    const turned = network.equivariance > 0 ? 1 : 0;
+    const graph = trainingGraph(network, { parameters, batch: { ...batch, turned } });
+    const { [lossName]: loss, [encoderLossName]: second, [entropyName]: undecided, [turnName]: turns } = graph.outputs;
     if (loss === undefined) throw new RangeError("A step has a loss.");
     const whole = [
       [second, network.encoderLoss],
       [undecided === undefined ? undefined : reshape(undecided, [1, 1]), network.entropy],
+      [turns === undefined ? undefined : reshape(turns, [1, 1]), network.equivariance],
     ] as const;
     const total = graphOf({
       total: whole.reduce<Node>(
@@ -158,7 +167,7 @@ describe("the graph of a training step", () => {
           float32(shape, Float32Array.from(data)),
         ]),
       );
-      const plain = { ...batch, images: 1, recoloured: false };
+      const plain = { ...batch, images: 1, recoloured: false, turned: 0 };
       const pixels = {
         shape: [1, 8, 8, 3],
         data: (batchValues(network)["pixels"]?.data ?? new Float64Array()).slice(0, 192),

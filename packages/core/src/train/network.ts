@@ -25,7 +25,7 @@ import { generalisedMeanFloor, pool, samePads, unetFeatures, unetLogits } from "
 import type { Parameters } from "../model/unet.ts";
 import { normalisedByBatch } from "./batch-norm.ts";
 import { crossEntropy } from "./cross-entropy.ts";
-import { classMap, mapDisagreement, mapEntropy } from "./map-losses.ts";
+import { classMap, mapDisagreement, mapEntropy, turnDisagreement } from "./map-losses.ts";
 import { powerName, tensorOf } from "./parameters.ts";
 import type { TrainedNetwork } from "./parameters.ts";
 import { normalisedImages, recolouredImages } from "./pixels.ts";
@@ -38,6 +38,7 @@ export const lossName = "loss";
 export const encoderLossName = "encoder.loss";
 export const entropyName = "map.entropy";
 export const disagreementName = "map.disagreement";
+export const turnName = "map.turn";
 export const logitsName = "logits";
 
 /** Name of the output that holds the gradient of the loss to a parameter. */
@@ -48,6 +49,8 @@ export function gradientName(parameter: string): string {
 export interface TrainingBatch extends PixelInput {
   /** Whether a batch brings changes of colour; see `recolouredImages`. */
   readonly recoloured: boolean;
+  /** How many images, the last ones, are the first ones after half a turn. */
+  readonly turned: number;
 }
 
 /**
@@ -56,7 +59,7 @@ export interface TrainingBatch extends PixelInput {
  * each layer normalised the mean and the unbiased variance [1, C, 1, 1] (`<layer>.mean`, `<layer>.variance`).
  *
  * `loss` is that of the class scores; with a second loss, `encoder.loss` is its own. Gradients are of the sum of all that the network is
- * trained with: loss + weight * encoder.loss + weights * what is asked of its map, `map.entropy` and `map.disagreement`.
+ * trained with: loss + weight * encoder.loss + weights * what is asked of its map, `map.entropy`, `map.disagreement` and `map.turn`.
  */
 export function trainingGraph(
   network: TrainedNetwork,
@@ -95,7 +98,12 @@ export function trainingGraph(
     losses[encoderLossName] = second;
     cotangents.set(second, scalarLike(second, encoderLoss));
   }
-  for (const { name, term, weight, constant } of mapLosses(network, { features, bottom, parameter })) {
+  for (const { name, term, weight, constant } of mapLosses(network, {
+    features,
+    bottom,
+    parameter,
+    turned: batch.turned,
+  })) {
     losses[name] = term;
     cotangents.set(term, scalarLike(term, weight));
     if (constant !== undefined) held.add(constant);
@@ -119,14 +127,20 @@ interface MapLoss {
 
 /** What is asked of the map of class scores beside the classes. */
 function mapLosses(
-  { unet, encoderLoss, consistency, entropy }: TrainedNetwork,
+  { unet, encoderLoss, consistency, entropy, equivariance }: TrainedNetwork,
   {
     features,
     bottom,
     parameter,
-  }: { readonly features: Node; readonly bottom: Node; readonly parameter: (name: string) => Node },
+    turned,
+  }: {
+    readonly features: Node;
+    readonly bottom: Node;
+    readonly parameter: (name: string) => Node;
+    readonly turned: number;
+  },
 ): readonly MapLoss[] {
-  if (consistency === 0 && entropy === 0) return [];
+  if (consistency === 0 && entropy === 0 && turned === 0) return [];
   const layer = (name: string) => ({ weight: parameter(`${name}.weight`), bias: parameter(`${name}.bias`) });
   const { weight, bias } = layer(unet.pooled === "scores" ? "scores" : "head");
   const fine = unet.pooled === "scores" ? conv(features, weight, bias) : classMap(features, { weight, bias });
@@ -136,6 +150,7 @@ function mapLosses(
     const { loss, held } = mapDisagreement({ fine, coarse: classMap(bottom, layer("encoder")) });
     losses.push({ name: disagreementName, term: loss, weight: consistency, constant: held });
   }
+  if (turned > 0) losses.push({ name: turnName, term: turnDisagreement(fine, turned), weight: equivariance });
   return losses;
 }
 

@@ -21,6 +21,8 @@ export interface TrainedNetwork {
   readonly consistency: number;
   /** Weight of how undecided the map of class scores is. */
   readonly entropy: number;
+  /** Weight of how much the map of class scores depends on which way round an image lies; some images of each step are seen twice. */
+  readonly equivariance: number;
 }
 
 /** A learnt power of the generalised mean, [1]. */

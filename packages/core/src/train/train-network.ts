@@ -3,7 +3,7 @@ import { SlidelightError } from "../errors/slidelight-error.ts";
 import { elementsOf } from "../graph/tensor.ts";
 import type { Abortable } from "../io/byte-source.ts";
 import { readAhead } from "../pipeline/read-ahead.ts";
-import { epochBatches, trainingBatch, validationPixels } from "./batches.ts";
+import { epochBatches, trainingBatch, turnedImages, validationPixels } from "./batches.ts";
 import type { LabelledImages } from "./batches.ts";
 import { powerName } from "./parameters.ts";
 import { noSums } from "./progress.ts";
@@ -68,9 +68,11 @@ export async function trainNetwork(
     images.split ?? stratifiedSplit(images.labels, { share: settings.validationShare, seed: settings.seed });
   const batchImages = Math.min(settings.batchImages, split.training.length);
   if (batchImages === 0) throw new RangeError("Training needs an image.");
-  const batch = { images: batchImages, side: views.side, mean, std, recoloured: stains > 0 };
+  const turned = turnedImages(network, batchImages);
+  const viewsOfStep = batchImages + turned;
+  const batch = { images: viewsOfStep, side: views.side, mean, std, recoloured: stains > 0, turned };
   await using trainer = await openTrainer(network, { engine, batch, signal });
-  const run: Run = { images, settings, resources, split, batchImages, trainer };
+  const run: Run = { images, settings, resources, split, batchImages, viewsOfStep, trainer };
   let progress = from ?? { epochs: 0, steps: 0, sums: noSums, state: initialTraining(network), history: [] };
   let stoppedEarly = isOver(progress, patience);
   if (from === undefined) await resources.save(progress);
@@ -94,6 +96,8 @@ interface Run {
   readonly resources: TrainingResources;
   readonly split: DataSplit;
   readonly batchImages: number;
+  /** What the programs take at once: the images of a step, and those that are seen twice again. */
+  readonly viewsOfStep: number;
   readonly trainer: Trainer;
 }
 
@@ -199,7 +203,7 @@ async function finishedEpoch(run: Run, progress: TrainingProgress): Promise<Trai
 
 /** Loss and confusion of the images that were set aside; saves before it throws the signal's reason. */
 async function validation(
-  { images, settings, resources, split, batchImages, trainer }: Run,
+  { images, settings, resources, split, viewsOfStep, trainer }: Run,
   progress: TrainingProgress,
 ): Promise<{ readonly loss: number; readonly confusion: Confusion } | undefined> {
   const indices = split.validation;
@@ -208,8 +212,8 @@ async function validation(
   const { side } = settings.views;
   const { classes } = settings.network.unet;
   resources.observe({ kind: "validating", epoch: progress.epochs + 1 });
-  const batches = Array.from({ length: Math.ceil(indices.length / batchImages) }, (_, batch) =>
-    indices.slice(batch * batchImages, (batch + 1) * batchImages),
+  const batches = Array.from({ length: Math.ceil(indices.length / viewsOfStep) }, (_, batch) =>
+    indices.slice(batch * viewsOfStep, (batch + 1) * viewsOfStep),
   );
   const logits = new Float32Array(indices.length * classes);
   let done = 0;
@@ -218,7 +222,7 @@ async function validation(
       depth: batchesAhead,
       start: async (batch) => ({
         count: batch.length,
-        pixels: await validationPixels(images, batch, { side, batchImages, signal }),
+        pixels: await validationPixels(images, batch, { side, batchImages: viewsOfStep, signal }),
       }),
     });
     for await (const { count, pixels } of ahead) {
