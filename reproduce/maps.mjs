@@ -11,14 +11,14 @@ const side = 192;
 const gap = 4;
 
 /**
- * Rows of image, mask, then for CNN and U-Net their best map of features and, where it is another, their best of any method; by
- * networks of the first repeat. Black is a map's least value, white its largest.
+ * Rows of image, mask, then for ordinary CNN and U-Net their best map of features and, where it is another, their best of any method, and the
+ * best of the other CNNs; by networks of the first repeat. Black is a map's least value, white its largest.
  * @returns The columns after the mask, in words.
  */
 export async function drawMaps({ folder, repeats, report, picture, signal }) {
   const { summaries, kind, key } = report;
-  const { features, any } = rivals(summaries, key);
-  const columns = [features.cnn, any.cnn, features.unet, any.unet].filter(
+  const [features, any] = [rivals(summaries, key, "features"), rivals(summaries, key)];
+  const columns = [features.cnn, any.cnn, any["helped-cnn"], features.unet, any.unet].filter(
     (column, index, all) => column !== undefined && all.findIndex((other) => isSame(other, column)) === index,
   );
   const [repeat] = repeats;

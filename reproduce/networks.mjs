@@ -1,17 +1,26 @@
 // The networks that are compared: the same encoder in all, with what `slidelight train` is told to make each.
 
 const encoder = (depth) => ["--network", "encoder", "--depth", String(depth)];
+const asLabelsLeaveThem = ["--equivariance", "off"];
 
-/** Ordinary classifiers: the encoder alone, pooled at stride 2^depth. */
+/** The encoder alone, pooled at stride 2^depth; as ordinary classifiers are, its maps are asked for nothing. */
 const classifiers = [
-  { name: "cnn-8", title: "CNN, stride 8, mean", options: [...encoder(3), "--pool", "mean"] },
-  { name: "cnn-16", title: "CNN, stride 16, mean", options: [...encoder(4), "--pool", "mean"] },
-  { name: "cnn-32", title: "CNN, stride 32, mean", options: [...encoder(5), "--pool", "mean"] },
-  // Not ordinary, but what the U-Net gains by its pool, the rival may have too.
+  { name: "cnn-8", title: "CNN, stride 8, mean", options: [...encoder(3), "--pool", "mean", ...asLabelsLeaveThem] },
+  { name: "cnn-16", title: "CNN, stride 16, mean", options: [...encoder(4), "--pool", "mean", ...asLabelsLeaveThem] },
+  { name: "cnn-32", title: "CNN, stride 32, mean", options: [...encoder(5), "--pool", "mean", ...asLabelsLeaveThem] },
+];
+
+/** Not ordinary: what makes the U-Net's maps, the rival may have too. */
+const helpedClassifiers = [
   {
     name: "cnn-8-generalised-mean",
     title: "CNN, stride 8, generalised mean, p learnt",
-    options: [...encoder(3), "--pool", "generalised-mean"],
+    options: [...encoder(3), "--pool", "generalised-mean", ...asLabelsLeaveThem],
+  },
+  {
+    name: "cnn-8-generalised-mean-equivariance",
+    title: "CNN, stride 8, generalised mean, p learnt, half turns",
+    options: [...encoder(3), "--pool", "generalised-mean", "--equivariance", "1"],
   },
 ];
 
@@ -27,17 +36,35 @@ const pools = [
   { name: "generalised-mean", title: "generalised mean, p learnt", options: ["--pool", "generalised-mean"] },
 ];
 
-const unets = pools.flatMap(({ name, title, options }) => [
-  { name: `unet-${name}`, title: `U-Net, ${title}`, options: [...options, "--encoder-loss", "off"] },
+/** Each pool with and without the loss on the encoder, all with the loss on half turns; and the defaults without that. */
+const unets = [
+  ...pools.flatMap(({ name, title, options }) => [
+    {
+      name: `unet-${name}-encoder-loss`,
+      title: `U-Net, ${title}, half turns, encoder loss`,
+      options: [...options, "--encoder-loss", "1", "--equivariance", "1"],
+    },
+    {
+      name: `unet-${name}`,
+      title: `U-Net, ${title}, half turns`,
+      options: [...options, "--encoder-loss", "off", "--equivariance", "1"],
+    },
+  ]),
   {
-    name: `unet-${name}-encoder-loss`,
-    title: `U-Net, ${title}, encoder loss`,
-    options: [...options, "--encoder-loss", "1"],
+    name: "unet-generalised-mean-encoder-loss-only",
+    title: "U-Net, generalised mean, p learnt, encoder loss",
+    options: ["--pool", "generalised-mean", "--encoder-loss", "1", ...asLabelsLeaveThem],
   },
-]);
+  {
+    name: "unet-mean-only",
+    title: "U-Net, mean",
+    options: ["--pool", "mean", "--encoder-loss", "off", ...asLabelsLeaveThem],
+  },
+];
 
 /** In the order of the tables. */
 export const networks = [
   ...classifiers.map((network) => ({ ...network, family: "cnn" })),
+  ...helpedClassifiers.map((network) => ({ ...network, family: "helped-cnn" })),
   ...unets.map((network) => ({ ...network, family: "unet" })),
 ];

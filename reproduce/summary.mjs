@@ -42,22 +42,29 @@ export function summarise(network, documents) {
 }
 
 /** The method with the highest mean, of one family or of all. */
-export function best(summary, key, family) {
+function best(summary, key, family) {
   return Object.entries(summary[key])
     .filter(([name]) => family === undefined || methods[name].family === family)
     .map(([method, score]) => ({ network: summary.name, title: summary.title, method, ...score }))
     .reduce((a, b) => (b.mean > a.mean ? b : a));
 }
 
-/** The best map of the best network of each family of networks, by methods of features and of any. */
-export function rivals(summaries, key) {
-  const of = (family, methodFamily) => {
-    const own = summaries.filter((summary) => summary.family === family);
-    if (own.length === 0) return undefined;
-    return own.map((summary) => best(summary, key, methodFamily)).reduce((a, b) => (b.mean > a.mean ? b : a));
-  };
-  return {
-    features: { cnn: of("cnn", "features"), unet: of("unet", "features") },
-    any: { cnn: of("cnn"), unet: of("unet") },
-  };
+/** Kinds of networks, as `networks.mjs` has them. */
+export const families = {
+  unet: "U-Net",
+  cnn: "ordinary CNN",
+  "helped-cnn": "CNN with the U-Net's pool",
+};
+
+/** The best map of the best network of each kind, by methods of one family or of any; kinds that were not trained are left out. */
+export function rivals(summaries, key, methodFamily) {
+  return Object.fromEntries(
+    Object.keys(families).flatMap((family) => {
+      const own = summaries.filter((summary) => summary.family === family);
+      if (own.length === 0) return [];
+      return [
+        [family, own.map((summary) => best(summary, key, methodFamily)).reduce((a, b) => (b.mean > a.mean ? b : a))],
+      ];
+    }),
+  );
 }

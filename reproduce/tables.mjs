@@ -1,5 +1,5 @@
 // Tables of `docs/evidence.md`.
-import { methods, rivals } from "./summary.mjs";
+import { families, methods, rivals } from "./summary.mjs";
 
 const two = (value) => value.toFixed(2);
 const withSpread = ({ mean, deviation }) => (Number.isNaN(deviation) ? two(mean) : `${two(mean)} ± ${two(deviation)}`);
@@ -36,18 +36,22 @@ function scoreTable(summaries, key) {
   return [head, head.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 }
 
-/** The best U-Net beside the best CNN, in words. */
+/** The best of each kind of networks, in words, and by how much the U-Net is ahead. */
 function verdict(summaries, key) {
-  const { features, any } = rivals(summaries, key);
-  const told = ({ title, method, ...score }) => `${withSpread(score)} (${title}; ${methods[method].title})`;
-  const line = (what, { cnn, unet }) => {
-    if (cnn === undefined || unet === undefined) return [];
-    return [`- ${what}: U-Net ${told(unet)}, CNN ${told(cnn)}: ${(unet.mean / cnn.mean).toFixed(2)} times.`];
+  const line = (what, methodFamily) => {
+    const { unet, ...others } = rivals(summaries, key, methodFamily);
+    const told = (family, { title, method, ...score }) => {
+      const ratio =
+        unet === undefined || family === "unet" ? "" : `, U-Net over it ${(unet.mean / score.mean).toFixed(2)}`;
+      return `${families[family]} ${withSpread(score)} (${methods[method].title} of *${title}*${ratio})`;
+    };
+    const found = Object.entries(unet === undefined ? others : { unet, ...others });
+    return `- ${what}: ${found.map(([family, score]) => told(family, score)).join("; ")}.`;
   };
-  const constant = summaries[0]?.constant[key];
+  const [{ constant }] = summaries;
   return [
-    ...line("Best map of features (CAM and its relatives)", features),
-    ...line("Best map of any method", any),
-    ...(constant === undefined ? [] : [`- A constant map: ${constant.mean.toFixed(3)}.`]),
+    line("Best map of features (CAM and its relatives)", "features"),
+    line("Best map of any method", undefined),
+    `- A constant map: ${constant[key].mean.toFixed(3)}.`,
   ].join("\n");
 }

@@ -103,6 +103,13 @@ describe("planning a training", () => {
     expect(() => plan({ network: "encoder", encoderLoss: "1" })).toThrow(/--encoder-loss .*: leave it away/u);
   });
 
+  it("asks for maps that turn with the image, unless images must not be turned", () => {
+    expect(plan().network).toMatchObject({ equivariance: 1 });
+    expect(plan({ rotations: "off" }).network).toMatchObject({ equivariance: 0 });
+    expect(plan({ rotations: "off", equivariance: "0.5" }).network).toMatchObject({ equivariance: 0.5 });
+    expect(plan({ equivariance: "off" }).network).toMatchObject({ equivariance: 0 });
+  });
+
   it("splits as the table says, which must leave each class something to learn from", () => {
     const parts = ["training", "validation", "training", "validation"] as const;
     const told = images.map((entry, index) => ({ ...entry, ...(parts[index] && { part: parts[index] }) }));

@@ -42,7 +42,7 @@ const trainingOptions = {
   },
   equivariance: {
     flag: "--equivariance <weight>",
-    text: "weight of a loss on how much the map of class scores depends on which way round an image lies; off for none (off)",
+    text: "weight of a loss on how much the map of class scores depends on which way round an image lies; off for none (1; off with --rotations off)",
   },
   normalisation: { flag: "--normalisation <kind>", text: "batch (folded into the weights at the end) or none (batch)" },
   crop: {
@@ -159,7 +159,7 @@ const schema = z
     encoderLoss: lossWeight.exactOptional(),
     consistency: lossWeight.default(0),
     entropy: lossWeight.default(0),
-    equivariance: lossWeight.default(0),
+    equivariance: lossWeight.exactOptional(),
     normalisation: z.enum(["batch", "none"], "expected batch or none").default("batch"),
     crop: integer(1, 4096).exactOptional(),
     crops: z.enum(["random", "centre"], "expected random or centre").default("random"),

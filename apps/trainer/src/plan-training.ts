@@ -96,7 +96,8 @@ function networkOf(
     encoderLoss: config.encoderLoss ?? (decoder ? 1 : 0),
     consistency: config.consistency,
     entropy: config.entropy,
-    equivariance: config.equivariance,
+    // Where images must not be turned, maps of turned ones mean nothing.
+    equivariance: config.equivariance ?? (config.rotations ? 1 : 0),
   };
 }
 
