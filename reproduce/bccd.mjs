@@ -5,7 +5,7 @@ import sharp from "sharp";
 import { inFolds, writeFold } from "./folds.mjs";
 import { networks } from "./networks.mjs";
 
-const folds = 4;
+const folds = 3;
 const epochs = 20;
 /** Of 640 x 480 px: a platelet is some 13 px wide then. */
 const size = { width: 216, height: 162 };
@@ -13,9 +13,9 @@ const compared = [
   "cnn-8",
   "cnn-16",
   "cnn-32",
-  "unet-mean",
+  "cnn-8-generalised-mean-equivariance",
+  "unet-mean-only",
   "unet-mean-encoder-loss",
-  "unet-max-encoder-loss",
   "unet-generalised-mean-encoder-loss",
 ];
 

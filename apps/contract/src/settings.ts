@@ -10,7 +10,7 @@ export const explanationOptions = {
   method: { flag: "--method <names>", text: `one or more of ${methodNames.join(", ")} (grad-cam)`, many: true },
   target: {
     flag: "--target <targets>",
-    text: "top1, a class by name or index, a-b for a difference, or a-others for a class against the mean of the others; one or more (top1)",
+    text: "top1, a class by name or index, a-b for a difference, or a-others or top1-others for one against the mean of the others; one or more (top1)",
     many: true,
   },
   layer: { flag: "--layer <name>", text: "the layer that is explained (the pooled one)" },

@@ -95,6 +95,29 @@ describe("closed forms", () => {
     );
   });
 
+  it.each(["layer-cam", "saliency"] as const)(
+    "the top class against the others, by %s below a generalised mean",
+    (method) => {
+      const on = network({ pool: { kind: "generalised-mean", power: 3 } });
+      const top = explain(on, method, { kind: "top1-contrast" }, 32);
+      const { index } = top.outcome.target;
+      expectEqualMaps(explain(on, method, { kind: "contrast", index }, 32), top);
+    },
+  );
+
+  it("the top class against the others is that class against them, and below a mean CAM of it the class's less the others' mean", () => {
+    const on = network({ pool: { kind: "mean" } });
+    const top = explain(on, "cam", { kind: "top1-contrast" }, 16);
+    const { index } = top.outcome.target;
+    const named = explain(on, "cam", { kind: "contrast", index }, 16).map;
+    const each = [0, 1, 2].map((of) => explain(on, "cam", { kind: "class", index: of }, 16).map);
+    top.map.forEach((value, i) => {
+      const mean = each.reduce((sum, map, of) => sum + (of === index ? 0 : (map[i] ?? 0) / 2), 0);
+      expect(value).toBeCloseTo(named[i] ?? Number.NaN, 12);
+      expect(value).toBeCloseTo((each[index]?.[i] ?? Number.NaN) - mean, 9);
+    });
+  });
+
   it("below a maximum HiResCAM is not zero at one point for each channel at most", () => {
     const on = network({ pool: { kind: "max" } });
     const { map } = explain(on, "hires-cam", { kind: "class", index: 0 }, 8);

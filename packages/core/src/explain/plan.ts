@@ -15,7 +15,7 @@ import { methods } from "./methods/index.ts";
 import { closedMean, cotangentOf, incomingGradient, masks, pooledValues } from "./pool-gradient.ts";
 import { sumOf } from "./statistics.ts";
 import type { StatisticKind } from "./statistics.ts";
-import { resolveTarget } from "./target.ts";
+import { dependsOnScores, resolveTarget, targetForTop } from "./target.ts";
 
 /** Up to this many classes get a map of their own when the target is only known after the last tile. */
 const candidateLimit = 8;
@@ -35,11 +35,12 @@ export function planExplanation(network: Network, options: PlanOptions): Explana
   const draft: Draft = { network, options, solver, layer, requests: poolRequests, globals: new Map(), maps: [] };
 
   const byForwardPass = method.explains === "layer" && layer === network.pooledLayer;
-  const candidates = target.kind === "top1" && solver.linear && byForwardPass && network.head.classes <= candidateLimit;
+  const candidates =
+    dependsOnScores(target) && solver.linear && byForwardPass && network.head.classes <= candidateLimit;
   const variants: readonly Variant[] = candidates
     ? Array.from({ length: network.head.classes }, (_, index) => ({
         suffix: `@${index}`,
-        target: { kind: "class", index },
+        target: targetForTop(target, index),
       }))
     : [{ suffix: "", target }];
   const final = variants.reduce((built, variant) => withVariant(built, variant), draft);
@@ -167,7 +168,7 @@ function layerContext(draft: Draft, parts: LayerContextParts): LayerContext {
           `Explaining by CAM: expected the pooled layer followed by one linear layer, got ${isPooled ? "a head that is not linear or has several pools" : `the inner layer "${layer.name}"`}. Use grad-cam, hires-cam or layer-cam instead.`,
         );
       }
-      const needs = parts.target.kind === "top1" ? network.pools.map((_, i) => `pool.${i}`) : [];
+      const needs = dependsOnScores(parts.target) ? network.pools.map((_, i) => `pool.${i}`) : [];
       return parts.declare(`class-weights${parts.suffix}`, channels, {
         from: needs,
         value: (statistics) => {

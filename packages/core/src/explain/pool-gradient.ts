@@ -7,7 +7,7 @@ import type { Declare, Draft, Variant } from "./draft.ts";
 import type { StatisticTable } from "./explanation.ts";
 import { maximumOf, statisticOf } from "./statistics.ts";
 import type { Statistic } from "./statistics.ts";
-import { resolveTarget } from "./target.ts";
+import { dependsOnScores, resolveTarget } from "./target.ts";
 import type { Target } from "./target.ts";
 
 interface Incoming extends Variant {
@@ -69,7 +69,7 @@ export function closedMean(draft: Draft, parts: Variant & { readonly declare: De
 
 /** The statistics that dy/dv needs: none when the head is linear and the class is given. */
 function gradientSources(draft: Draft, target: Target): readonly string[] {
-  const known = draft.solver.linear && target.kind !== "top1";
+  const known = draft.solver.linear && !dependsOnScores(target);
   return known ? [] : draft.network.pools.map((_, index) => `pool.${index}`);
 }
 
@@ -85,8 +85,9 @@ function poolGradient(
 
 export function cotangentOf(draft: Draft, target: Target, statistics: StatisticTable): Float64Array {
   const { head } = draft.network;
-  const logits =
-    target.kind === "top1" ? draft.solver.logits(pooledValues(draft, statistics)) : new Float64Array(head.classes);
+  const logits = dependsOnScores(target)
+    ? draft.solver.logits(pooledValues(draft, statistics))
+    : new Float64Array(head.classes);
   return resolveTarget(target, logits, draft.options.classes).cotangent;
 }
 

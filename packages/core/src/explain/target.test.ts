@@ -18,6 +18,8 @@ describe("a target", () => {
   it("is a class against all others, unless a class has that name", () => {
     expect(parseTarget("non-malignant-others", classes)).toEqual({ kind: "contrast", index: 1 });
     expect(parseTarget("0-others", classes)).toEqual({ kind: "contrast", index: 0 });
+    expect(parseTarget("top1-others", classes)).toEqual({ kind: "top1-contrast" });
+    expect(parseTarget("top1-others", ["a", "top1-others"])).toEqual({ kind: "class", index: 1 });
     expect(parseTarget("a-others", ["a", "others"])).toEqual({ kind: "difference", index: 0, other: 1 });
     expect(() => parseTarget("0-others", ["a"])).toThrow(/classes are/u);
   });
@@ -40,6 +42,7 @@ describe("a target", () => {
       index: 1,
       cotangent: Float64Array.of(-0.5, 1, -0.5),
     });
+    expect(resolveTarget({ kind: "top1-contrast" }, [0, 4, 4], classes)).toEqual(resolved);
     const difference = resolveTarget({ kind: "difference", index: 0, other: 1 }, [0, 0], classes.slice(0, 2));
     const contrast = resolveTarget({ kind: "contrast", index: 0 }, [0, 0], classes.slice(0, 2));
     expect(contrast.cotangent).toEqual(difference.cotangent);

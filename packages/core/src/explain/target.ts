@@ -1,8 +1,9 @@
 import { SlidelightError } from "../errors/slidelight-error.ts";
 
-/** What is explained: a logit, the difference of two, or (`contrast`) a logit less the mean of all others. */
+/** What is explained: a logit, the difference of two, or (`contrast`) a logit less the mean of all others; of a class or the top one. */
 export type Target =
   | { readonly kind: "top1" }
+  | { readonly kind: "top1-contrast" }
   | { readonly kind: "class"; readonly index: number }
   | { readonly kind: "contrast"; readonly index: number }
   | { readonly kind: "difference"; readonly index: number; readonly other: number };
@@ -10,8 +11,22 @@ export type Target =
 /** What stands for all other classes after the minus sign, unless a class has this name. */
 const others = "others";
 
+/** Whether what is explained is known only once the class scores are. */
+export function dependsOnScores({ kind }: Target): boolean {
+  return kind === "top1" || kind === "top1-contrast";
+}
+
+/** A target that names its class. */
+export type NamedTarget = Exclude<Target, { readonly kind: "top1" | "top1-contrast" }>;
+
+/** What a target that depends on the scores is once the top class is known; others as they are. */
+export function targetForTop(target: Target, index: number): NamedTarget {
+  if (target.kind === "top1") return { kind: "class", index };
+  return target.kind === "top1-contrast" ? { kind: "contrast", index } : target;
+}
+
 /**
- * Reads `top1`, a class by index or name, `a-b` for a difference, or `a-others` for a contrast. Class names may hold hyphens: the
+ * Reads `top1`, a class by index or name, `a-b` for a difference, or `a-others` and `top1-others` for a contrast. Class names may hold hyphens: the
  * whole text is tried as a class first, then every hyphen as the minus sign.
  * @throws {SlidelightError} `target-unknown` listing the classes.
  */
@@ -19,6 +34,7 @@ export function parseTarget(text: string, classes: readonly string[]): Target {
   if (text === "top1") return { kind: "top1" };
   const whole = classIndex(text, classes);
   if (whole !== undefined) return { kind: "class", index: whole };
+  if (text === `top1-${others}` && classes.length > 1) return { kind: "top1-contrast" };
   for (let hyphen = text.indexOf("-"); hyphen >= 0; hyphen = text.indexOf("-", hyphen + 1)) {
     const index = classIndex(text.slice(0, hyphen), classes);
     const after = text.slice(hyphen + 1);
@@ -29,7 +45,7 @@ export function parseTarget(text: string, classes: readonly string[]): Target {
   }
   throw new SlidelightError(
     "target-unknown",
-    `Choosing the target "${text}": expected top1, a class, a difference of two classes as a-b, or a class against all others as a-others; the model's classes are ${listClasses(classes)}.`,
+    `Choosing the target "${text}": expected top1, a class, a difference of two classes as a-b, or a class against all others as a-others or top1-others; the model's classes are ${listClasses(classes)}.`,
     { detail: { target: text } },
   );
 }
@@ -58,17 +74,19 @@ export interface ResolvedTarget {
 }
 
 export function resolveTarget(target: Target, logits: ArrayLike<number>, classes: readonly string[]): ResolvedTarget {
-  const cotangent = new Float64Array(logits.length);
-  const index = target.kind === "top1" ? firstMaximum(logits) : target.index;
-  cotangent[index] = 1;
+  const known = targetForTop(target, firstMaximum(logits));
+  const { index } = known;
   const name = classes[index] ?? String(index);
-  if (target.kind === "contrast") {
-    const against = cotangent.map((value, other) => (other === index ? value : -1 / (logits.length - 1)));
-    return { label: `${name}-${others}`, cotangent: against, index };
+  const cotangent = new Float64Array(logits.length);
+  if (known.kind === "contrast") {
+    cotangent.fill(-1 / (logits.length - 1));
+    cotangent[index] = 1;
+    return { label: `${name}-${others}`, cotangent, index };
   }
-  if (target.kind !== "difference") return { label: name, cotangent, index };
-  cotangent[target.other] = -1;
-  return { label: `${name}-${classes[target.other] ?? target.other}`, cotangent, index };
+  cotangent[index] = 1;
+  if (known.kind === "class") return { label: name, cotangent, index };
+  cotangent[known.other] = -1;
+  return { label: `${name}-${classes[known.other] ?? known.other}`, cotangent, index };
 }
 
 function firstMaximum(values: ArrayLike<number>): number {

@@ -1,6 +1,7 @@
 import type { Precision } from "../engine/engine.ts";
 import { SlidelightError } from "../errors/slidelight-error.ts";
 import type { PlanOptions } from "../explain/draft.ts";
+import { targetForTop } from "../explain/target.ts";
 import type { Rectangle } from "../geometry/rectangle.ts";
 import { coreOf } from "../geometry/tile-grid.ts";
 import type { Abortable } from "../io/byte-source.ts";
@@ -132,7 +133,7 @@ async function errorsOf(
 
 /** What the top class is, is known only after the last tile: the first one stands for it. */
 function probeOf({ options }: PlannedRun): PlanOptions {
-  return options.target.kind === "top1" ? { ...options, target: { kind: "class", index: 0 } } : options;
+  return { ...options, target: targetForTop(options.target, 0) };
 }
 
 interface MapPair {

@@ -8,7 +8,7 @@ export const defaultMaxError = 0.01;
 /** What to explain and how; everything here is part of the run's identity, except the tile size. */
 export interface ExplanationSettings {
   readonly methods: readonly [MethodName, ...MethodName[]];
-  /** `top1`, a class index or name, or `a-b` for a difference. */
+  /** `top1`, a class index or name, `a-b` for a difference, `a-others` or `top1-others` for a class against the mean of the others. */
   readonly targets: readonly [string, ...string[]];
   /** Name of an inner value of the network; by default the value that is pooled. */
   readonly layer?: string;
