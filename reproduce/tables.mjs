@@ -11,7 +11,9 @@ export function tables(study, reports) {
   const parts = reports.map(({ title, key, summaries: scored }) => {
     return `**${title}**\n\n${verdict(scored, key)}\n\n${scoreTable(scored, key)}`;
   });
-  return `Mean ± standard deviation over ${repeats} ${study.repeats}.\n\n${parts.join("\n\n")}`;
+  const over =
+    repeats === 1 ? `One of the ${study.repeats}` : `Mean ± standard deviation over ${repeats} ${study.repeats}`;
+  return `${over}.\n\n${parts.join("\n\n")}`;
 }
 
 /** The picture of maps, with what its columns are. */
