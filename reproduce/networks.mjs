@@ -20,7 +20,7 @@ const helpedClassifiers = [
   {
     name: "cnn-8-generalised-mean-equivariance",
     title: "CNN, stride 8, generalised mean, p learnt, half turns",
-    options: [...encoder(3), "--pool", "generalised-mean", "--equivariance", "1"],
+    options: [...encoder(3), "--pool", "generalised-mean", "--equivariance", "0.3"],
   },
 ];
 
@@ -42,12 +42,12 @@ const unets = [
     {
       name: `unet-${name}-encoder-loss`,
       title: `U-Net, ${title}, half turns, encoder loss`,
-      options: [...options, "--encoder-loss", "1", "--equivariance", "1"],
+      options: [...options, "--encoder-loss", "1", "--equivariance", "0.3"],
     },
     {
       name: `unet-${name}`,
       title: `U-Net, ${title}, half turns`,
-      options: [...options, "--encoder-loss", "off", "--equivariance", "1"],
+      options: [...options, "--encoder-loss", "off", "--equivariance", "0.3"],
     },
   ]),
   {

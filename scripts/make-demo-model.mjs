@@ -8,7 +8,7 @@ const model = join(root, "models", "demo-unet.onnx");
 const report = join(root, "demo-out", "demo-unet.report.html");
 const images = ["--count", "1200", "--seed", "1"];
 /** The seed is the better one of the two that were tried: docs/benchmark.md ("The demo's model"). */
-const training = ["--classes", "normal,granular", "--mpp", "0.5", "--epochs", "12", "--seed", "2"];
+const training = ["--classes", "normal,granular", "--mpp", "0.5", "--epochs", "12", "--seed", "1"];
 
 await main(async () => {
   setUp();

@@ -104,7 +104,7 @@ describe("planning a training", () => {
   });
 
   it("asks for maps that turn with the image, unless images must not be turned", () => {
-    expect(plan().network).toMatchObject({ equivariance: 1 });
+    expect(plan().network).toMatchObject({ equivariance: 0.3 });
     expect(plan({ rotations: "off" }).network).toMatchObject({ equivariance: 0 });
     expect(plan({ rotations: "off", equivariance: "0.5" }).network).toMatchObject({ equivariance: 0.5 });
     expect(plan({ equivariance: "off" }).network).toMatchObject({ equivariance: 0 });

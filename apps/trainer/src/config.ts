@@ -42,7 +42,7 @@ const trainingOptions = {
   },
   equivariance: {
     flag: "--equivariance <weight>",
-    text: "weight of a loss on how much the map of class scores depends on which way round an image lies; off for none (1; off with --rotations off)",
+    text: "weight of a loss on how much the map of class scores depends on which way round an image lies; off for none (0.3; off with --rotations off)",
   },
   normalisation: { flag: "--normalisation <kind>", text: "batch (folded into the weights at the end) or none (batch)" },
   crop: {

@@ -97,7 +97,7 @@ function networkOf(
     consistency: config.consistency,
     entropy: config.entropy,
     // Where images must not be turned, maps of turned ones mean nothing.
-    equivariance: config.equivariance ?? (config.rotations ? 1 : 0),
+    equivariance: config.equivariance ?? (config.rotations ? 0.3 : 0),
   };
 }
 
