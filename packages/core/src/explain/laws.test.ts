@@ -60,7 +60,7 @@ describe("tiled = untiled, to 1e-9 of the map's range", () => {
       // Tiles smaller than the halo of 24 px, and tiles of which some have no border.
       for (const [target, tile] of [
         [{ kind: "top1" }, 12],
-        [{ kind: "difference", index: 2, other: 0 }, 8],
+        [{ kind: "difference", index: 2, other: 0 }, 12],
       ] as const) {
         expectEqualMaps(explain(on, method, target, tile), explain(on, method, target, 64));
       }

@@ -29,41 +29,43 @@ interface Linear {
 
 /** Along a row, `count` coarse elements from `coarse` on meet every `stride`-th fine one from `fine` on, by one weight. */
 interface Run {
-  readonly coarse: number;
-  readonly fine: number;
-  readonly count: number;
+  coarse: number;
+  fine: number;
+  count: number;
   readonly stride: number;
   /** Position of the weight. */
-  readonly tap: number;
+  tap: number;
 }
 
-/** Visits every product of the convolution once, in runs along rows, so that the caller's inner loop is flat. */
-function forEachRun(linear: Linear, visit: (run: Run) => void): void {
+/**
+ * Visits every product of the convolution once, in runs along rows, so that the caller's inner loop is flat. The run is the same
+ * object each time: there are as many as rows, channels and weights together, and collecting them took as long as the products.
+ */
+function forEachRun(linear: Linear, visit: (run: Readonly<Run>) => void): void {
   const { fine, coarse, kernel, attributes } = linear;
   const { strides, dilations, pads, group } = attributes;
   const coarsePerGroup = coarse.channels / group;
+  const tops = Array.from({ length: kernel.height }, (_, ky) => ky * dilations[0] - pads.top);
+  const lefts = Array.from({ length: kernel.width }, (_, kx) => kx * dilations[1] - pads.left);
+  const rowsOf = tops.map((top) => ({ top, ...overlap(coarse.height, fine.height, top, strides[0]) }));
+  const columnsOf = lefts.map((left) => ({ left, ...overlap(coarse.width, fine.width, left, strides[1]) }));
+  const run: Run = { coarse: 0, fine: 0, count: 0, stride: strides[1], tap: 0 };
   for (let image = 0; image < coarse.batch; image++) {
     for (let channel = 0; channel < coarse.channels; channel++) {
       const firstFine = Math.floor(channel / coarsePerGroup) * kernel.channels;
       for (let member = 0; member < kernel.channels; member++) {
         const finePlane = (image * fine.channels + firstFine + member) * fine.height;
         const coarsePlane = (image * coarse.channels + channel) * coarse.height;
-        for (let ky = 0; ky < kernel.height; ky++) {
-          const top = ky * dilations[0] - pads.top;
-          const rows = overlap(coarse.height, fine.height, top, strides[0]);
-          for (let kx = 0; kx < kernel.width; kx++) {
-            const left = kx * dilations[1] - pads.left;
-            const columns = overlap(coarse.width, fine.width, left, strides[1]);
-            const tap = ((channel * kernel.channels + member) * kernel.height + ky) * kernel.width + kx;
-            for (let y = rows.start; y < rows.end; y++) {
-              visit({
-                coarse: (coarsePlane + y) * coarse.width + columns.start,
-                fine: (finePlane + y * strides[0] + top) * fine.width + columns.start * strides[1] + left,
-                count: columns.end - columns.start,
-                stride: strides[1],
-                tap,
-              });
+        run.tap = (channel * kernel.channels + member) * kernel.height * kernel.width;
+        for (const { top, start: firstRow, end: lastRow } of rowsOf) {
+          for (const { left, start, end } of columnsOf) {
+            run.count = end - start;
+            for (let y = firstRow; y < lastRow; y++) {
+              run.coarse = (coarsePlane + y) * coarse.width + start;
+              run.fine = (finePlane + y * strides[0] + top) * fine.width + start * strides[1] + left;
+              visit(run);
             }
+            run.tap++;
           }
         }
       }

@@ -37,5 +37,11 @@ export function broadcastPositions(shape: Shape, result: Shape): Int32Array {
 
 /** The elements at the positions; `outside` for those that are -1. */
 export function gather(data: Float64Array, positions: Int32Array, outside = 0): Float64Array {
-  return Float64Array.from(positions, (position) => (position < 0 ? outside : (data[position] ?? 0)));
+  // A loop: `Float64Array.from` with a function takes ten times as long.
+  const gathered = new Float64Array(positions.length);
+  for (let i = 0; i < positions.length; i++) {
+    const position = positions[i] ?? -1;
+    gathered[i] = position < 0 ? outside : (data[position] ?? 0);
+  }
+  return gathered;
 }
