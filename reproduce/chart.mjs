@@ -1,8 +1,8 @@
 // The chart of `docs/evidence.md`: every network's PxAP by method, a dot for each repeat, a bar at the mean.
 import { methods } from "./summary.mjs";
 
-const row = 26;
-const left = 300;
+const row = 30;
+const left = 390;
 const plot = 460;
 const colours = {
   cam: "#1f5a96",
@@ -34,8 +34,8 @@ export function chart(panels) {
         parts.unshift(`<rect x="0" y="${y - row / 2}" width="${left + plot + 40}" height="${row}" fill="#f6f6f4"/>`);
       parts.push(text(left - 12, y + 4, summary.title, 'text-anchor="end"'));
       for (const [place, [method, { mean, values }]] of Object.entries(summary[key]).entries()) {
-        const at = y - 7.5 + place * 3;
-        parts.push(`<rect x="${x(mean) - 1.5}" y="${at - 3}" width="3" height="6" fill="${colours[method]}"/>`);
+        const at = y - 10 + place * 4;
+        parts.push(`<rect x="${x(mean) - 2}" y="${at - 3.5}" width="4" height="7" fill="${colours[method]}"/>`);
         parts.push(
           ...values.map(
             (value) => `<circle cx="${x(value)}" cy="${at}" r="2" fill="${colours[method]}" fill-opacity=".45"/>`,
