@@ -1,9 +1,10 @@
 // Maps side by side: image, mask, and the best maps of each kind of network, of some judged images.
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, sep } from "node:path";
 import sharp from "sharp";
 import { rivals } from "./summary.mjs";
+import { rowsOf } from "./table.mjs";
 import { slidelight } from "./trial.mjs";
 
 const shown = 4;
@@ -56,8 +57,7 @@ function isSame(a, b) {
 /** Images with a mask, classes in turn. */
 async function chosen(table) {
   const byLabel = new Map();
-  for (const line of readFileSync(table, "utf8").trim().split("\n").slice(1)) {
-    const [image, label, mask] = line.split(",");
+  for (const { image, label, mask } of rowsOf(table)) {
     if (mask === "" || (byLabel.get(label)?.length ?? 0) === shown || !(await hasEvidence(from(table, mask)))) continue;
     byLabel.set(label, [...(byLabel.get(label) ?? []), { image: from(table, image), label, mask: from(table, mask) }]);
   }

@@ -1,9 +1,10 @@
 // White blood cells (Zheng et al., Micron 107, 2018): an image-level class each, true masks of cell and nucleus; cross-validated.
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import sharp from "sharp";
 import { inFolds, writeFold } from "./folds.mjs";
 import { networks } from "./networks.mjs";
+import { rowsOf } from "./table.mjs";
 
 const folds = 4;
 const epochs = 25;
@@ -60,15 +61,6 @@ export const wbc = {
     });
   },
 };
-
-function rowsOf(path) {
-  const [head, ...lines] = readFileSync(path, "utf8").trim().split(/\r?\n/u);
-  const names = head.split(",");
-  return lines.map((line) => {
-    const values = line.split(",");
-    return Object.fromEntries(names.map((name, index) => [name, values[index]]));
-  });
-}
 
 async function writeImage({ folder, data, image, masks, from }) {
   const written = [image, ...Object.values(masks)].map((path) => join(folder, path));
