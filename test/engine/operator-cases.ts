@@ -105,6 +105,15 @@ const resizes = resizeChoices.flatMap((choice) =>
   })),
 );
 
+/** What a normalisation by its batch sums. */
+function reductionsToChannels(node: (x: Node, axes: readonly number[]) => Node): readonly OperatorCase[] {
+  return [1, 2, 8, 16].map((channels) => ({
+    of: `all but ${channels} channels`,
+    inputs: [scattered([3, channels, 8, 12])],
+    node: (operand: Node) => node(operand, [0, 2, 3]),
+  }));
+}
+
 function reductions(
   node: (x: Node, axes: readonly number[]) => Node,
   x = scattered([2, 3, 4, 5]),
@@ -391,10 +400,11 @@ export const operatorCases: { readonly [O in OperatorName]: readonly OperatorCas
 
   ReduceSum: [
     ...reductions(build.reduceSum),
+    ...reductionsToChannels(build.reduceSum),
     { of: "float64", inputs: [wide], node: (x) => build.reduceSum(x, [2, 3]), largest: 1e9 },
     { of: "int32", inputs: [integers], node: (x) => build.reduceSum(x, [0]) },
   ],
-  ReduceMean: reductions(build.reduceMean),
+  ReduceMean: [...reductions(build.reduceMean), ...reductionsToChannels(build.reduceMean)],
   ReduceMax: [
     ...reductions(build.reduceMax),
     { of: "int32", inputs: [integers], node: (x) => build.reduceMax(x, [0]) },

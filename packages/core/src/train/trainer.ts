@@ -1,7 +1,9 @@
 import type { Engine, Program } from "../engine/engine.ts";
 import { SlidelightError } from "../errors/slidelight-error.ts";
+import { graphOf } from "../graph/graph.ts";
 import type { Graph } from "../graph/graph.ts";
 import { optimise } from "../graph/optimise.ts";
+import { separateChannels } from "../graph/separate-channels.ts";
 import { elementsOf, float32 } from "../graph/tensor.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import type { Abortable } from "../io/byte-source.ts";
@@ -81,7 +83,9 @@ export async function openTrainer(
   const folded = foldedNetwork(network, { parameters, statistics: initialStatistics(parameters) }).parameters;
   const compile = (graph: Graph, label: string): Promise<Program> =>
     engine.compile(optimise(graph, { foldScales: false }), { label, frequent: true, signal });
-  const training = await compile(trainingGraph(network, { parameters, batch }), "training step");
+  // The gradients of what the decoder joins are convolutions of their own.
+  const graph = graphOf(separateChannels(trainingGraph(network, { parameters, batch }).outputs));
+  const training = await compile(graph, "training step");
   let scoring: Program | undefined;
   return {
     step: async (state, batchOfStep, { optimiser, rate, signal }) => {

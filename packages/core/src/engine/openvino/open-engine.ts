@@ -72,7 +72,7 @@ export async function openOpenVinoEngine(options: OpenVinoOptions = {}): Promise
       programs += 1;
       const program = programs;
       const model = {
-        bytes: encodeOnnx(suited(graph)),
+        bytes: encodeOnnx(suited(graph), { splits: true }),
         graph,
         precision,
         frequent,

@@ -475,3 +475,33 @@ describe("a graph encoded with open image axes", () => {
     expect(file.outputs.map(({ shape }) => shape?.slice(2).includes(8) ?? false)).toEqual([false, false]);
   });
 });
+
+describe("a graph encoded with runs as parts of a Split", () => {
+  const x = given([6, 2, 3], "float32", "x");
+  const runs = {
+    first: build.slice(x, { starts: [0, 0, 0], sizes: [2, 2, 3] }),
+    middle: build.slice(x, { starts: [1, 0, 0], sizes: [4, 2, 3] }),
+    last: build.slice(x, { starts: [5, 0, 0], sizes: [1, 2, 3] }),
+  };
+  const others = {
+    inner: build.slice(x, { starts: [0, 1, 0], sizes: [6, 1, 3] }),
+    stepping: build.slice(x, { starts: [0, 0, 0], sizes: [3, 2, 3], steps: [2, 1, 1] }),
+    backwards: build.slice(x, { starts: [5, 0, 0], sizes: [6, 2, 3], steps: [-1, 1, 1] }),
+  };
+
+  test("has the same values, overlapping runs and other slices included", async () => {
+    const graph = graphOf({ ...runs, ...others });
+    const values = valuesFor(graph);
+    const results = await runOnnx(encodeOnnx(graph, { splits: true }), values);
+    const expected = evaluateAt(graph, values);
+    for (const name of Object.keys(graph.outputs))
+      expect(relativeDifference(results[name], expected[name]), name).toBe(0);
+  });
+
+  test("slices only what is no run", () => {
+    const operators = (graph: Graph): readonly string[] =>
+      openOnnx(encodeOnnx(graph, { splits: true })).steps.map(({ node }) => node.operator);
+    expect(operators(graphOf(runs))).toEqual(["Split", "Split", "Split"]);
+    expect(operators(graphOf(others))).toEqual(["Slice", "Slice", "Slice"]);
+  });
+});

@@ -14,6 +14,11 @@ export interface EncodeOptions {
    * on the size.
    */
   readonly dynamicAxes?: boolean;
+  /**
+   * Make runs along the first axis parts of a Split rather than slices: for engines whose parts share the memory of what is
+   * split, where slices are copied.
+   */
+  readonly splits?: boolean;
 }
 
 /** IR version 8 goes with operator set 17 (ONNX 1.12): every engine in use reads it. */
@@ -28,12 +33,12 @@ export function encodeOnnx(graph: Graph, options: EncodeOptions = {}): Uint8Arra
   const outputs = Object.entries(graph.outputs);
   const names = chooseNames(graph);
   const emitter = openEmitter(new Set([...names.values(), ...outputs.map(([name]) => name)]));
-  const { dynamicAxes = false } = options;
+  const { dynamicAxes = false, splits = false } = options;
   const values = new Map<Node, string>();
   for (const node of topologicalOrder(Object.values(graph.outputs))) {
     const inputs: readonly (Node | undefined)[] = node.inputs;
     const operands = inputs.map((operand) => (operand === undefined ? "" : (values.get(operand) ?? "")));
-    values.set(node, lower({ node, emitter, operands, name: names.get(node), dynamicAxes }));
+    values.set(node, lower({ node, emitter, operands, name: names.get(node), dynamicAxes, splits }));
   }
   for (const [name, node] of outputs) {
     const value = values.get(node) ?? "";

@@ -12,6 +12,8 @@ export interface Emitter {
   readonly initializers: readonly TensorProto[];
   /** Adds a node and returns its output's name; `name` is that output's when it must have one. */
   emit(operator: string, inputs: readonly string[], attributes?: Attributes, name?: string): string;
+  /** Adds a Split of the first axis into parts of these sizes and returns the name of the wanted one; `name` when it must have one. */
+  emitPart(value: string, sizes: readonly number[], wanted: number, name?: string): string;
   /** Adds a constant and returns its name. */
   tensor(tensor: Tensor, name?: string): string;
   /** An int64 vector: shapes, axes and the like. */
@@ -57,6 +59,18 @@ export function openEmitter(reserved: ReadonlySet<string>): Emitter {
         inputs: trimmed(inputs),
         outputs: [name],
         attributes: encoded(attributes),
+      });
+      return name;
+    },
+    emitPart: (value, sizes, wanted, name = fresh()) => {
+      const lengths = once(`i${sizes.join()}`, () => tensorOf("int64", [sizes.length], sizes));
+      nodes.push({
+        name,
+        operator: "Split",
+        domain: "",
+        inputs: [value, lengths],
+        outputs: sizes.map((_, part) => (part === wanted ? name : fresh())),
+        attributes: encoded({ axis: 0 }),
       });
       return name;
     },

@@ -15,6 +15,8 @@ export interface LoweringContext<O extends OperatorName> {
   readonly name: string | undefined;
   /** Whether the file is to be run at other image sizes than the graph's. */
   readonly dynamicAxes: boolean;
+  /** Whether runs along the first axis are to be parts of a Split. */
+  readonly splits: boolean;
 }
 
 /** Emits the ONNX nodes that an operator becomes and returns the name of its value. */
@@ -57,6 +59,19 @@ function isRoundedRatio({ inputs: [x], attributes, shape }: NodeOf<"Resize">): b
     return { exact: Math.fround(scale) === scale, ratio: Math.abs(scale - ratio) <= 2 ** -22 * ratio };
   });
   return axes.every(({ ratio }) => ratio) && axes.some(({ exact }) => !exact);
+}
+
+/** Whether a slice takes values that lie beside each other in memory: a run along the first axis, and all of the others. */
+function isRun({ inputs: [x], attributes: { sizes, steps } }: NodeOf<"Slice">): boolean {
+  return steps[0] === 1 && sizes.every((size, axis) => axis === 0 || (size === x.shape[axis] && steps[axis] === 1));
+}
+
+function lowerRun({ inputs: [x], attributes }: NodeOf<"Slice">, { emitter, operands, name }: Plain): string {
+  const [from = 0] = attributes.starts;
+  const [size = 0] = attributes.sizes;
+  const parts = [from, size, (x.shape[0] ?? 0) - from - size];
+  const kept = parts.filter((extent) => extent > 0);
+  return emitter.emitPart(operands[0] ?? "", kept, from > 0 ? 1 : 0, name);
 }
 
 /** Far enough to mean "up to the first value, inclusive" where a slice runs backwards. */
@@ -147,7 +162,8 @@ export const lowerings: { readonly [O in OperatorName]: Lowering<O> } = {
     const fill = mode === "constant" ? emitter.tensor(tensorOf(node.type, [], [value])) : "";
     return emitter.emit("Pad", [...operands, emitter.integers([...before, ...after]), fill], { mode }, name);
   },
-  Slice: ({ node, emitter, operands, name }) => {
+  Slice: ({ node, emitter, operands, name, splits }) => {
+    if (splits && isRun(node)) return lowerRun(node, { emitter, operands, name });
     const { starts, sizes, steps } = node.attributes;
     const ends = starts.map((start, axis) => {
       const end = start + (sizes[axis] ?? 0) * (steps[axis] ?? 1);
