@@ -1,7 +1,7 @@
 import { float32 } from "../graph/tensor.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import type { Parameters } from "../model/unet.ts";
-import { tensorOf } from "./parameters.ts";
+import { numbersOf } from "./parameters.ts";
 
 export interface OptimiserSettings {
   /**
@@ -45,34 +45,38 @@ export interface OptimiserStep {
   readonly rate: number;
 }
 
-/** One step of Adam or AdamW, in the order of operations that PyTorch has; sums in float64, kept in float32. */
+/** One step of Adam or AdamW; computed in float64, kept in float32. */
 export function optimiserStep(
   settings: OptimiserSettings,
   { parameters, gradients, moments, rate }: OptimiserStep,
 ): { readonly parameters: Parameters; readonly moments: Moments } {
   const steps = moments.steps + 1;
-  const stride = rate / (1 - firstDecay ** steps);
+  // The bias of the second moment, whose root divides every root of it, taken out of the loop.
   const deviation = Math.sqrt(1 - secondDecay ** steps);
+  const stride = (rate / (1 - firstDecay ** steps)) * deviation;
+  const floor = epsilon * deviation;
   const next: Record<string, Tensor> = {};
   const first: Record<string, Tensor> = {};
   const second: Record<string, Tensor> = {};
-  for (const [name, { shape, data: values }] of Object.entries(parameters)) {
-    const slopes = tensorOf(gradients, name).data;
-    const { data: oldFirst } = tensorOf(moments.first, name);
-    const { data: oldSecond } = tensorOf(moments.second, name);
+  for (const [name, { shape }] of Object.entries(parameters)) {
+    const values = numbersOf(parameters, name);
+    const slopes = numbersOf(gradients, name);
+    const oldFirst = numbersOf(moments.first, name);
+    const oldSecond = numbersOf(moments.second, name);
     const decay = name.endsWith(".weight") ? settings.weightDecay : 0;
     const penalty = settings.kind === "adam" ? decay : 0;
     const shrinking = settings.kind === "adamw" ? 1 - rate * decay : 1;
-    const [value, mean, square] = [0, 1, 2].map(() => new Float32Array(values.length));
-    if (value === undefined || mean === undefined || square === undefined) continue;
+    const value = new Float32Array(values.length);
+    const mean = new Float32Array(values.length);
+    const square = new Float32Array(values.length);
     for (let index = 0; index < values.length; index += 1) {
-      const old = Number(values[index]);
-      const slope = Number(slopes[index]) + penalty * old;
-      const m = firstDecay * Number(oldFirst[index]) + (1 - firstDecay) * slope;
-      const v = secondDecay * Number(oldSecond[index]) + (1 - secondDecay) * slope * slope;
+      const old = values[index] ?? 0;
+      const slope = (slopes[index] ?? 0) + penalty * old;
+      const m = firstDecay * (oldFirst[index] ?? 0) + (1 - firstDecay) * slope;
+      const v = secondDecay * (oldSecond[index] ?? 0) + (1 - secondDecay) * slope * slope;
       mean[index] = m;
       square[index] = v;
-      value[index] = old * shrinking - (stride * m) / (Math.sqrt(v) / deviation + epsilon);
+      value[index] = old * shrinking - (stride * m) / (Math.sqrt(v) + floor);
     }
     next[name] = float32(shape, value);
     first[name] = float32(shape, mean);

@@ -1,4 +1,4 @@
-import { float32, sizeOf } from "../graph/tensor.ts";
+import { elementsOf, float32, sizeOf } from "../graph/tensor.ts";
 import type { Shape, Tensor } from "../graph/tensor.ts";
 import { normals } from "../model/random.ts";
 import { unetParameters } from "../model/unet.ts";
@@ -126,4 +126,10 @@ export function tensorOf(tensors: Parameters, name: string): Tensor {
   const tensor = tensors[name];
   if (tensor === undefined) throw new RangeError(`The parameter "${name}" is missing.`);
   return tensor;
+}
+
+/** @throws {RangeError} for one that is missing. */
+export function numbersOf(tensors: Parameters, name: string): Float32Array {
+  const tensor = tensorOf(tensors, name);
+  return tensor.type === "float32" ? tensor.data : Float32Array.from(elementsOf(tensor));
 }
