@@ -26,7 +26,7 @@ export const bccd = {
   repeats: "folds",
   reports: [{ title: "Platelets: PxAP of boxes, on one scale for all images", kind: "boxes", key: "pxap" }],
   needs: (data) => join(data, "bccd", "Annotations"),
-  async prepare({ folder, data, quick }) {
+  async prepare({ folder, data }) {
     const images = [];
     for (const file of readdirSync(join(data, "bccd", "Annotations")).toSorted()) {
       const name = file.replace(/\.xml$/u, "");
@@ -38,7 +38,7 @@ export const bccd = {
     for (const image of images) await writeImage({ folder, data, ...image });
     const placed = inFolds(images, folds);
     const options = ["--classes", "none,platelets", "--crop", String(size.width)];
-    options.push("--epochs", String(quick ? 1 : epochs), "--patience", "0", "--seed", "1");
+    options.push("--epochs", String(epochs), "--patience", "0", "--seed", "1");
     return Array.from({ length: folds }, (_, fold) => {
       const { training, judging } = writeFold({ folder, images: placed, fold, kinds: ["boxes"] });
       return { name: `fold-${fold + 1}`, training: [training, ...options], judging: { boxes: [judging.boxes] } };

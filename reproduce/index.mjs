@@ -74,7 +74,7 @@ async function runStudy(study) {
       network,
       repeat,
       folder: join(folder, network.name, repeat.name),
-      training: [...repeat.training, ...network.options, "--threads", "1"],
+      training: [...repeat.training, ...network.options, ...(values.quick ? ["--epochs", "1"] : []), "--threads", "1"],
       judging: Object.fromEntries(Object.entries(repeat.judging).map(([kind, args]) => [kind, [...args, ...judged]])),
     })),
   );

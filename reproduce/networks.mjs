@@ -62,6 +62,32 @@ const unets = [
   },
 ];
 
+const defaults = ["--pool", "generalised-mean", "--encoder-loss", "1", "--equivariance", "0.3"];
+
+/** One change each to the U-Net with a learnt p and both losses: where images are few, so that there is time for it. */
+export const changes = [
+  {
+    name: "unet-consistency",
+    title: "U-Net, generalised mean, p learnt, half turns, encoder loss, consistency",
+    options: ["--consistency", "3"],
+  },
+  {
+    name: "unet-entropy",
+    title: "U-Net, generalised mean, p learnt, half turns, encoder loss, entropy",
+    options: ["--entropy", "0.1"],
+  },
+  {
+    name: "unet-8-epochs",
+    title: "U-Net, generalised mean, p learnt, half turns, encoder loss, 8 epochs",
+    options: ["--epochs", "8"],
+  },
+  {
+    name: "unet-75-epochs",
+    title: "U-Net, generalised mean, p learnt, half turns, encoder loss, 75 epochs",
+    options: ["--epochs", "75"],
+  },
+].map(({ options, ...named }) => ({ ...named, options: [...defaults, ...options], family: "unet" }));
+
 /** In the order of the tables. */
 export const networks = [
   ...classifiers.map((network) => ({ ...network, family: "cnn" })),

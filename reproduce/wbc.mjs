@@ -3,7 +3,7 @@ import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import sharp from "sharp";
 import { inFolds, writeFold } from "./folds.mjs";
-import { networks } from "./networks.mjs";
+import { changes, networks } from "./networks.mjs";
 import { rowsOf } from "./table.mjs";
 
 const folds = 4;
@@ -18,14 +18,14 @@ const kinds = { cell: 64, nucleus: 192 };
 export const wbc = {
   name: "wbc",
   title: "White blood cells",
-  networks,
+  networks: [...networks, ...changes],
   repeats: "folds",
   reports: [
     { title: "White blood cells, the cell: PxAP on a scale for each image", kind: "cell", key: "pxapImage" },
     { title: "White blood cells, the nucleus: PxAP on a scale for each image", kind: "nucleus", key: "pxapImage" },
   ],
   needs: (data) => join(data, "wbc", "labels.csv"),
-  async prepare({ folder, data, quick }) {
+  async prepare({ folder, data }) {
     const images = [];
     for (const { image, label, mask } of rowsOf(join(data, "wbc", "labels.csv"))) {
       if (!classes.includes(label)) continue;
@@ -41,16 +41,7 @@ export const wbc = {
     }
     for (const { image, masks, from } of images) await writeImage({ folder, data, image, masks, from });
     const placed = inFolds(images, folds);
-    const options = [
-      "--classes",
-      classes.join(","),
-      "--epochs",
-      String(quick ? 1 : epochs),
-      "--patience",
-      "0",
-      "--seed",
-      "1",
-    ];
+    const options = ["--classes", classes.join(","), "--epochs", String(epochs), "--patience", "0", "--seed", "1"];
     return Array.from({ length: folds }, (_, fold) => {
       const { training, judging } = writeFold({ folder, images: placed, fold, kinds: Object.keys(kinds) });
       return {
