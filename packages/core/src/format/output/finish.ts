@@ -18,8 +18,8 @@ export interface Finisher extends AsyncDisposable {
 
 /**
  * A worker thread for what comes after the last tile, so that the main thread never loops over pixels. It does one task
- * after the other, of whichever image. The thread is started with the first task, and anew after one that was given up or
- * crashed: what it was doing ends with it.
+ * after the other, of whichever image. The thread is started at once, so that it is there when the first image is computed, and anew
+ * after a task that was given up or crashed: what it was doing ends with it.
  */
 export function openFinisher(): Finisher {
   let worker: Worker | undefined;
@@ -30,9 +30,15 @@ export function openFinisher(): Finisher {
     await ended?.terminate();
   };
   const start = (): Worker => {
-    worker ??= new Worker(threadFile("finish-thread", import.meta.url), { name: "finish", execArgv: [] });
-    worker.unref();
-    return worker;
+    if (worker !== undefined) return worker;
+    const started = new Worker(threadFile("finish-thread", import.meta.url), { name: "finish", execArgv: [] });
+    started.unref();
+    // Whoever has given it a task is told too.
+    started.on("error", () => {
+      if (worker === started) worker = undefined;
+    });
+    worker = started;
+    return started;
   };
   const perform = async (task: FinishTask, { signal }: Abortable): Promise<void> => {
     signal?.throwIfAborted();
@@ -47,6 +53,7 @@ export function openFinisher(): Finisher {
       throw unwritable(task, error instanceof Error ? error.message : String(error), error);
     }
   };
+  start();
   return {
     run: (task, options = {}) => {
       const done = tail.then(() => perform(task, options));
