@@ -65,6 +65,7 @@ const ties: readonly [string, Tensor, Tensor] = [
   values("float32", [1, 3, 2, 0]),
 ];
 
+const behind = { top: 0, left: 0, bottom: 3, right: 1 };
 const uneven = { top: 0, left: 1, bottom: 2, right: 0 };
 const around = { top: 1, left: 1, bottom: 1, right: 1 };
 
@@ -208,6 +209,28 @@ export const operatorCases: { readonly [O in OperatorName]: readonly OperatorCas
       node: (x) => {
         return build.conv(x, weight([5, 3, 3, 2]), weight([5]), { strides: [2, 1], dilations: [1, 2], pads: uneven });
       },
+    },
+    {
+      of: "a kernel of one pixel, pads behind",
+      inputs: [image],
+      node: (x) => build.conv(x, weight([4, 3, 1, 1]), weight([4]), { pads: behind }),
+    },
+    {
+      of: "a kernel of one pixel, a Pad behind",
+      inputs: [image],
+      node: (x) => {
+        const { bottom, right } = behind;
+        return build.conv(
+          build.pad(x, { before: [0, 0, 0, 0], after: [0, 0, bottom, right] }),
+          weight([4, 3, 1, 1]),
+          undefined,
+        );
+      },
+    },
+    {
+      of: "a kernel as large as the image, pads behind",
+      inputs: [image],
+      node: (x) => build.conv(x, weight([4, 3, 7, 6]), weight([4]), { pads: behind }),
     },
     {
       of: "groups",

@@ -19,6 +19,7 @@ import type { Provider } from "./providers.ts";
 import { suited } from "./rewrite.ts";
 import { refuseTelemetry } from "./telemetry.ts";
 import { arraysOf, transferList } from "./transfer.ts";
+import { usablePrecisions } from "./usable-precisions.ts";
 
 export interface OnnxRuntimeOptions extends Abortable {
   /** Default: cpu. */
@@ -82,7 +83,7 @@ export async function openOnnxRuntimeEngine(options: OnnxRuntimeOptions = {}): P
     throw signal.reason;
   }
   let programs = 0;
-  return {
+  const engine: Engine = {
     name: "onnxruntime",
     provider,
     version: greeting.version,
@@ -123,6 +124,13 @@ export async function openOnnxRuntimeEngine(options: OnnxRuntimeOptions = {}): P
     },
     [Symbol.asyncDispose]: () => connection[Symbol.asyncDispose](),
   };
+  if (provider === "cpu") return engine;
+  try {
+    return { ...engine, precisions: await usablePrecisions(engine, { signal }) };
+  } catch (error) {
+    await connection[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
 /**

@@ -1,12 +1,43 @@
-import { add, exp, log, reduceMax, reduceSum, slice, sub } from "../../graph/build.ts";
+import { add, conv, exp, log, reduceMax, reduceSum, slice, sub } from "../../graph/build.ts";
 import { graphOf } from "../../graph/graph.ts";
 import type { Graph } from "../../graph/graph.ts";
 import type { Node, NodeOf } from "../../graph/node.ts";
 import { mapNodes, rewrite } from "../../graph/rewrite.ts";
-import type { OperatorName } from "../../graph/vocabulary.ts";
+import type { OperatorName, Pads } from "../../graph/vocabulary.ts";
 import type { Provider } from "./providers.ts";
 
 type Rewrites = { readonly [O in OperatorName]?: (node: NodeOf<O>) => Node };
+
+/** What lies around a convolution's input: its own pads, and those of a Pad before it, which ONNX Runtime joins with them. */
+function padsAround({ inputs: [x], attributes }: NodeOf<"Conv">): { readonly inner: Node; readonly pads: Pads } {
+  const { pads } = attributes;
+  if (x.op !== "Pad" || x.attributes.mode !== "constant" || x.attributes.value !== 0) return { inner: x, pads };
+  const { before, after } = x.attributes;
+  const joined = {
+    top: pads.top + (before[2] ?? 0),
+    left: pads.left + (before[3] ?? 0),
+    bottom: pads.bottom + (after[2] ?? 0),
+    right: pads.right + (after[3] ?? 0),
+  };
+  return { inner: x.inputs[0], pads: joined };
+}
+
+/**
+ * WebGPU takes a convolution for a product of matrices where the kernel is one pixel, or as large as the image, and no pads lie
+ * *before* it: those behind it are forgotten. One row more above, which is cut off again, keeps it from that.
+ */
+function withPadsBehind(node: NodeOf<"Conv">): Node {
+  const [x, weight, bias] = node.inputs;
+  const { attributes } = node;
+  const { inner, pads } = padsAround(node);
+  const [height, width] = weight.shape.slice(2);
+  const pixel = height === 1 && width === 1;
+  const whole = height === inner.shape[2] && width === inner.shape[3];
+  if (!(pixel || whole) || pads.top + pads.left > 0 || pads.bottom + pads.right === 0) return node;
+  const [stride] = attributes.strides;
+  const taller = conv(x, weight, bias, { ...attributes, pads: { ...attributes.pads, top: stride } });
+  return slice(taller, { starts: [0, 0, 1, 0], sizes: node.shape });
+}
 
 /** What ONNX Runtime 1.30 computes otherwise than ONNX says, in operators that it computes right. */
 const rewrites: { readonly [P in Provider]: Rewrites } = {
@@ -14,6 +45,7 @@ const rewrites: { readonly [P in Provider]: Rewrites } = {
   cuda: {},
   tensorrt: {},
   webgpu: {
+    Conv: withPadsBehind,
     /** Exponentials of large values overflow. */
     ReduceLogSumExp: ({ inputs: [x], attributes: { axes } }) => {
       const max = reduceMax(x, axes);
