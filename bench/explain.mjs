@@ -42,8 +42,8 @@ export async function benchExplain({ rounds, side }) {
 }
 
 /**
- * Explains the image once, in a store of its own; notes every call of the engine. With `shared`, an engine and programs
- * that were used before, as in a worker that has been running for a while. A lower precision is used whatever its error.
+ * Explains the image once, in a store of its own; notes every call of the engine. With `shared`, an engine, programs and a
+ * finisher that were used before, as in a worker that has been running for a while. A lower precision is used whatever its error.
  */
 export async function explain(image, shared, { method = "grad-cam", target = "top1", precision = "float32" } = {}) {
   const folder = await mkdtemp(join(tmpdir(), "slidelight-bench-"));
@@ -58,7 +58,7 @@ export async function explain(image, shared, { method = "grad-cam", target = "to
       { methods: [method], targets: [target], tissue: "off", precision, maxError: 1e9 },
       {
         engine: shared === undefined ? recorded(engine, calls) : engine,
-        ...(shared === undefined ? {} : { programs: shared.programs }),
+        ...(shared === undefined ? {} : { programs: shared.programs, finisher: shared.finisher }),
         model,
         output: openStore(join(folder, "out")),
         scratch: join(folder, "scratch"),

@@ -1,8 +1,9 @@
-// npm run bench -- [explain|work|passes|engines|pytorch|queue|shards|train …] [--rounds n] [--side px] [--base 16,32]
+// npm run bench -- [explain|archive|work|passes|engines|pytorch|queue|shards|train …] [--rounds n] [--side px] [--base 16,32]
 //   [--engines a,b] [--threads n] [--keys n] [--shard-seconds s] [--json file]
 import { writeFile } from "node:fs/promises";
 import { availableParallelism, cpus } from "node:os";
 import { parseArgs } from "node:util";
+import { benchArchive } from "./archive.mjs";
 import { benchEngines } from "./engines.mjs";
 import { benchExplain } from "./explain.mjs";
 import { benchPasses } from "./passes.mjs";
@@ -17,6 +18,7 @@ const benches = {
   passes: benchPasses,
   engines: benchEngines,
   explain: benchExplain,
+  archive: benchArchive,
   pytorch: benchPytorch,
   queue: benchQueue,
   shards: benchShards,
@@ -24,6 +26,7 @@ const benches = {
 };
 const defaults = {
   explain: { rounds: 3, side: 4096 },
+  archive: { rounds: 2 },
   engines: { rounds: 3, bases: [16, 32, 64] },
   pytorch: { rounds: 3, side: 2048 },
   passes: { rounds: 5, side: 512 },

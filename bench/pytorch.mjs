@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
-import { chooseEngine, openProgramCache } from "../packages/core/dist/index.js";
+import { chooseEngine, openFinisher, openProgramCache } from "../packages/core/dist/index.js";
 import { explain } from "./explain.mjs";
 import { median, megapixels, printTable, withResource } from "./measure.mjs";
 import { prepare, startPython, whatIsMissing } from "./python.mjs";
@@ -67,7 +67,7 @@ export async function benchPytorch({ rounds, side }) {
     // In a process of its own: compiling takes minutes, and does not succeed everywhere.
     const compiled = await startPython(setup);
     const engine = await chooseEngine();
-    const shared = { engine, programs: openProgramCache(engine) };
+    const shared = { engine, programs: openProgramCache(engine), finisher: openFinisher() };
     const errors = new Map();
     const runners = new Map();
     for (const [name, settings] of Object.entries(ours)) {
@@ -89,6 +89,7 @@ export async function benchPytorch({ rounds, side }) {
         } else if (round > 0) seconds.set(name, [...(seconds.get(name) ?? []), reply.seconds]);
       }
     }
+    await shared.finisher[Symbol.asyncDispose]();
     await shared.programs[Symbol.asyncDispose]();
     await engine[Symbol.asyncDispose]();
     await eager.close();

@@ -1,0 +1,101 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { explainInFlight } from "../apps/worker/dist/in-flight.js";
+import { chooseEngine, explainImage, openFinisher, openProgramCache, openStore } from "../packages/core/dist/index.js";
+import { megapixels, median, printTable } from "./measure.mjs";
+import { generatedSlide, model } from "./subjects.mjs";
+
+/** What is aimed at: share of the time that the engine computes. */
+const goal = 0.95;
+const sides = [2048, 4096];
+const slides = 8;
+
+/**
+ * Share of the time that the engine is busy over a row of slides, one after the other, and with as many in flight as `slidelight explain`
+ * has: from the first file that is opened to the last map that is committed. Warm, as in a worker that has been running for a while.
+ */
+export async function benchArchive({ rounds }) {
+  const engine = await chooseEngine();
+  const shared = { engine, programs: openProgramCache(engine), finisher: openFinisher() };
+  const rows = [];
+  try {
+    for (const precision of engine.precisions) {
+      for (const side of sides) {
+        const image = await generatedSlide(side);
+        const runs = { alone: [], "in flight": [] };
+        // Round 0 warms up.
+        for (let round = 0; round <= rounds; round += 1) {
+          for (const [how, inTurn] of Object.entries({ alone: oneByOne, "in flight": explainInFlight })) {
+            const run = await explained(image, { precision, shared, inTurn });
+            if (round > 0) runs[how].push(run);
+          }
+        }
+        for (const [how, taken] of Object.entries(runs)) {
+          const seconds = median(taken.map((run) => run.seconds));
+          const busy = median(taken.map((run) => run.busySeconds / run.seconds));
+          rows.push({
+            precision,
+            size: `${side}x${side}`,
+            slides,
+            how,
+            "MP/s": (slides * megapixels(image)) / seconds,
+            busy,
+          });
+        }
+      }
+    }
+  } finally {
+    await shared.finisher[Symbol.asyncDispose]();
+    await shared.programs[Symbol.asyncDispose]();
+    await engine[Symbol.asyncDispose]();
+  }
+  printTable(
+    `${slides} slides, Grad-CAM, base-16 depth-4 U-Net, ${engine.name} ${engine.provider} (goal in flight: busy >= ${goal})`,
+    rows,
+  );
+  return { goal, rows };
+}
+
+/** The same slide several times; each is explained anew. */
+async function explained(image, { precision, shared, inTurn }) {
+  const folder = await mkdtemp(join(tmpdir(), "slidelight-bench-"));
+  let busySeconds = 0;
+  const started = performance.now();
+  try {
+    await inTurn(entries(image), {
+      progress: () => undefined,
+      start: async (entry, { number, observe }) => {
+        await explainImage(
+          entry,
+          { methods: ["grad-cam"], targets: ["top1"], tissue: "off", precision, maxError: 1e9 },
+          {
+            ...shared,
+            model,
+            output: openStore(join(folder, `out-${number}`)),
+            scratch: join(folder, `scratch-${number}`),
+            observe: (event) => {
+              if (event.kind === "tile-done" || event.kind === "probe-done") busySeconds += event.busySeconds;
+              observe(event);
+            },
+          },
+        );
+      },
+    });
+    return { seconds: (performance.now() - started) / 1000, busySeconds };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function* entries(image) {
+  for (let slide = 0; slide < slides; slide += 1) yield image;
+}
+
+async function oneByOne(images, { start }) {
+  let number = 0;
+  for await (const image of images) {
+    number += 1;
+    await start(image, { number, observe: () => undefined });
+  }
+}
