@@ -1,15 +1,18 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { engineChoices, openEngine, SlidelightError } from "../packages/core/dist/index.js";
+import { withMarked } from "../scripts/marked.mjs";
+import { enginesChart } from "./engines-chart.mjs";
 import { median, printTable } from "./measure.mjs";
 import { prepare, startPython, whatIsMissing } from "./python.mjs";
 import { networkOf } from "./subjects.mjs";
 
+const root = fileURLToPath(new URL("..", import.meta.url));
 /** Of the interior tile, so that networks of all widths take about the same time. */
 const sides = { 16: 1024, 32: 768, 64: 384 };
 const methods = ["grad-cam", "saliency"];
@@ -40,7 +43,7 @@ const limitMs = 300_000;
  * memory of the process, and the share of the peak that the same engine reaches on a large convolution and matrix product.
  * PyTorch computes the same pixels without a halo, which is less work. Rounds are interleaved; medians are shown.
  */
-export async function benchEngines({ rounds, bases, engines }) {
+export async function benchEngines({ rounds, bases, engines, docs }) {
   const contenders = (await present()).filter(({ engine }) => engines === undefined || engines.includes(engine));
   const missing = await whatIsMissing();
   if (missing !== undefined) process.stdout.write(`\nPyTorch is left out: ${missing}\n`);
@@ -61,9 +64,35 @@ export async function benchEngines({ rounds, bases, engines }) {
       );
     }
   }
+  if (docs) await writeDocuments(rows);
   const peakRows = Object.entries(peaks).map(([what, { best: _, ...peak }]) => ({ what, ...peak }));
   printTable("Peak of each engine, GFLOP/s", peakRows);
   return { rows, peaks: peakRows };
+}
+
+/** The table and the chart of `docs/performance.md`. */
+async function writeDocuments(rows) {
+  const page = join(root, "docs", "performance.md");
+  const columns = bases(rows).flatMap((base) => methods.map((method) => ({ base, method })));
+  const cell = (what, { base, method }) => {
+    const found = rows.find((row) => row.what === what && row.base === base && row.method === method);
+    if (found === undefined) return "";
+    const peak = found["of peak"] === undefined ? "" : ` (${found["of peak"].toFixed(2)})`;
+    const memory = found.GB === undefined ? "" : `, ${found.GB.toFixed(1)} GB`;
+    return `${found["MP/s"].toPrecision(3)}${peak}${memory}`;
+  };
+  const table = [
+    ["what", ...columns.map(({ base, method }) => `${base}, ${method}`)],
+    ["---", ...columns.map(() => "---")],
+    ...[...new Set(rows.map(({ what }) => what))].map((what) => [what, ...columns.map((column) => cell(what, column))]),
+  ].map((cells) => `| ${cells.join(" | ")} |`);
+  await writeFile(join(root, "docs", "performance-engines.svg"), enginesChart(rows));
+  const content = table.join("\n");
+  await writeFile(page, withMarked(await readFile(page, "utf8"), { command: "bench", name: "engines", content }));
+}
+
+function bases(rows) {
+  return [...new Set(rows.map(({ base }) => base))];
 }
 
 /** Engines on providers that open here, with their precisions. */

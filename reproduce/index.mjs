@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
 import { join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { withMarked } from "../scripts/marked.mjs";
 import { main, root, say } from "../scripts/setup.mjs";
 import { bccd } from "./bccd.mjs";
 import { chart } from "./chart.mjs";
@@ -141,7 +142,9 @@ async function present(results) {
     });
     const told = `${tables(study, reports)}\n\n${pictureText(picture, { columns, study, repeat: repeats[0].name })}`;
     process.stdout.write(`\n${told}\n`);
-    text = values.docs ? replaced(text, study.name, told) : `${text}${told}\n\n`;
+    text = values.docs
+      ? withMarked(text, { command: "reproduce", name: study.name, content: told })
+      : `${text}${told}\n\n`;
   }
   write(join(docs, "evidence.svg"), chart(results.flatMap(({ reports }) => reports)));
   write(join(docs, "evidence.json"), `${JSON.stringify(all, undefined, 1)}\n`);
@@ -149,12 +152,4 @@ async function present(results) {
   say(
     `tables and figures are in ${relative(process.cwd(), docs) || "."}: evidence.md, evidence.svg, evidence.json, evidence-*.jpg`,
   );
-}
-
-/** The page with what lies between a study's marks replaced. */
-function replaced(text, name, tables) {
-  const [from, to] = [`<!-- reproduce: ${name} -->`, `<!-- end: ${name} -->`];
-  const [start, end] = [text.indexOf(from), text.indexOf(to)];
-  if (start < 0 || end < start) throw new Error(`docs/evidence.md has no marks ${from} and ${to}, in this order.`);
-  return `${text.slice(0, start + from.length)}\n${tables}\n${text.slice(end)}`;
 }
