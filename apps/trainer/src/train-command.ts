@@ -45,6 +45,8 @@ async function train(source: string, call: Call): Promise<void> {
   const store = storageSettings(config.storage);
   const place = placeOf(config.out, call);
   const saved = await savedCheckpoint(place, call);
+  // Of a training that was killed in the midst of a write.
+  await place.store.giveUpWrites(place.model, { nested: false, signal });
 
   const entries = await gatherImages(source, { ...store, folder: context.folder, signal });
   const { classes, chosen } = chooseClasses(entries, { wanted: config.classes, source });

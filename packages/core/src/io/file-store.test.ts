@@ -50,6 +50,17 @@ describe("a folder as a store", () => {
     expect(await readdir(join(root, "other"))).toHaveLength(5);
   });
 
+  it("leaves the folders below alone where it is asked to", async () => {
+    const root = join(folder, "given-up-here");
+    const store = openFileStore(root);
+    await store.put("run/map.tif", Buffer.from("x"));
+    const dead = temporaryName().replace(`-${process.pid}-`, "-999999999-");
+    for (const place of [".", "run"]) await writeFile(join(root, place, dead), "half");
+    await store.giveUpWrites("model.onnx", { nested: false });
+    expect(await readdir(root)).toEqual(["run"]);
+    expect(await readdir(join(root, "run"))).toHaveLength(2);
+  });
+
   it("keeps no folder that holds nothing any more", async () => {
     const root = join(folder, "emptied");
     const store = openFileStore(root);

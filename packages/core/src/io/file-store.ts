@@ -53,10 +53,10 @@ export function openFileStore(root: string): ObjectStore {
         throw fileError(error, { operation: "Deleting", path: nameOf(key), otherwise: "output-unwritable" });
       }
     },
-    giveUpWrites: async (prefix, { olderThanMs = givenUpMs } = {}) => {
+    giveUpWrites: async (prefix, { olderThanMs = givenUpMs, nested = true } = {}) => {
       const folder = join(root, ...prefixFolder(prefix));
       try {
-        for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+        for (const entry of await readdir(folder, { recursive: nested, withFileTypes: true })) {
           if (!entry.name.startsWith(temporaryPrefix)) continue;
           const path = join(entry.parentPath, entry.name);
           const owner = ownerOf(entry.name);

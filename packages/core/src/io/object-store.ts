@@ -17,6 +17,8 @@ export interface PutOptions extends Abortable {
 export interface GiveUpOptions extends Abortable {
   /** Of uploads that are given up: 0 where nobody else writes below the prefix. Default: an hour. */
   readonly olderThanMs?: number;
+  /** Whether folders below that of the prefix are looked through too. Default: yes. */
+  readonly nested?: boolean;
 }
 
 /**
