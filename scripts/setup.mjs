@@ -183,6 +183,18 @@ export function setUp() {
   build();
 }
 
+/** What an npm script is that sets up and hands its arguments to a program of the workspace. */
+export function mainAfterSetUp(program) {
+  return main(() => {
+    setUp();
+    const { status } = spawnSync(process.execPath, [program, ...process.argv.slice(2)], {
+      cwd: root,
+      stdio: "inherit",
+    });
+    return status ?? 1;
+  });
+}
+
 /** Runs a script's main function: a failure is one line, without a stack. */
 export async function main(work) {
   try {
