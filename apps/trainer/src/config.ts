@@ -62,6 +62,10 @@ const trainingOptions = {
   learningRate: { flag: "--learning-rate <x>", text: "the largest (0.002)" },
   schedule: { flag: "--schedule <kind>", text: "cosine, step (to a tenth twice) or constant (cosine)" },
   warmUp: { flag: "--warm-up <share>", text: "share of all steps in which the rate rises (0.05)" },
+  mapWarmUp: {
+    flag: "--map-warm-up <share>",
+    text: "share of all steps over which --consistency, --entropy and --equivariance come in (0.5)",
+  },
   batch: { flag: "--batch <n>", text: "images of a step (8)" },
   epochs: { flag: "--epochs <n>", text: "times that every image is seen (30)" },
   patience: {
@@ -172,6 +176,7 @@ const schema = z
     learningRate: positive.default(0.002),
     schedule: z.enum(["cosine", "step", "constant"], "expected cosine, step or constant").default("cosine"),
     warmUp: share(1).default(0.05),
+    mapWarmUp: share(1).default(0.5),
     batch: integer(1, 1024).default(8),
     epochs: integer(1, 100_000).default(30),
     patience: integer(0, 100_000).default(10),

@@ -64,7 +64,22 @@ export function planTraining(
   config: TrainConfig,
   { images, classes }: { readonly images: readonly CheckedImage[]; readonly classes: readonly string[] },
 ): TrainingSettings {
-  const { crop, crops, flips, rotations, batch, epochs, patience, mean, std, stains, seed, schedule, warmUp } = config;
+  const {
+    crop,
+    crops,
+    flips,
+    rotations,
+    batch,
+    epochs,
+    patience,
+    mean,
+    std,
+    stains,
+    seed,
+    schedule,
+    warmUp,
+    mapWarmUp,
+  } = config;
   return {
     network: networkOf(config, classes.length),
     mean,
@@ -75,7 +90,7 @@ export function planTraining(
     epochs,
     patience,
     optimiser: { kind: config.optimiser, weightDecay: config.weightDecay },
-    schedule: { kind: schedule, rate: config.learningRate, warmUp },
+    schedule: { kind: schedule, rate: config.learningRate, warmUp, mapWarmUp },
     classWeights: weightsOf(config, { images, classes }),
     validationShare: config.validation,
     seed,

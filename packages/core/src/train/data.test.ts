@@ -47,7 +47,7 @@ describe("the images of a step", () => {
       epochs: 1,
       patience: 0,
       optimiser: { kind: "adam", weightDecay: 0 },
-      schedule: { kind: "constant", rate: 0.1, warmUp: 0 },
+      schedule: { kind: "constant", rate: 0.1, warmUp: 0, mapWarmUp: 0 },
       classWeights: [3, 4],
       validationShare: 0,
       seed: 5,

@@ -19,6 +19,7 @@ import {
   gradientName,
   logitsName,
   lossName,
+  mapShareName,
   scoringGraph,
   trainingGraph,
   turnName,
@@ -121,6 +122,9 @@ const networks: readonly (readonly [string, TrainedNetwork])[] = [
   ["the encoder alone, a mean", networkOf({ decoder: false, pool: { kind: "mean" } }, { encoderLoss: 0 })],
 ];
 
+/** Of the losses on the map. */
+const mapShare = 0.4;
+
 describe("the graph of a training step", () => {
   it.each(networks)("gives the gradient to every parameter: %s", (_, network) => {
     const parameters = initialParameters(network);
@@ -130,8 +134,8 @@ describe("the graph of a training step", () => {
     if (loss === undefined) throw new RangeError("A step has a loss.");
     const whole = [
       [second, network.encoderLoss],
-      [undecided === undefined ? undefined : reshape(undecided, [1, 1]), network.entropy],
-      [turns === undefined ? undefined : reshape(turns, [1, 1]), network.equivariance],
+      [undecided === undefined ? undefined : reshape(undecided, [1, 1]), mapShare * network.entropy],
+      [turns === undefined ? undefined : reshape(turns, [1, 1]), mapShare * network.equivariance],
     ] as const;
     const total = graphOf({
       total: whole.reduce<Node>(
@@ -139,7 +143,8 @@ describe("the graph of a training step", () => {
         loss,
       ),
     });
-    const values = { ...shaken(parameters), ...batchValues(network) };
+    const share = { [mapShareName]: { shape: [1, 1, 1, 1], data: Float64Array.of(mapShare) } };
+    const values = { ...shaken(parameters), ...batchValues(network), ...share };
     const outputs = evaluate(graph, values);
     for (const [name, { shape }] of Object.entries(parameters)) {
       const gradient = outputs[gradientName(name)];

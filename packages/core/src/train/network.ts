@@ -40,6 +40,8 @@ export const entropyName = "map.entropy";
 export const disagreementName = "map.disagreement";
 export const turnName = "map.turn";
 export const logitsName = "logits";
+/** Name of the input [1, 1, 1, 1]: the share of their weight that the losses on the map have in this step. There where there are such losses. */
+export const mapShareName = "map.share";
 
 /** Name of the output that holds the gradient of the loss to a parameter. */
 export function gradientName(parameter: string): string {
@@ -98,6 +100,7 @@ export function trainingGraph(
     losses[encoderLossName] = second;
     cotangents.set(second, scalarLike(second, encoderLoss));
   }
+  const share = input(mapShareName, { type: "float32", shape: [1, 1, 1, 1] });
   for (const { name, term, weight, constant } of mapLosses(network, {
     features,
     bottom,
@@ -105,7 +108,7 @@ export function trainingGraph(
     turned: batch.turned,
   })) {
     losses[name] = term;
-    cotangents.set(term, scalarLike(term, weight));
+    cotangents.set(term, mul(share, scalarLike(term, weight)));
     if (constant !== undefined) held.add(constant);
   }
   const made = inputs.made();

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { float32 } from "../graph/tensor.ts";
 import { initialMoments, optimiserStep } from "./optimiser.ts";
 import type { OptimiserSettings } from "./optimiser.ts";
-import { rateAt } from "./schedule.ts";
+import { mapShareAt, rateAt } from "./schedule.ts";
 
 /** Parameters `a.weight` and `a.bias` after some steps with the gradients 1 and -2. */
 function after(steps: number, settings: OptimiserSettings): readonly number[] {
@@ -32,6 +32,13 @@ describe("a step of the optimiser", () => {
 
   it("adds the decay to the gradient with Adam, which its size then tells nothing of", () => {
     expect(after(1, { kind: "adam", weightDecay: 0.5 })[0]).toBeCloseTo(2.9, 5);
+  });
+});
+
+describe("the share of the losses on the map", () => {
+  it("rises from nothing to all, or is all from the first step", () => {
+    expect([0, 1, 2, 3, 4, 5].map((step) => mapShareAt(step, 4))).toEqual([0, 0.25, 0.5, 0.75, 1, 1]);
+    expect(mapShareAt(0, 0)).toBe(1);
   });
 });
 

@@ -28,3 +28,12 @@ export function rateAt({ kind, rate, warmUpSteps, steps }: Schedule, step: numbe
       return kind satisfies never;
   }
 }
+
+/**
+ * Share of their weight that the losses on the map have in a step, counted from 0: from none it rises in equal parts to all. A network
+ * that shows nothing yet would be held to that.
+ * @param warmUpSteps Steps until they weigh all; 0 for from the first step.
+ */
+export function mapShareAt(step: number, warmUpSteps: number): number {
+  return step < warmUpSteps ? step / warmUpSteps : 1;
+}

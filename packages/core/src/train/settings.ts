@@ -21,6 +21,8 @@ export interface TrainingSettings {
   readonly schedule: Pick<Schedule, "kind" | "rate"> & {
     /** Share of all steps over which the rate rises. */
     readonly warmUp: number;
+    /** Share of all steps over which the losses on the map come in. */
+    readonly mapWarmUp: number;
   };
   /** By class. */
   readonly classWeights: readonly number[];

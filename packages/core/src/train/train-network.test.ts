@@ -52,7 +52,7 @@ const settings: TrainingSettings = {
   epochs: 3,
   patience: 0,
   optimiser: { kind: "adamw", weightDecay: 0.01 },
-  schedule: { kind: "cosine", rate: 0.02, warmUp: 0.1 },
+  schedule: { kind: "cosine", rate: 0.02, warmUp: 0.1, mapWarmUp: 0 },
   classWeights: [1, 1],
   validationShare: 0.2,
   seed: 1,
@@ -127,7 +127,11 @@ describe("training a network", () => {
   it("stops when the validation loss falls no further, and keeps the best epoch", async () => {
     const saved: Uint8Array[] = [];
     // A rate of nearly nothing: no epoch is better than the first but by rounding.
-    const change = { epochs: 50, patience: 2, schedule: { kind: "constant", rate: 1e-12, warmUp: 0 } } as const;
+    const change = {
+      epochs: 50,
+      patience: 2,
+      schedule: { kind: "constant", rate: 1e-12, warmUp: 0, mapWarmUp: 0 },
+    } as const;
     await train({ change, saved });
     const { epochs, best, history } = lastOf(saved);
     expect(epochs).toBeLessThan(50);
@@ -138,7 +142,7 @@ describe("training a network", () => {
 
   it("stops when the loss is not finite; what was saved before is good", async () => {
     const saved: Uint8Array[] = [];
-    const change = { schedule: { kind: "constant", rate: 1e30, warmUp: 0 } } as const;
+    const change = { schedule: { kind: "constant", rate: 1e30, warmUp: 0, mapWarmUp: 0 } } as const;
     await expect(train({ change, saved })).rejects.toMatchObject({
       code: "training-diverged",
       message: expect.stringContaining("--learning-rate"),

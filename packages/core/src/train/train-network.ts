@@ -8,7 +8,7 @@ import type { LabelledImages } from "./batches.ts";
 import { powerName } from "./parameters.ts";
 import { noSums } from "./progress.ts";
 import type { BestEpoch, Confusion, EpochRecord, TrainingProgress } from "./progress.ts";
-import { rateAt } from "./schedule.ts";
+import { mapShareAt, rateAt } from "./schedule.ts";
 import { accuracyOf, confusionOf, predictions, weightedLoss } from "./scores.ts";
 import type { TrainingSettings } from "./settings.ts";
 import { stratifiedSplit } from "./split.ts";
@@ -122,8 +122,10 @@ async function trainedEpoch(run: Run, begun: TrainingProgress): Promise<Training
   let progress = begun;
   try {
     for await (const { indices, batch } of ahead) {
-      const rate = rateAt(rates, begun.epochs * batches.length + progress.steps);
-      const result = await trainer.step(progress.state, batch, { optimiser, rate, signal });
+      const step = begun.epochs * batches.length + progress.steps;
+      const rate = rateAt(rates, step);
+      const mapShare = mapShareAt(step, schedule.mapWarmUp * total);
+      const result = await trainer.step(progress.state, batch, { optimiser, rate, mapShare, signal });
       const labels = indices.map((index) => images.labels[index] ?? 0);
       progress = advanced(progress, result, { labels, classes: settings.network.unet.classes });
       const { sums } = progress;

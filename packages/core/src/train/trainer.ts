@@ -13,6 +13,7 @@ import {
   gradientName,
   logitsName,
   lossName,
+  mapShareName,
   scoringGraph,
   targetsName,
   trainingGraph,
@@ -58,6 +59,8 @@ export interface Batch {
 export interface StepOptions extends Abortable {
   readonly optimiser: OptimiserSettings;
   readonly rate: number;
+  /** Of the weights of the losses on the map, 0 to 1. Default: 1. */
+  readonly mapShare?: number;
 }
 
 export interface StepResult {
@@ -96,9 +99,12 @@ export async function openTrainer(
   const training = await compile(graph, "training step");
   let scoring: Program | undefined;
   return {
-    step: async (state, batchOfStep, { optimiser, rate, signal }) => {
+    step: async (state, batchOfStep, { optimiser, rate, mapShare = 1, signal }) => {
+      const share = training.inputs.includes(mapShareName)
+        ? { [mapShareName]: float32([1, 1, 1, 1], Float32Array.of(mapShare)) }
+        : {};
       const { outputs } = await training.run(
-        { ...batchInputs(batchOfStep, network, batch), ...copies(state.parameters) },
+        { ...batchInputs(batchOfStep, network, batch), ...share, ...copies(state.parameters) },
         { signal },
       );
       return stepResult({ network, state, outputs, optimiser, rate });
