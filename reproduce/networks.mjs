@@ -19,7 +19,7 @@ const helpedClassifiers = [
   },
   {
     name: "cnn-8-generalised-mean-equivariance",
-    title: "CNN, stride 8, generalised mean, p learnt, half turns",
+    title: "CNN, stride 8, generalised mean, p learnt, quarter turns",
     options: [...encoder(3), "--pool", "generalised-mean", "--equivariance", "0.3"],
   },
 ];
@@ -36,17 +36,17 @@ const pools = [
   { name: "generalised-mean", title: "generalised mean, p learnt", options: ["--pool", "generalised-mean"] },
 ];
 
-/** Each pool with and without the loss on the encoder, all with the loss on half turns; and the defaults without that. */
+/** Each pool with and without the loss on the encoder, all with the loss on quarter turns; and the defaults without that. */
 const unets = [
   ...pools.flatMap(({ name, title, options }) => [
     {
       name: `unet-${name}-encoder-loss`,
-      title: `U-Net, ${title}, half turns, encoder loss`,
+      title: `U-Net, ${title}, quarter turns, encoder loss`,
       options: [...options, "--encoder-loss", "1", "--equivariance", "0.3"],
     },
     {
       name: `unet-${name}`,
-      title: `U-Net, ${title}, half turns`,
+      title: `U-Net, ${title}, quarter turns`,
       options: [...options, "--encoder-loss", "off", "--equivariance", "0.3"],
     },
   ]),
@@ -68,23 +68,23 @@ const defaults = ["--pool", "generalised-mean", "--encoder-loss", "1", "--equiva
 export const changes = [
   {
     name: "unet-consistency",
-    title: "U-Net, generalised mean, p learnt, half turns, encoder loss, consistency",
+    title: "U-Net, generalised mean, p learnt, quarter turns, encoder loss, consistency",
     options: ["--consistency", "3"],
   },
   {
     name: "unet-entropy",
-    title: "U-Net, generalised mean, p learnt, half turns, encoder loss, entropy",
+    title: "U-Net, generalised mean, p learnt, quarter turns, encoder loss, entropy",
     options: ["--entropy", "0.1"],
   },
   {
     name: "unet-8-epochs",
-    title: "U-Net, generalised mean, p learnt, half turns, encoder loss, 8 epochs",
+    title: "U-Net, generalised mean, p learnt, quarter turns, encoder loss, 8 epochs",
     options: ["--epochs", "8"],
   },
   {
-    name: "unet-75-epochs",
-    title: "U-Net, generalised mean, p learnt, half turns, encoder loss, 75 epochs",
-    options: ["--epochs", "75"],
+    name: "unet-50-epochs",
+    title: "U-Net, generalised mean, p learnt, quarter turns, encoder loss, 50 epochs",
+    options: ["--epochs", "50"],
   },
 ].map(({ options, ...named }) => ({ ...named, options: [...defaults, ...options], family: "unet" }));
 

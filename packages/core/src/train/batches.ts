@@ -32,13 +32,13 @@ export function epochBatches(
   return Array.from({ length: steps }, (_, step) => order.slice(step * batchImages, (step + 1) * batchImages));
 }
 
-/** How many images of a step are seen a second time after half a turn: a quarter of them, where the network asks for it. */
+/** How many images of a step are seen a second time after a quarter turn: a quarter of them, where the network asks for it. */
 export function turnedImages({ equivariance }: TrainedNetwork, images: number): number {
   return equivariance > 0 ? Math.ceil(images / 4) : 0;
 }
 
 /**
- * A step's images, each cut, turned and stained as chance decides for it in this epoch; then the first of them after half a turn, as
+ * A step's images, each cut, turned and stained as chance decides for it in this epoch; then the first of them after a quarter turn, as
  * many as the network asks for, which have no targets.
  */
 export async function trainingBatch(
@@ -68,21 +68,23 @@ export async function trainingBatch(
   await Promise.all(indices.map(place));
   for (let again = 0; again < turned; again += 1) {
     const at = indices.length + again;
-    halfTurn(pixels, { from: again * side * side * 3, to: at * side * side * 3, count: side * side });
+    quarterTurn(pixels, { from: again * side * side * 3, to: at * side * side * 3, side });
     matrix.copyWithin(at * 9, again * 9, (again + 1) * 9);
     offset.copyWithin(at * 3, again * 3, (again + 1) * 3);
   }
   return stains > 0 ? { pixels, targets, colours: { matrix, offset } } : { pixels, targets };
 }
 
-/** Copies RGB pixels in reverse order: a square after half a turn. */
-function halfTurn(
+/** Copies a square of RGB pixels, turned by a quarter to the left: its last column becomes the first row. */
+function quarterTurn(
   pixels: Uint8Array,
-  { from, to, count }: { readonly from: number; readonly to: number; readonly count: number },
+  { from, to, side }: { readonly from: number; readonly to: number; readonly side: number },
 ): void {
-  for (let pixel = 0; pixel < count; pixel += 1) {
-    const source = from + (count - 1 - pixel) * 3;
-    pixels.copyWithin(to + pixel * 3, source, source + 3);
+  for (let y = 0; y < side; y += 1) {
+    for (let x = 0; x < side; x += 1) {
+      const source = from + (x * side + side - 1 - y) * 3;
+      pixels.copyWithin(to + (y * side + x) * 3, source, source + 3);
+    }
   }
 }
 

@@ -78,19 +78,32 @@ describe("a map of class scores", () => {
   });
 
   it("does not depend on which way round an image lies when the map of the turned image is the turned map", () => {
-    const maps = input("maps", { type: "float32", shape: [3, 2, 3, 4] });
+    const side = 4;
+    const maps = input("maps", { type: "float32", shape: [3, 2, side, side] });
     const loss = turnDisagreement(maps, 1);
-    const given = noise([3, 2, 3, 4]);
-    const equal = given.data.slice();
-    // The last image's map, class by class: the first one's in reverse.
-    for (const plane of [0, 1]) {
-      const turned = given.data.slice(plane * 12, (plane + 1) * 12).reverse();
-      equal.set(turned, (4 + plane) * 12);
-    }
-    expect(valueOf(loss, { maps: { shape: given.shape, data: equal } })).toBeCloseTo(0, 12);
+    const shape = maps.shape;
+    /** The last image's map, class by class: the first one's after a quarter turn to the left. */
+    const followed = (data: Float64Array): Float64Array => {
+      const all = data.slice();
+      for (const plane of [0, 1]) {
+        for (let at = 0; at < 16; at += 1) {
+          const [y, x] = [Math.floor(at / side), at % side];
+          all[(4 + plane) * 16 + at] = data[plane * 16 + x * side + (side - 1 - y)] ?? 0;
+        }
+      }
+      return all;
+    };
+    const equal = followed(noise(shape).data.map((value) => 10 * value));
+    expect(valueOf(loss, { maps: { shape, data: equal } })).toBeCloseTo(0, 12);
     // Aside of where it is, by a column, the same values disagree.
-    const aside = equal.map((_, i) => equal[Math.floor(i / 4) * 4 + ((i + 1) % 4)] ?? 0);
-    aside.set(equal.subarray(48), 48);
-    expect(valueOf(loss, { maps: { shape: given.shape, data: aside } })).toBeGreaterThan(0.3);
+    const aside = equal.map((_, i) => equal[Math.floor(i / side) * side + ((i + 1) % side)] ?? 0);
+    aside.set(equal.subarray(64), 64);
+    expect(valueOf(loss, { maps: { shape, data: aside } })).toBeGreaterThan(0.3);
+    // As does a streak that lies the same way in both, which half a turn would not tell from evidence.
+    const streak = Float64Array.from({ length: 96 }, (_, i) => (Math.floor((i % 16) / side) === i % side ? 10 : 0));
+    expect(valueOf(loss, { maps: { shape, data: streak } })).toBeGreaterThan(0.3);
+    // Where nothing is shown yet, little is asked.
+    const faint = aside.map((value) => value / 1000);
+    expect(valueOf(loss, { maps: { shape, data: faint } })).toBeLessThan(0.01);
   });
 });

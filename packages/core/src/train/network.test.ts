@@ -116,7 +116,7 @@ const networks: readonly (readonly [string, TrainedNetwork])[] = [
   ],
   ["a mean, a loss on the map's entropy", networkOf({ pool: { kind: "mean" } }, { entropy: 0.7 })],
   [
-    "a mean of scores, a loss on half turns",
+    "a mean of scores, a loss on quarter turns",
     networkOf({ pool: { kind: "mean" }, pooled: "scores" }, { equivariance: 0.3 }),
   ],
   ["the encoder alone, a mean", networkOf({ decoder: false, pool: { kind: "mean" } }, { encoderLoss: 0 })],

@@ -51,7 +51,7 @@ export function gradientName(parameter: string): string {
 export interface TrainingBatch extends PixelInput {
   /** Whether a batch brings changes of colour; see `recolouredImages`. */
   readonly recoloured: boolean;
-  /** How many images, the last ones, are the first ones after half a turn. */
+  /** How many images, the last ones, are the first ones after a quarter turn. */
   readonly turned: number;
 }
 
