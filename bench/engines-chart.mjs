@@ -9,21 +9,19 @@ export function enginesChart(rows) {
   const parts = [];
   let top = 44;
   for (const base of new Set(rows.map((one) => one.base))) {
-    const panels = Object.keys(titles).map((method) =>
-      rows.filter((one) => one.base === base && one.method === method),
-    );
-    const most = Math.max(...panels.map((panel) => panel.length));
+    const panels = Object.entries(titles).map(([method, title]) => ({
+      title,
+      panel: rows.filter((one) => one.base === base && one.method === method).toSorted((a, b) => b["MP/s"] - a["MP/s"]),
+    }));
+    const most = Math.max(...panels.map(({ panel }) => panel.length));
     parts.push(text(12, top - 12, `${base} base channels`, 'font-weight="600"'));
-    for (const [column, panel] of panels.entries()) {
+    for (const [column, { title, panel }] of panels.entries()) {
       const from = left + column * (plot + gap + left);
       const largest = Math.max(...panel.map(({ best }) => best));
       const x = (value) => Math.round((from + (value / largest) * plot) * 10) / 10;
-      parts.push(text(from, top - 12, titles[Object.keys(titles)[column]]));
-      for (const [index, { what, best, worst, ...found }] of panel
-        .toSorted((a, b) => b["MP/s"] - a["MP/s"])
-        .entries()) {
+      parts.push(text(from, top - 12, title));
+      for (const [index, { what, best, worst, "MP/s": speed }] of panel.entries()) {
         const y = top + index * row;
-        const speed = found["MP/s"];
         parts.push(
           text(from - 8, y + 11, what, 'text-anchor="end"'),
           `<rect x="${from}" y="${y + 2}" width="${x(speed) - from}" height="${row - 6}" fill="${colourOf(what)}"/>`,

@@ -7,12 +7,12 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { engineChoices, openEngine, SlidelightError } from "../packages/core/dist/index.js";
 import { withMarked } from "../scripts/marked.mjs";
+import { root } from "../scripts/setup.mjs";
 import { enginesChart } from "./engines-chart.mjs";
 import { median, printTable } from "./measure.mjs";
 import { prepare, startPython, whatIsMissing } from "./python.mjs";
 import { networkOf } from "./subjects.mjs";
 
-const root = fileURLToPath(new URL("..", import.meta.url));
 /** Of the interior tile, so that networks of all widths take about the same time. */
 const sides = { 16: 1024, 32: 768, 64: 384 };
 const methods = ["grad-cam", "saliency"];
@@ -64,16 +64,16 @@ export async function benchEngines({ rounds, bases, engines, docs }) {
       );
     }
   }
-  if (docs) await writeDocuments(rows);
+  if (docs) await writeDocuments(rows, bases);
   const peakRows = Object.entries(peaks).map(([what, { best: _, ...peak }]) => ({ what, ...peak }));
   printTable("Peak of each engine, GFLOP/s", peakRows);
   return { rows, peaks: peakRows };
 }
 
 /** The table and the chart of `docs/performance.md`. */
-async function writeDocuments(rows) {
+async function writeDocuments(rows, bases) {
   const page = join(root, "docs", "performance.md");
-  const columns = bases(rows).flatMap((base) => methods.map((method) => ({ base, method })));
+  const columns = bases.flatMap((base) => methods.map((method) => ({ base, method })));
   const cell = (what, { base, method }) => {
     const found = rows.find((row) => row.what === what && row.base === base && row.method === method);
     if (found === undefined) return "";
@@ -89,10 +89,6 @@ async function writeDocuments(rows) {
   await writeFile(join(root, "docs", "performance-engines.svg"), enginesChart(rows));
   const content = table.join("\n");
   await writeFile(page, withMarked(await readFile(page, "utf8"), { command: "bench", name: "engines", content }));
-}
-
-function bases(rows) {
-  return [...new Set(rows.map(({ base }) => base))];
 }
 
 /** Engines on providers that open here, with their precisions. */

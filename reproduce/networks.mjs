@@ -62,31 +62,20 @@ const unets = [
   },
 ];
 
-const defaults = ["--pool", "generalised-mean", "--encoder-loss", "1", "--equivariance", "0.3"];
+const asByDefault = unets.find(({ name }) => name === "unet-generalised-mean-encoder-loss");
 
 /** One change each to the U-Net with a learnt p and both losses: where images are few, so that there is time for it. */
-export const changes = [
-  {
-    name: "unet-consistency",
-    title: "U-Net, generalised mean, p learnt, quarter turns, encoder loss, consistency",
-    options: ["--consistency", "3"],
-  },
-  {
-    name: "unet-entropy",
-    title: "U-Net, generalised mean, p learnt, quarter turns, encoder loss, entropy",
-    options: ["--entropy", "0.1"],
-  },
-  {
-    name: "unet-8-epochs",
-    title: "U-Net, generalised mean, p learnt, quarter turns, encoder loss, 8 epochs",
-    options: ["--epochs", "8"],
-  },
-  {
-    name: "unet-50-epochs",
-    title: "U-Net, generalised mean, p learnt, quarter turns, encoder loss, 50 epochs",
-    options: ["--epochs", "50"],
-  },
-].map(({ options, ...named }) => ({ ...named, options: [...defaults, ...options], family: "unet" }));
+export const changes = Object.entries({
+  consistency: ["--consistency", "3"],
+  entropy: ["--entropy", "0.1"],
+  "8 epochs": ["--epochs", "8"],
+  "50 epochs": ["--epochs", "50"],
+}).map(([change, options]) => ({
+  name: `unet-${change.replace(" ", "-")}`,
+  title: `${asByDefault.title}, ${change}`,
+  options: [...asByDefault.options, ...options],
+  family: "unet",
+}));
 
 /** In the order of the tables. */
 export const networks = [

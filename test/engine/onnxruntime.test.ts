@@ -13,13 +13,16 @@ import { graphOf } from "../../packages/core/src/graph/graph.ts";
 import type { Tensor } from "../../packages/core/src/graph/tensor.ts";
 import { engineConformance } from "./conformance.ts";
 
-/** Why a provider can't be tested on this machine, in a precision. */
-async function missing(provider: Provider, precision: Precision = "float32"): Promise<string | undefined> {
+/** Why a provider can't be tested on this machine, by precision. */
+async function missing(provider: Provider): Promise<(precision: Precision) => string | undefined> {
   try {
     await using engine = await openOnnxRuntimeEngine({ provider });
-    return engine.precisions.includes(precision) ? undefined : `the device of ${provider} has no ${precision}`;
+    const { precisions } = engine;
+    return (precision) =>
+      precisions.includes(precision) ? undefined : `the device of ${provider} has no ${precision}`;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    const reason = error instanceof Error ? error.message : String(error);
+    return () => reason;
   }
 }
 
@@ -29,9 +32,8 @@ engineConformance("onnxruntime cpu", () => openOnnxRuntimeEngine(), { precision:
 for (const provider of ["webgpu", "cuda", "tensorrt"] as const) {
   const open = (): ReturnType<typeof openOnnxRuntimeEngine> => openOnnxRuntimeEngine({ provider });
   const reason = await missing(provider);
-  engineConformance(`onnxruntime ${provider}`, open, { missing: reason });
-  const narrow = await missing(provider, "float16");
-  engineConformance(`onnxruntime ${provider}`, open, { missing: narrow, precision: "float16" });
+  engineConformance(`onnxruntime ${provider}`, open, { missing: reason("float32") });
+  engineConformance(`onnxruntime ${provider}`, open, { missing: reason("float16"), precision: "float16" });
 }
 
 test("buffers are handed over, not copied", async () => {
@@ -73,7 +75,7 @@ test("where no memory may be kept, programs that take turns are compiled again w
 });
 
 test("a provider that is not there is refused, saying what is and how to get it", async () => {
-  const reason = await missing("cuda");
+  const reason = (await missing("cuda"))("float32");
   if (reason !== undefined) expect(reason).toMatch(/provider cuda.*NVIDIA GPU with its driver.*setup:cuda/su);
 });
 

@@ -64,22 +64,8 @@ export function planTraining(
   config: TrainConfig,
   { images, classes }: { readonly images: readonly CheckedImage[]; readonly classes: readonly string[] },
 ): TrainingSettings {
-  const {
-    crop,
-    crops,
-    flips,
-    rotations,
-    batch,
-    epochs,
-    patience,
-    mean,
-    std,
-    stains,
-    seed,
-    schedule,
-    warmUp,
-    mapWarmUp,
-  } = config;
+  const { crop, crops, flips, rotations, batch, epochs, patience, mean, std, stains, seed } = config;
+  const { schedule, warmUp, mapWarmUp } = config;
   return {
     network: networkOf(config, classes.length),
     mean,

@@ -48,6 +48,8 @@ export function openEmitter(reserved: ReadonlySet<string>): Emitter {
     shared.set(key, name);
     return name;
   };
+  const integers = (values: readonly number[]): string =>
+    once(`i${values.join()}`, () => tensorOf("int64", [values.length], values));
   return {
     nodes,
     initializers,
@@ -63,19 +65,18 @@ export function openEmitter(reserved: ReadonlySet<string>): Emitter {
       return name;
     },
     emitPart: (value, sizes, wanted, name = fresh()) => {
-      const lengths = once(`i${sizes.join()}`, () => tensorOf("int64", [sizes.length], sizes));
       nodes.push({
         name,
         operator: "Split",
         domain: "",
-        inputs: [value, lengths],
+        inputs: [value, integers(sizes)],
         outputs: sizes.map((_, part) => (part === wanted ? name : fresh())),
         attributes: encoded({ axis: 0 }),
       });
       return name;
     },
     tensor,
-    integers: (values) => once(`i${values.join()}`, () => tensorOf("int64", [values.length], values)),
+    integers,
     floats: (values) => once(`f${values.join()}`, () => tensorOf("float32", [values.length], values)),
     number: (value, type = "float32") => once(`${type}${value}`, () => tensorOf(type, [], [value])),
   };
