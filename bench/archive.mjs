@@ -1,10 +1,8 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { explainInFlight } from "../apps/worker/dist/in-flight.js";
-import { chooseEngine, explainImage, openFinisher, openProgramCache, openStore } from "../packages/core/dist/index.js";
-import { megapixels, median, printTable } from "./measure.mjs";
-import { generatedSlide, model } from "./subjects.mjs";
+import { chooseEngine, openFinisher, openProgramCache } from "../packages/core/dist/index.js";
+import { explain } from "./explain.mjs";
+import { megapixels, median, printTable, timed } from "./measure.mjs";
+import { generatedSlide } from "./subjects.mjs";
 
 /** What is aimed at: share of the time that the engine computes. */
 const goal = 0.95;
@@ -59,33 +57,17 @@ export async function benchArchive({ rounds }) {
 
 /** The same slide several times; each is explained anew. */
 async function explained(image, { precision, shared, inTurn }) {
-  const folder = await mkdtemp(join(tmpdir(), "slidelight-bench-"));
   let busySeconds = 0;
-  const started = performance.now();
-  try {
-    await inTurn(entries(image), {
+  const { seconds } = await timed(() =>
+    inTurn(entries(image), {
       progress: () => undefined,
-      start: async (entry, { number, observe }) => {
-        await explainImage(
-          entry,
-          { methods: ["grad-cam"], targets: ["top1"], tissue: "off", precision, maxError: 1e9 },
-          {
-            ...shared,
-            model,
-            output: openStore(join(folder, `out-${number}`)),
-            scratch: join(folder, `scratch-${number}`),
-            observe: (event) => {
-              if (event.kind === "tile-done" || event.kind === "probe-done") busySeconds += event.busySeconds;
-              observe(event);
-            },
-          },
-        );
+      start: async (entry, { observe }) => {
+        const taken = await explain(entry, shared, { precision, watch: observe });
+        busySeconds += taken.busySeconds;
       },
-    });
-    return { seconds: (performance.now() - started) / 1000, busySeconds };
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+    }),
+  );
+  return { seconds, busySeconds };
 }
 
 async function* entries(image) {
@@ -93,9 +75,5 @@ async function* entries(image) {
 }
 
 async function oneByOne(images, { start }) {
-  let number = 0;
-  for await (const image of images) {
-    number += 1;
-    await start(image, { number, observe: () => undefined });
-  }
+  for await (const image of images) await start(image, { observe: () => undefined });
 }

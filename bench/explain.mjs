@@ -44,13 +44,16 @@ export async function benchExplain({ rounds, side }) {
 /**
  * Explains the image once, in a store of its own; notes every call of the engine. With `shared`, an engine, programs and a
  * finisher that were used before, as in a worker that has been running for a while. A lower precision is used whatever its error.
+ * `watch` is told of every event.
  */
-export async function explain(image, shared, { method = "grad-cam", target = "top1", precision = "float32" } = {}) {
+export async function explain(image, shared, options = {}) {
+  const { method = "grad-cam", target = "top1", precision = "float32", watch = () => undefined } = options;
   const folder = await mkdtemp(join(tmpdir(), "slidelight-bench-"));
   const calls = [];
   let busySeconds = 0;
   const observe = (event) => {
-    if (event.kind === "tile-done") busySeconds += event.busySeconds;
+    if (event.kind === "tile-done" || event.kind === "probe-done") busySeconds += event.busySeconds;
+    watch(event);
   };
   const work = (engine) =>
     explainImage(
