@@ -5,4 +5,4 @@ imageJobVersions[2] = {
   read: ({ settings: { smooth: _, ...settings }, ...job }, noun) =>
     imageJobVersions[1].read({ ...job, version: 1, settings }, noun),
 };
-await import("../../apps/cli/bin/slidelight.js");
+await import("../../apps/cli/bin/main.mjs");
