@@ -1,12 +1,7 @@
-import { closeSync, ftruncateSync } from "node:fs";
-import { rm } from "node:fs/promises";
-import sharp from "sharp";
 import type { Size } from "../../geometry/rectangle.ts";
-import type { MapTile } from "../../explain/tile-program.ts";
-import { readStoredTile } from "./stored-tile.ts";
+import { createPyramid, tiffTile } from "../tiff/pyramid-writer.ts";
+import { readStoredRows } from "./stored-tile.ts";
 import type { StoredTile } from "./stored-tile.ts";
-import { createVipsFile, vipsHeaderBytes } from "./vips-file.ts";
-import { writeAt } from "./write-fully.ts";
 
 /** The values that the bytes 0 and 255 stand for. */
 export interface Scale {
@@ -23,53 +18,40 @@ export interface AssembleMap {
   readonly path: string;
 }
 
-/** Side of the tiles inside the TIFF. */
-const tiffTile = 256;
-
 /**
  * Writes `map.tif`: one 8-bit band, tiled, pyramidal BigTIFF (deflate), byte = round((value - min) / (max - min) * 255).
- * Where no tile was computed, the byte of the value 0. Loops over pixels: runs in a worker thread.
+ * Where no tile was computed, the byte of the value 0. Loops over pixels: runs in a worker thread. Memory: some rows.
  */
 export async function assembleMap({ size, tiles, scale, path }: AssembleMap): Promise<void> {
-  const scratch = `${path}.v`;
-  const descriptor = createVipsFile(scratch, size, 1);
-  try {
-    ftruncateSync(descriptor, vipsHeaderBytes + size.width * size.height);
-    const background = byteOf(scale)(0);
-    const covered = tiles.reduce((sum, { core }) => sum + core.width * core.height, 0);
-    if (background !== 0 && covered < size.width * size.height) fill(descriptor, size, background);
+  await using pyramid = createPyramid(path, size);
+  const toByte = byteOf(scale);
+  const background = toByte(0);
+  const tables = new Map<StoredTile, Uint8Array>();
+  for (let top = 0; top < size.height; top += tiffTile) {
+    const bottom = Math.min(top + tiffTile, size.height);
+    const rows = new Uint8Array((bottom - top) * size.width).fill(background);
     for (const tile of tiles) {
-      const bytes = quantise(readStoredTile(tile), scale);
-      const { x, y, width, height } = tile.core;
-      for (let row = 0; row < height; row += 1) {
-        writeAt(
-          descriptor,
-          bytes.subarray(row * width, (row + 1) * width),
-          vipsHeaderBytes + (y + row) * size.width + x,
-        );
+      const { core } = tile;
+      if (core.y >= bottom || core.y + core.height <= top) continue;
+      const from = Math.max(core.y, top);
+      const values = readStoredRows(tile, {
+        first: from - core.y,
+        count: Math.min(core.y + core.height, bottom) - from,
+      });
+      const place = { at: (from - top) * size.width + core.x, width: core.width, rowLength: size.width };
+      if (values instanceof Float32Array) {
+        putFloats(rows, values, { ...place, toByte });
+        continue;
       }
+      const table = tables.get(tile) ?? tableOf(tile, toByte);
+      putSamples(rows, values, { ...place, table });
+      // Its last rows may be in the next row of the file's tiles.
+      if (core.y + core.height > bottom) tables.set(tile, table);
+      else tables.delete(tile);
     }
-  } finally {
-    closeSync(descriptor);
+    await pyramid.addRows(rows);
   }
-  await sharp(scratch, { limitInputPixels: false, unlimited: true })
-    .toColourspace("b-w")
-    .tiff({
-      compression: "deflate",
-      predictor: "horizontal",
-      tile: true,
-      tileWidth: tiffTile,
-      tileHeight: tiffTile,
-      pyramid: true,
-      bigtiff: true,
-    })
-    .toFile(path);
-  await rm(scratch);
-}
-
-function fill(descriptor: number, size: Size, value: number): void {
-  const row = new Uint8Array(size.width).fill(value);
-  for (let y = 0; y < size.height; y += 1) writeAt(descriptor, row, vipsHeaderBytes + y * size.width);
+  await pyramid.finish();
 }
 
 /** Value to byte; a scale of one single value gives 0 there. */
@@ -78,16 +60,40 @@ function byteOf({ min, max }: Scale): (value: number) => number {
   return (value) => Math.min(255, Math.max(0, Math.round((value - min) * factor)));
 }
 
-function quantise(tile: MapTile, scale: Scale): Uint8Array {
-  const toByte = byteOf(scale);
-  const bytes = new Uint8Array(tile.data.length);
-  if (tile.samples === "float32") {
-    // A loop: `Uint8Array.from` with a function takes twenty times as long.
-    for (let i = 0; i < bytes.length; i += 1) bytes[i] = toByte(tile.data[i] ?? 0);
-    return bytes;
+/** The byte of each of a tile's 65,536 samples. */
+function tableOf({ low, high }: StoredTile, toByte: (value: number) => number): Uint8Array {
+  const step = (high - low) / 65535;
+  const table = new Uint8Array(65536);
+  // A loop: `Uint8Array.from` with a function takes twenty times as long.
+  for (let sample = 0; sample < table.length; sample += 1) table[sample] = toByte(low + sample * step);
+  return table;
+}
+
+interface Place {
+  /** Index of the first byte. */
+  readonly at: number;
+  /** Of the values' rows. */
+  readonly width: number;
+  /** Of the bytes' rows. */
+  readonly rowLength: number;
+}
+
+function putFloats(
+  rows: Uint8Array,
+  values: Float32Array,
+  { at, width, rowLength, toByte }: Place & { readonly toByte: (value: number) => number },
+): void {
+  for (let from = 0, start = at; from < values.length; from += width, start += rowLength) {
+    for (let x = 0; x < width; x += 1) rows[start + x] = toByte(values[from + x] ?? 0);
   }
-  const step = (tile.high - tile.low) / 65535;
-  const table = Uint8Array.from({ length: 65536 }, (_, sample) => toByte(tile.low + sample * step));
-  for (let i = 0; i < bytes.length; i += 1) bytes[i] = table[tile.data[i] ?? 0] ?? 0;
-  return bytes;
+}
+
+function putSamples(
+  rows: Uint8Array,
+  samples: Uint16Array,
+  { at, width, rowLength, table }: Place & { readonly table: Uint8Array },
+): void {
+  for (let from = 0, start = at; from < samples.length; from += width, start += rowLength) {
+    for (let x = 0; x < width; x += 1) rows[start + x] = table[samples[from + x] ?? 0] ?? 0;
+  }
 }

@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { SlidelightError } from "../../errors/slidelight-error.ts";
 import type { Abortable } from "../../io/byte-source.ts";
@@ -16,12 +17,39 @@ export interface Finisher extends AsyncDisposable {
   run(task: FinishTask, options?: Abortable): Promise<void>;
 }
 
+/** Cores that are left to others for each thread. */
+const coresForThread = 4;
+const mostThreads = 4;
+
 /**
- * A worker thread for what comes after the last tile, so that the main thread never loops over pixels. It does one task
- * after the other, of whichever image. The thread is started at once, so that it is there when the first image is computed, and anew
- * after a task that was given up or crashed: what it was doing ends with it.
+ * Worker threads for what comes after the last tile, so that the main thread never loops over pixels: one for every four cores. Each
+ * does one task after the other, of whichever image.
  */
 export function openFinisher(): Finisher {
+  const count = Math.min(mostThreads, Math.max(1, Math.floor(availableParallelism() / coresForThread)));
+  const threads = Array.from({ length: count }, openThread);
+  const tasks = threads.map(() => 0);
+  return {
+    run: async (task, options = {}) => {
+      const least = tasks.indexOf(Math.min(...tasks));
+      tasks[least] = (tasks[least] ?? 0) + 1;
+      try {
+        await threads[least]?.run(task, options);
+      } finally {
+        tasks[least] = (tasks[least] ?? 1) - 1;
+      }
+    },
+    [Symbol.asyncDispose]: async () => {
+      await Promise.all(threads.map((thread) => thread[Symbol.asyncDispose]()));
+    },
+  };
+}
+
+/**
+ * A thread is started at once, so that it is there when the first image is computed, and anew after a task that was given up or
+ * crashed: what it was doing ends with it.
+ */
+function openThread(): Finisher {
   let worker: Worker | undefined;
   let tail: Promise<unknown> = Promise.resolve();
   const end = async (): Promise<void> => {

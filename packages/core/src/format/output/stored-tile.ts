@@ -14,27 +14,29 @@ export interface StoredTile {
 }
 
 /** Reads a tile's samples, at once: for worker threads. */
-export function readStoredTile({ path, core, offset, low, high, samples }: StoredTile): MapTile {
-  const count = core.width * core.height;
+export function readStoredTile(tile: StoredTile): MapTile {
+  const { low, high } = tile;
+  const data = readStoredRows(tile, { first: 0, count: tile.core.height });
+  return data instanceof Uint16Array ? { low, high, samples: "uint16", data } : { low, high, samples: "float32", data };
+}
+
+/** Reads some of a tile's rows of samples, at once: for worker threads. */
+export function readStoredRows(
+  { path, core, offset, samples }: StoredTile,
+  { first, count }: { readonly first: number; readonly count: number },
+): Uint16Array | Float32Array {
+  const data = samples === "uint16" ? new Uint16Array(count * core.width) : new Float32Array(count * core.width);
+  const start = offset + first * core.width * data.BYTES_PER_ELEMENT;
   const descriptor = openSync(path, "r");
   try {
-    const read = (into: Uint16Array | Float32Array): void => {
-      let done = 0;
-      while (done < into.byteLength) {
-        const got = readSync(descriptor, into, done, into.byteLength - done, offset + done);
-        if (got === 0) throw new RangeError(`the tile's file "${path}" ends too early`);
-        done += got;
-      }
-    };
-    if (samples === "uint16") {
-      const data = new Uint16Array(count);
-      read(data);
-      return { low, high, samples, data };
+    let done = 0;
+    while (done < data.byteLength) {
+      const got = readSync(descriptor, data, done, data.byteLength - done, start + done);
+      if (got === 0) throw new RangeError(`the tile's file "${path}" ends too early`);
+      done += got;
     }
-    const data = new Float32Array(count);
-    read(data);
-    return { low, high, samples, data };
   } finally {
     closeSync(descriptor);
   }
+  return data;
 }

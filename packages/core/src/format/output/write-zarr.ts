@@ -5,7 +5,7 @@ import type { Size } from "../../geometry/rectangle.ts";
 import { float16Bits } from "../../graph/float16.ts";
 import { readStoredTile } from "./stored-tile.ts";
 import type { StoredTile } from "./stored-tile.ts";
-import { writeAt } from "./write-fully.ts";
+import { writeAt } from "../write-fully.ts";
 
 export interface WriteZarr {
   readonly kind: "zarr";
