@@ -16,26 +16,32 @@ function noise(length: number): Float64Array {
   return Float64Array.from({ length }, (_, i) => (((Math.imul(i + 1, 2654435761) >>> 9) % 2001) - 1000) / 1000);
 }
 
-/** The features of a U-Net and the gradient of their weighted sum to its input, for a weight that is given at run time. */
-function network(): Graph {
+/**
+ * The features of a U-Net and the gradient of their weighted sum to its input, for weights of channels that are given at run time;
+ * with `shares`, times weights of pixels that are exponentials of the features and other values, as those of a log-sum-exp pool.
+ */
+function network({ shares = false } = {}): Graph {
   const { outputs } = unetGraph(settings, unetParameters(settings), size);
   const order = topologicalOrder(Object.values(outputs));
   const image = order.find((node) => node.op === "Input");
   const features = order.find((node) => node.name === "up0");
   if (image === undefined || features === undefined) throw new Error("A U-Net has both.");
   const cotangent = build.input("cotangent", { type: "float32", shape: [1, 3, 1, 1] });
-  const incoming = build.expand(cotangent, features.shape);
+  const exponents = build.input("exponents", { type: "float32", shape: features.shape });
+  const incoming = shares
+    ? build.mul(cotangent, build.exp(build.add(features, exponents)))
+    : build.expand(cotangent, features.shape);
   const [gradient] = backpropagate(new Map([[features, incoming]]), [image]);
   if (gradient === undefined) throw new Error("The features depend on the image.");
   return graphOf({ sum: build.reduceSum(features, [2, 3]), gradient });
 }
 
-function values(graph: Graph, cotangent: number): Readonly<Record<string, Float64Array>> {
+function values(graph: Graph, cotangent: number, exponent = 0): Readonly<Record<string, Float64Array>> {
   const inputs = Object.fromEntries(
     graph.inputs.map(({ name, shape }) => {
       const data =
         name === "cotangent" ? Float64Array.of(1, -0.5, 0.25).map((x) => x * cotangent) : noise(sizeOf(shape));
-      return [name, { shape, data }];
+      return [name, { shape, data: name === "exponents" ? data.map((value) => exponent + value) : data }];
     }),
   );
   return Object.fromEntries(Object.entries(evaluate(graph, inputs)).map(([name, { data }]) => [name, data]));
@@ -84,6 +90,22 @@ describe("narrowing to float16", () => {
     const small = values(narrow, 2 ** -30)["gradient"];
     expect(small?.every((value, i) => value * 2 ** 30 === one?.[i])).toBe(true);
   });
+
+  // exp(16) = 8.9 million; what it is multiplied with makes up for it.
+  test.each([0, 16, -30])(
+    "gives the same values where a gradient is a product whose factors are large: exp(%s)",
+    (exponent) => {
+      const shared = network({ shares: true });
+      const cotangent = Math.exp(-exponent);
+      const expected = values(shared, cotangent, exponent)["gradient"] ?? new Float64Array();
+      const errors = relativeErrors(
+        values(narrowPrecision(shared, "float16"), cotangent, exponent)["gradient"] ?? new Float64Array(),
+        expected,
+      );
+      expect(errors[Math.floor(errors.length * 0.98)]).toBeLessThan(0.02);
+      expect(errors.at(-1)).toBeGreaterThan(0);
+    },
+  );
 
   test("leaves a graph without convolutions as it is", () => {
     const x = build.input("x", { type: "float32", shape: [2] });

@@ -69,15 +69,8 @@ const widths: { readonly [O in OperatorName]: Width } = {
  */
 export function narrowPrecision(graph: Graph, type: "float16"): Graph {
   const order = topologicalOrder(Object.values(graph.outputs));
-  const part = narrowPart(order);
+  const { part, entries, scaled } = scaledPart(order);
   if (part.size === 0) return graph;
-  const narrow = [...part];
-  const entering = new Set(narrow.flatMap(operandsOf).filter((operand) => !part.has(operand)));
-  const known = valuesOfKnownRange(order);
-  const { entries, scaled } = scalable(
-    narrow,
-    [...entering].filter((node) => node.type === "float32" && !known.has(node)),
-  );
 
   const results = new Map<Node, Node>();
   const casts = new Map<Node, Node>();
@@ -112,13 +105,36 @@ export function narrowPrecision(graph: Graph, type: "float16"): Graph {
   return { ...graphOf(mapNodes(graph.outputs, widened)), inputs: graph.inputs };
 }
 
+/**
+ * The part that is computed narrower, and what of it is scaled. A value that enters, is of any size, and can't be scaled may be
+ * beyond float16's largest number (65,504): what it enters, but convolutions, is left wide. So a product of two such values
+ * enters, which may be small where they are not.
+ */
+function scaledPart(order: readonly Node[]): { readonly part: ReadonlySet<Node> } & ReturnType<typeof scalable> {
+  const known = valuesOfKnownRange(order);
+  for (let part = narrowPart(order); ; ) {
+    const narrow = [...part];
+    const unknown = narrow
+      .flatMap(operandsOf)
+      .filter((node) => !part.has(node) && node.type === "float32" && !known.has(node));
+    const found = scalable(narrow, new Set(unknown));
+    const unscaled = new Set(unknown.filter((node) => !found.entries.has(node)));
+    const left = narrow.filter((node) => isCore(node) || !operandsOf(node).some((operand) => unscaled.has(operand)));
+    if (left.length === narrow.length) return { part, ...found };
+    part = new Set(left);
+  }
+}
+
+function isCore(node: Node): boolean {
+  return widths[node.op] === "always" && node.type === "float32";
+}
+
 function isComparison(node: Node): node is Node & { readonly op: "Equal" | "Greater" | "GreaterOrEqual" } {
   return node.op === "Equal" || node.op === "Greater" || node.op === "GreaterOrEqual";
 }
 
 /** Nodes that are computed narrower, each after its operands. */
 function narrowPart(order: readonly Node[]): ReadonlySet<Node> {
-  const isCore = (node: Node): boolean => widths[node.op] === "always" && node.type === "float32";
   const after = new Set<Node>();
   for (const node of order) if (isCore(node) || operandsOf(node).some((operand) => after.has(operand))) after.add(node);
   const before = new Set<Node>();
