@@ -26,7 +26,7 @@ const compactShape = 2;
  * first tile, which is read and decoded while the engine waits.
  */
 const costs = { freshByte: 67, program: 2e10, tile: 1e9, firstPixel: 5000 } as const;
-/** How many times as fast an accelerator computes: the costs around it weigh as much more. */
+/** How many times as fast an accelerator computes: the costs around it weigh as much more. Its own memory costs nothing to touch. */
 const acceleratorSpeed = 50;
 
 /**
@@ -102,7 +102,7 @@ function costOf(grid: TileGrid, growth: TileGrowth, options: TileMemory): number
   const { engine } = options;
   const { core, columns, rows } = grid;
   const kinds = Math.min(3, columns) * Math.min(3, rows);
-  const fresh = largestOf(growth.bytes, grid) * engine.overhead;
+  const fresh = engine.memoryBytes === undefined ? largestOf(growth.bytes, grid) * engine.overhead : 0;
   const beside =
     kinds * (fresh * costs.freshByte + costs.program) +
     tileCount(grid) * costs.tile +

@@ -9,6 +9,8 @@ interface ProviderRule {
   readonly environment: Readonly<Record<string, string>>;
   /** What programs can be compiled to. */
   readonly precisions: readonly Precision[];
+  /** Those of them in which convolutions are faster on channels that lie last. */
+  readonly channelsLast: readonly Precision[];
   /** ONNX Runtime's own settings; what a provider can't compute falls back to the CPU. */
   readonly executionProviders: (settings: ThreadSettings) => InferenceSession.SessionOptions["executionProviders"];
   /** What to do where the provider is missing. */
@@ -28,6 +30,7 @@ export const providers = {
     choosesDevice: false,
     environment: {},
     precisions: ["float32"],
+    channelsLast: [],
     executionProviders: () => ["cpu"],
     advice:
       "The npm package onnxruntime-node has binaries for Linux, macOS (arm64) and Windows: install it for this one.",
@@ -36,6 +39,7 @@ export const providers = {
     choosesDevice: false,
     environment: {},
     precisions: ["float32", "float16"],
+    channelsLast: [],
     executionProviders: () => ["webgpu"],
     advice:
       "It needs a GPU with a Vulkan driver and its loader (Debian: libvulkan1 and the vendor's driver; in a container, NVIDIA_DRIVER_CAPABILITIES=compute,utility,graphics). Or use the cpu provider.",
@@ -44,6 +48,7 @@ export const providers = {
     choosesDevice: true,
     environment: noTensorFloat32,
     precisions: ["float32", "float16"],
+    channelsLast: ["float16"],
     executionProviders: ({ device }) => [{ name: "cuda", deviceId: device }],
     advice:
       "It needs an NVIDIA GPU with its driver, and libraries that `npm run setup:cuda` fetches. Or use the cpu provider.",
@@ -52,6 +57,7 @@ export const providers = {
     choosesDevice: true,
     environment: noTensorFloat32,
     precisions: ["float32", "float16"],
+    channelsLast: [],
     executionProviders: ({ device }) => [
       { name: "tensorrt", deviceId: device },
       { name: "cuda", deviceId: device },

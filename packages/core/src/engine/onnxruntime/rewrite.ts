@@ -1,4 +1,4 @@
-import { add, conv, exp, log, reduceMax, reduceSum, slice, sub } from "../../graph/build.ts";
+import { add, conv, convTranspose, exp, log, reduceMax, reduceSum, slice, sub } from "../../graph/build.ts";
 import { graphOf } from "../../graph/graph.ts";
 import type { Graph } from "../../graph/graph.ts";
 import type { Node, NodeOf } from "../../graph/node.ts";
@@ -13,6 +13,7 @@ function padsAround({ inputs: [x], attributes }: NodeOf<"Conv">): { readonly inn
   const { pads } = attributes;
   if (x.op !== "Pad" || x.attributes.mode !== "constant" || x.attributes.value !== 0) return { inner: x, pads };
   const { before, after } = x.attributes;
+  if ([...before.slice(0, 2), ...after.slice(0, 2)].some((extent) => extent !== 0)) return { inner: x, pads };
   const joined = {
     top: pads.top + (before[2] ?? 0),
     left: pads.left + (before[3] ?? 0),
@@ -39,18 +40,58 @@ function withPadsBehind(node: NodeOf<"Conv">): Node {
   return slice(taller, { starts: [0, 0, 1, 0], sizes: node.shape });
 }
 
+/**
+ * cuDNN pads both ends of an axis alike; a convolution that does not is left to the CPU. Pads become as wide as the wider one, and what
+ * that adds to the result is cut off again. (A Pad before it would not do: ONNX Runtime joins it with the convolution.)
+ */
+function withEvenPads(node: NodeOf<"Conv">): Node {
+  const [, weight, bias] = node.inputs;
+  const { attributes } = node;
+  const { inner, pads } = padsAround(node);
+  if (isEven(pads)) return node;
+  const [down, across] = attributes.strides;
+  // What is cut off before the result is a whole number of strides.
+  const rows = Math.max(0, Math.ceil((pads.bottom - pads.top) / down));
+  const columns = Math.max(0, Math.ceil((pads.right - pads.left) / across));
+  const vertical = pads.top + rows * down;
+  const horizontal = pads.left + columns * across;
+  const even = { top: vertical, bottom: vertical, left: horizontal, right: horizontal };
+  const wider = conv(inner, weight, bias, { ...attributes, pads: even });
+  return slice(wider, { starts: [0, 0, rows, columns], sizes: node.shape });
+}
+
+/** The same for a transposed convolution, whose pads are what is cut off from the result: both ends lose what the narrower one says. */
+function withEvenCut(node: NodeOf<"ConvTranspose">): Node {
+  const [x, weight, bias] = node.inputs;
+  const { attributes } = node;
+  const { pads, outputPadding } = attributes;
+  const [behind, beside] = [pads.bottom - outputPadding[0], pads.right - outputPadding[1]];
+  const isPlain = isEven(pads) && outputPadding.every((extent) => extent === 0);
+  if (isPlain || behind < 0 || beside < 0) return node;
+  const [vertical, horizontal] = [Math.min(pads.top, behind), Math.min(pads.left, beside)];
+  const even = { top: vertical, bottom: vertical, left: horizontal, right: horizontal };
+  const wider = convTranspose(x, weight, bias, { ...attributes, pads: even, outputPadding: [0, 0] });
+  return slice(wider, { starts: [0, 0, pads.top - vertical, pads.left - horizontal], sizes: node.shape });
+}
+
+function isEven({ top, bottom, left, right }: Pads): boolean {
+  return top === bottom && left === right;
+}
+
+/** Exponentials of large values overflow. */
+function shiftedLogSumExp({ inputs: [x], attributes: { axes } }: NodeOf<"ReduceLogSumExp">): Node {
+  const max = reduceMax(x, axes);
+  return add(max, log(reduceSum(exp(sub(x, max)), axes)));
+}
+
 /** What ONNX Runtime 1.30 computes otherwise than ONNX says, in operators that it computes right. */
 const rewrites: { readonly [P in Provider]: Rewrites } = {
   cpu: {},
-  cuda: {},
-  tensorrt: {},
+  cuda: { Conv: withEvenPads, ConvTranspose: withEvenCut, ReduceLogSumExp: shiftedLogSumExp },
+  tensorrt: { Conv: withEvenPads, ConvTranspose: withEvenCut, ReduceLogSumExp: shiftedLogSumExp },
   webgpu: {
     Conv: withPadsBehind,
-    /** Exponentials of large values overflow. */
-    ReduceLogSumExp: ({ inputs: [x], attributes: { axes } }) => {
-      const max = reduceMax(x, axes);
-      return add(max, log(reduceSum(exp(sub(x, max)), axes)));
-    },
+    ReduceLogSumExp: shiftedLogSumExp,
     /** Steps of -2 and beyond give other values; a step of -1, and then one of 2, the right ones. */
     Slice: (node) => {
       const { starts, sizes, steps } = node.attributes;

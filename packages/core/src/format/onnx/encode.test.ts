@@ -11,6 +11,7 @@ import type { ElementType, Shape, Tensor } from "../../graph/tensor.ts";
 import type { OperatorName } from "../../graph/vocabulary.ts";
 import { encodeOnnx } from "./encode.ts";
 import { openOnnx } from "./onnx-file.ts";
+import { readModelProto } from "./proto-reader.ts";
 import { readOnnxGraph } from "./read-graph.ts";
 
 /** Numbers in 0..1 by a linear congruential generator (Numerical Recipes). */
@@ -503,5 +504,29 @@ describe("a graph encoded with runs as parts of a Split", () => {
       openOnnx(encodeOnnx(graph, { splits: true })).steps.map(({ node }) => node.operator);
     expect(operators(graphOf(runs))).toEqual(["Split", "Split", "Split"]);
     expect(operators(graphOf(others))).toEqual(["Slice", "Slice", "Slice"]);
+  });
+});
+
+describe("a graph encoded with channels last", () => {
+  const weight = constantOf([4, 3, 3, 3], 3);
+  const pooled = build.maxPool(build.relu(build.conv(image, weight)), { kernel: [2, 2], strides: [2, 2] });
+  const operators = (node: Node): readonly string[] =>
+    readModelProto(encodeOnnx(graphOf({ y: node }), { channelsLast: true })).graph.nodes.map((one) =>
+      one.domain === "" ? one.operator : `${one.domain}.${one.operator}`,
+    );
+
+  test("turns images before and after what works on them; ONNX Runtime takes out what meets", () => {
+    const turned = (operator: string): readonly string[] => [
+      "Transpose",
+      `com.ms.internal.nhwc.${operator}`,
+      "Transpose",
+    ];
+    expect(operators(pooled)).toEqual([...turned("Conv"), "Relu", ...turned("MaxPool")]);
+    expect(operators(build.convTranspose(image, constantOf([3, 2, 2, 2], 4)))).toEqual(turned("ConvTranspose"));
+  });
+
+  test("leaves float64 as it is: there are no such operators for it", () => {
+    const wide = build.conv(build.cast(image, "float64"), build.cast(weight, "float64"));
+    expect(operators(wide)).toContain("Conv");
   });
 });

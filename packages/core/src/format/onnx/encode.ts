@@ -1,7 +1,7 @@
 import type { Graph } from "../../graph/graph.ts";
 import { topologicalOrder } from "../../graph/graph.ts";
 import type { Node, NodeOf } from "../../graph/node.ts";
-import { openEmitter } from "./lowering/emitter.ts";
+import { channelsLastDomain, openEmitter } from "./lowering/emitter.ts";
 import { lower } from "./lowering/table.ts";
 import { writeModelProto } from "./proto-writer.ts";
 import { dataTypeOf } from "./tensors.ts";
@@ -19,6 +19,8 @@ export interface EncodeOptions {
    * split, where slices are copied.
    */
   readonly splits?: boolean;
+  /** Let convolutions and pools work on channels that lie last: for ONNX Runtime on a GPU, whose matrix units want them so. */
+  readonly channelsLast?: boolean;
 }
 
 /** IR version 8 goes with operator set 17 (ONNX 1.12): every engine in use reads it. */
@@ -33,12 +35,12 @@ export function encodeOnnx(graph: Graph, options: EncodeOptions = {}): Uint8Arra
   const outputs = Object.entries(graph.outputs);
   const names = chooseNames(graph);
   const emitter = openEmitter(new Set([...names.values(), ...outputs.map(([name]) => name)]));
-  const { dynamicAxes = false, splits = false } = options;
+  const { dynamicAxes = false, splits = false, channelsLast = false } = options;
   const values = new Map<Node, string>();
   for (const node of topologicalOrder(Object.values(graph.outputs))) {
     const inputs: readonly (Node | undefined)[] = node.inputs;
     const operands = inputs.map((operand) => (operand === undefined ? "" : (values.get(operand) ?? "")));
-    values.set(node, lower({ node, emitter, operands, name: names.get(node), dynamicAxes, splits }));
+    values.set(node, lower({ node, emitter, operands, name: names.get(node), dynamicAxes, splits, channelsLast }));
   }
   for (const [name, node] of outputs) {
     const value = values.get(node) ?? "";
@@ -48,7 +50,7 @@ export function encodeOnnx(graph: Graph, options: EncodeOptions = {}): Uint8Arra
   return writeModelProto({
     irVersion,
     producerName: "slidelight",
-    opsets: [{ domain: "", version: opset }],
+    opsets: [{ domain: "", version: opset }, ...(channelsLast ? [{ domain: channelsLastDomain, version: opset }] : [])],
     metadata: options.metadata ?? {},
     graph: {
       name: "slidelight",

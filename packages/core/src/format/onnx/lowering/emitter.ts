@@ -6,12 +6,23 @@ import { encodeTensor } from "../tensors.ts";
 /** Attribute values as they are written in a lowering: integers unless marked as a float. */
 export type Attributes = Readonly<Record<string, number | readonly number[] | string | { readonly float: number }>>;
 
+/**
+ * ONNX Runtime's own: Conv and the like on [N, H, W, C]. It makes such operators itself where a provider asks for that layout, and
+ * takes a file that has them.
+ */
+export const channelsLastDomain = "com.ms.internal.nhwc";
+
 /** Collects the ONNX nodes and constants that a graph becomes. */
 export interface Emitter {
   readonly nodes: readonly NodeProto[];
   readonly initializers: readonly TensorProto[];
   /** Adds a node and returns its output's name; `name` is that output's when it must have one. */
   emit(operator: string, inputs: readonly string[], attributes?: Attributes, name?: string): string;
+  /**
+   * The same for an operator on images [N, C, H, W] whose first input lies channels last in memory meanwhile. Where such operators follow
+   * each other, ONNX Runtime takes out what turns them to and fro.
+   */
+  emitChannelsLast(operator: string, inputs: readonly string[], attributes?: Attributes, name?: string): string;
   /** Adds a Split of the first axis into parts of these sizes and returns the name of the wanted one; `name` when it must have one. */
   emitPart(value: string, sizes: readonly number[], wanted: number, name?: string): string;
   /** Adds a constant and returns its name. */
@@ -50,19 +61,22 @@ export function openEmitter(reserved: ReadonlySet<string>): Emitter {
   };
   const integers = (values: readonly number[]): string =>
     once(`i${values.join()}`, () => tensorOf("int64", [values.length], values));
+  const emitOf =
+    (domain: string): Emitter["emit"] =>
+    (operator, inputs, attributes = {}, name = fresh()) => {
+      nodes.push({ name, operator, domain, inputs: trimmed(inputs), outputs: [name], attributes: encoded(attributes) });
+      return name;
+    };
+  const emit = emitOf("");
+  const emitTurned = emitOf(channelsLastDomain);
   return {
     nodes,
     initializers,
-    emit: (operator, inputs, attributes = {}, name = fresh()) => {
-      nodes.push({
-        name,
-        operator,
-        domain: "",
-        inputs: trimmed(inputs),
-        outputs: [name],
-        attributes: encoded(attributes),
-      });
-      return name;
+    emit,
+    emitChannelsLast: (operator, [x = "", ...others], attributes, name) => {
+      const turned = emit("Transpose", [x], { perm: [0, 2, 3, 1] });
+      const y = emitTurned(operator, [turned, ...others], attributes);
+      return emit("Transpose", [y], { perm: [0, 3, 1, 2] }, name);
     },
     emitPart: (value, sizes, wanted, name = fresh()) => {
       nodes.push({

@@ -17,6 +17,8 @@ export interface LoweringContext<O extends OperatorName> {
   readonly dynamicAxes: boolean;
   /** Whether runs along the first axis are to be parts of a Split. */
   readonly splits: boolean;
+  /** Whether convolutions and pools are to work on channels that lie last. */
+  readonly channelsLast: boolean;
 }
 
 /** Emits the ONNX nodes that an operator becomes and returns the name of its value. */
@@ -74,6 +76,15 @@ function lowerRun({ inputs: [x], attributes }: NodeOf<"Slice">, { emitter, opera
   return emitter.emitPart(operands[0] ?? "", kept, from > 0 ? 1 : 0, name);
 }
 
+/** In the layout that is wanted; float64, which is for sums, has only the usual one. */
+function emitOnImages({
+  node,
+  emitter,
+  channelsLast,
+}: LoweringContext<"Conv" | "ConvTranspose" | "MaxPool">): Emitter["emit"] {
+  return channelsLast && node.type !== "float64" ? emitter.emitChannelsLast : emitter.emit;
+}
+
 /** Far enough to mean "up to the first value, inclusive" where a slice runs backwards. */
 const beforeTheStart = -(2 ** 31);
 
@@ -121,14 +132,20 @@ export const lowerings: { readonly [O in OperatorName]: Lowering<O> } = {
   Equal: comparison("Equal"),
   Greater: comparison("Greater"),
   GreaterOrEqual: comparison("GreaterOrEqual"),
-  Conv: ({ node, emitter, operands, name }) => emitter.emit("Conv", operands, convolution(node.attributes), name),
-  ConvTranspose: ({ node, emitter, operands, name }) => {
-    const attributes = { ...convolution(node.attributes), output_padding: node.attributes.outputPadding };
-    return emitter.emit("ConvTranspose", operands, attributes, name);
+  Conv: (context) => {
+    const { node, operands, name } = context;
+    return emitOnImages(context)("Conv", operands, convolution(node.attributes), name);
   },
-  MaxPool: ({ node, emitter, operands, name }) => {
+  ConvTranspose: (context) => {
+    const { node, operands, name } = context;
+    const attributes = { ...convolution(node.attributes), output_padding: node.attributes.outputPadding };
+    return emitOnImages(context)("ConvTranspose", operands, attributes, name);
+  },
+  MaxPool: (context) => {
+    const { node, operands, name } = context;
     const { kernel, strides, dilations, pads } = node.attributes;
-    return emitter.emit("MaxPool", operands, { kernel_shape: kernel, strides, dilations, pads: padList(pads) }, name);
+    const attributes = { kernel_shape: kernel, strides, dilations, pads: padList(pads) };
+    return emitOnImages(context)("MaxPool", operands, attributes, name);
   },
   MaxPoolGradient: ({ node, emitter, operands, name }) => {
     const [x = "", gradient = ""] = operands;

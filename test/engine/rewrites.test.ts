@@ -1,0 +1,54 @@
+import { describe, expect, test } from "vitest";
+import { suited } from "../../packages/core/src/engine/onnxruntime/rewrite.ts";
+import * as build from "../../packages/core/src/graph/build.ts";
+import { graphOf, topologicalOrder } from "../../packages/core/src/graph/graph.ts";
+import type { Graph } from "../../packages/core/src/graph/graph.ts";
+import { evaluate } from "../../packages/core/src/graph/reference.ts";
+import { elementsOf } from "../../packages/core/src/graph/tensor.ts";
+import { operatorCases } from "./operator-cases.ts";
+import type { OperatorCase } from "./operator-cases.ts";
+
+function graphOfCase({ inputs, node }: OperatorCase): Graph {
+  return graphOf({
+    y: node(...inputs.map(({ type, shape }, index) => build.input(`x${index}`, { type, shape }))),
+  });
+}
+
+function valueOf(graph: Graph, { inputs }: OperatorCase): Float64Array {
+  const given = inputs.map((tensor, index) => [`x${index}`, { shape: tensor.shape, data: elementsOf(tensor) }]);
+  return Float64Array.from(evaluate(graph, Object.fromEntries(given))["y"]?.data ?? []);
+}
+
+/** Sums of the same values in another order. */
+const rounding = 1e-12;
+
+const cases = Object.entries(operatorCases).flatMap(([operator, ofOperator]) =>
+  ofOperator.map((one) => ({ operator, ...one })),
+);
+
+describe.each(["cuda", "webgpu"] as const)("what ONNX Runtime gets for %s", (provider) => {
+  test.each(
+    cases.filter((one) => suited(graphOfCase(one), provider).outputs["y"]?.op !== graphOfCase(one).outputs["y"]?.op),
+  )("instead of $operator ($of) is the same function", (one) => {
+    const graph = graphOfCase(one);
+    const got = valueOf(suited(graph, provider), one);
+    const expected = valueOf(graph, one);
+    expect(got.length).toBe(expected.length);
+    const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 1);
+    expect(got.findIndex((value, at) => !(Math.abs(value - (expected[at] ?? Number.NaN)) <= rounding * largest))).toBe(
+      -1,
+    );
+  });
+});
+
+test("no convolution that CUDA gets has other pads before than behind", () => {
+  const uneven = cases.flatMap((one) =>
+    topologicalOrder(Object.values(suited(graphOfCase(one), "cuda").outputs)).filter((node) => {
+      if (node.op !== "Conv" && node.op !== "ConvTranspose") return false;
+      const { top, bottom, left, right } = node.attributes.pads;
+      return top !== bottom || left !== right;
+    }),
+  );
+  expect(cases.length).toBeGreaterThan(100);
+  expect(uneven).toEqual([]);
+});
