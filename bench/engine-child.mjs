@@ -1,12 +1,15 @@
 // A process that holds one engine with one program, for bench/engines.mjs: memory is its own. Asked line by line.
+import { execFile } from "node:child_process";
 import { createInterface } from "node:readline";
+import { promisify } from "node:util";
 import { chooseEngine, openEngine } from "../packages/core/dist/index.js";
 import { planExplanation } from "../packages/core/dist/explain/plan.js";
 import { sweepOutputs, sweepRegions, tileProgram } from "../packages/core/dist/explain/tile-program.js";
-import { conv, input, matMul, reduceSum } from "../packages/core/dist/graph/build.js";
+import { cast, constant, conv, input, matMul, reduceSum } from "../packages/core/dist/graph/build.js";
 import { flops } from "../packages/core/dist/graph/flops.js";
 import { foldConstants } from "../packages/core/dist/graph/fold-constants.js";
 import { graphOf } from "../packages/core/dist/graph/graph.js";
+import { expandTo } from "../packages/core/dist/graph/gradient.js";
 import { prepareRestriction } from "../packages/core/dist/graph/restrict.js";
 import { sizeOf } from "../packages/core/dist/graph/tensor.js";
 import { networkFor } from "../packages/core/dist/model/network.js";
@@ -31,20 +34,40 @@ function tileGraph({ base, method, side }) {
   return foldConstants(tileProgram(sweep, plan.build(), "uint16"));
 }
 
-/** What is nearest to the machine's peak: many multiplications, few values. Reduced, so that little is written. */
+/**
+ * What is nearest to the machine's peak: many multiplications, few values. Inputs are small and outputs reduced, so that little is moved;
+ * an accelerator gets more of the same in one run, which has to be long beside its start.
+ */
 const peaks = {
-  convolution: () => {
-    const x = input("x", { type: "float32", shape: [1, 128, 256, 256] });
-    const weight = input("w", { type: "float32", shape: [128, 128, 3, 3] });
+  convolution: ({ accelerator }) => {
+    const [side, layers] = accelerator ? [512, 16] : [256, 1];
+    const weight = constant(weights([128, 128, 3, 3]));
     const pads = { top: 1, left: 1, bottom: 1, right: 1 };
-    return { graph: (w) => graphOf({ y: reduceSum(conv(x, w, undefined, { pads }), [2, 3]) }), weight };
+    let x = spread(side, [1, 128, side, side], [1, 1, side, side]);
+    for (let layer = 0; layer < layers; layer += 1) x = conv(x, weight, undefined, { pads });
+    return graphOf({ y: reduceSum(x, [2, 3]) });
   },
-  "matrix product": () => {
-    const x = input("x", { type: "float32", shape: [2048, 2048] });
-    const weight = input("w", { type: "float32", shape: [2048, 2048] });
-    return { graph: (w) => graphOf({ y: reduceSum(matMul(x, w), [1]) }), weight };
+  "matrix product": ({ accelerator }) => {
+    const [side, layers] = accelerator ? [4096, 8] : [2048, 1];
+    const weight = constant(weights([side, side]));
+    let x = spread(side, [side, side], [side, side]);
+    for (let layer = 0; layer < layers; layer += 1) x = matMul(x, weight);
+    return graphOf({ y: reduceSum(x, [1]) });
   },
 };
+
+/** Bytes that are given to the engine, as many numbers as `shape` holds. */
+function spread(side, shape, given) {
+  return expandTo(cast(input("x", { type: "uint8", shape: given }), "float32"), shape);
+}
+
+/** Values around 0 whose products stay as large as they are. */
+function weights(shape) {
+  const data = new Float32Array(sizeOf(shape));
+  const scale = Math.sqrt(12 / (data.length / shape[0]));
+  for (let at = 0; at < data.length; at += 1) data[at] = (((at * 37) % 101) / 101 - 0.5) * scale;
+  return { type: "float32", shape, data };
+}
 
 const arrays = { uint8: Uint8Array, uint16: Uint16Array, float32: Float32Array };
 
@@ -60,12 +83,10 @@ function inputsOf(graph) {
   );
 }
 
-async function peakOf(engine, precision, runs) {
+async function peakOf(engine, { precision, accelerator }, runs) {
   const found = {};
   for (const [name, make] of Object.entries(peaks)) {
-    const { graph, weight } = make();
-    const { constant } = await import("../packages/core/dist/graph/build.js");
-    const fixed = graph(constant(inputsOf(graphOf({ weight }))[weight.name]));
+    const fixed = make({ accelerator });
     const program = await engine.compile(fixed, { precision, frequent: true });
     const seconds = [];
     for (let run = 0; run <= runs; run += 1) {
@@ -78,6 +99,18 @@ async function peakOf(engine, precision, runs) {
   return found;
 }
 
+/** Of the NVIDIA GPU, as this process holds it; undefined where it holds none. */
+async function deviceGigabytes() {
+  try {
+    const query = ["--query-compute-apps=pid,used_memory", "--format=csv,noheader,nounits"];
+    const { stdout } = await promisify(execFile)("nvidia-smi", query);
+    const own = stdout.split("\n").find((line) => Number(line.split(",")[0]) === process.pid);
+    return own === undefined ? undefined : (Number(own.split(",")[1]) * 2 ** 20) / 1e9;
+  } catch {
+    return undefined;
+  }
+}
+
 const request = JSON.parse((await lines.next()).value);
 const { engine: name, provider, precision } = request;
 const engine = name === "auto" ? await chooseEngine() : await openEngine({ engine: name, provider });
@@ -86,8 +119,8 @@ const program = await engine.compile(graph, { precision, frequent: true });
 reply({ gigaflop: flops(graph) / 1e9 });
 for (let line = await lines.next(); line.done !== true; line = await lines.next()) {
   if (line.value === "run") reply({ seconds: (await program.run(inputsOf(graph))).busySeconds });
-  else if (line.value === "memory") reply({ gigabytes: peakGigabytes() });
-  else reply(await peakOf(engine, precision, 5));
+  else if (line.value === "memory") reply({ gigabytes: peakGigabytes(), deviceGigabytes: await deviceGigabytes() });
+  else reply(await peakOf(engine, request, 5));
 }
 await program[Symbol.asyncDispose]();
 await engine[Symbol.asyncDispose]();

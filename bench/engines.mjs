@@ -10,49 +10,74 @@ import { withMarked } from "../scripts/marked.mjs";
 import { root } from "../scripts/setup.mjs";
 import { enginesChart } from "./engines-chart.mjs";
 import { median, printTable } from "./measure.mjs";
-import { prepare, startPython, whatIsMissing } from "./python.mjs";
+import { hasCuda, prepare, startPython, whatIsMissing } from "./python.mjs";
 import { networkOf } from "./subjects.mjs";
 
-/** Of the interior tile, so that networks of all widths take about the same time. */
-const sides = { 16: 1024, 32: 768, 64: 384 };
+/** Of the interior tile, so that networks of all widths take about the same time. An accelerator has room for larger ones. */
+const sides = { cpu: { 16: 1024, 32: 768, 64: 384 }, cuda: { 16: 2048, 32: 2048, 64: 1024 } };
 const methods = ["grad-cam", "saliency"];
-/** What of PyTorch's a method is compared with. */
+/** What of PyTorch's a method is compared with, on the device that PyTorch computes on. */
 const theirs = {
-  "grad-cam": [
-    "forward",
-    "forward channels last",
-    "forward channels last compiled",
-    "forward channels last bfloat16",
-    "forward channels last bfloat16 compiled",
-    "grad-cam",
-    "grad-cam channels last",
-    "grad-cam channels last bfloat16",
-  ],
-  saliency: [
-    "gradient",
-    "gradient channels last",
-    "gradient channels last compiled",
-    "gradient channels last bfloat16",
-    "gradient channels last bfloat16 compiled",
-  ],
+  cpu: {
+    "grad-cam": [
+      "forward",
+      "forward channels last",
+      "forward channels last compiled",
+      "forward channels last bfloat16",
+      "forward channels last bfloat16 compiled",
+      "grad-cam",
+      "grad-cam channels last",
+      "grad-cam channels last bfloat16",
+    ],
+    saliency: [
+      "gradient",
+      "gradient channels last",
+      "gradient channels last compiled",
+      "gradient channels last bfloat16",
+      "gradient channels last bfloat16 compiled",
+    ],
+  },
+  cuda: {
+    "grad-cam": [
+      "forward",
+      "forward channels last",
+      "forward channels last tf32",
+      "forward channels last float16",
+      "forward channels last compiled",
+      "forward channels last float16 compiled",
+      "grad-cam",
+      "grad-cam channels last",
+      "grad-cam channels last float16",
+    ],
+    saliency: [
+      "gradient",
+      "gradient channels last",
+      "gradient channels last tf32",
+      "gradient channels last float16",
+      "gradient channels last compiled",
+      "gradient channels last float16 compiled",
+    ],
+  },
 };
 const limitMs = 300_000;
 
 /**
  * Every engine that is here, in each of its precisions, beside PyTorch: megapixels a second of an inner tile's program,
  * memory of the process, and the share of the peak that the same engine reaches on a large convolution and matrix product.
- * PyTorch computes the same pixels without a halo, which is less work. Rounds are interleaved; medians are shown.
+ * PyTorch computes the same pixels without a halo, which is less work; on an NVIDIA GPU where one of the engines does. Rounds are
+ * interleaved; medians are shown. `engines`: names of engines, or of one on a provider, "onnxruntime/cuda".
  */
 export async function benchEngines({ rounds, bases, engines, docs }) {
-  const contenders = (await present()).filter(({ engine }) => engines === undefined || engines.includes(engine));
+  const contenders = await present(engines);
+  const device = contenders.some(({ provider }) => provider === "cuda") && (await hasCuda()) ? "cuda" : "cpu";
   const missing = await whatIsMissing();
   if (missing !== undefined) process.stdout.write(`\nPyTorch is left out: ${missing}\n`);
   const rows = [];
   const peaks = {};
   for (const base of bases) {
     for (const method of methods) {
-      const side = sides[base] ?? 512;
-      const group = { base, method, side, rounds, withPyTorch: missing === undefined };
+      const side = sides[device][base] ?? 512;
+      const group = { base, method, side, rounds, device, withPyTorch: missing === undefined };
       const found = await compare(contenders, group, base === bases[0] && method === methods[0] ? peaks : undefined);
       for (const row of found) {
         const peak = peaks[row.what];
@@ -91,13 +116,14 @@ async function writeDocuments(rows, bases) {
   await writeFile(page, withMarked(await readFile(page, "utf8"), { command: "bench", name: "engines", content }));
 }
 
-/** Engines on providers that open here, with their precisions. */
-async function present() {
+/** Engines on providers that open here and are wanted, with their precisions. */
+async function present(wanted) {
   const found = [];
-  for (const { engine, provider } of engineChoices) {
+  for (const { engine, provider, accelerator } of engineChoices) {
+    if (wanted !== undefined && !wanted.includes(engine) && !wanted.includes(`${engine}/${provider}`)) continue;
     try {
       const opened = await openEngine({ engine, provider });
-      for (const precision of opened.precisions) found.push({ engine, provider, precision });
+      for (const precision of opened.precisions) found.push({ engine, provider, precision, accelerator });
       await opened[Symbol.asyncDispose]();
     } catch (error) {
       if (!(error instanceof SlidelightError)) throw error;
@@ -108,7 +134,7 @@ async function present() {
 
 const nameOf = ({ engine, provider, precision }) => `${engine} ${provider} ${precision}`;
 
-async function compare(contenders, { base, method, side, rounds, withPyTorch }, peaks) {
+async function compare(contenders, { base, method, side, rounds, device, withPyTorch }, peaks) {
   const folder = await mkdtemp(join(tmpdir(), "slidelight-bench-"));
   const children = [];
   try {
@@ -126,11 +152,12 @@ async function compare(contenders, { base, method, side, rounds, withPyTorch }, 
     }
     if (withPyTorch) {
       const pixels = Buffer.alloc(side * side * 3, 0).map((_, at) => (at * 37) % 251);
-      const setup = await prepare(folder, { network: networkOf(base), pixels, width: side, height: side, tile: side });
+      const image = { pixels, width: side, height: side, tile: side };
+      const setup = await prepare(folder, { network: networkOf(base), ...image, device });
       for (const compiled of [false, true]) {
         const process = await startPython(setup);
         children.push(process);
-        for (const variant of theirs[method].filter((name) => name.endsWith("compiled") === compiled)) {
+        for (const variant of theirs[device][method].filter((name) => name.endsWith("compiled") === compiled)) {
           runners.set(`PyTorch ${variant}`, { take: () => process.ask(variant, limitMs) });
         }
       }
@@ -156,7 +183,7 @@ async function compare(contenders, { base, method, side, rounds, withPyTorch }, 
         best: side ** 2 / 1e6 / Math.min(...times),
         worst: side ** 2 / 1e6 / Math.max(...times),
         "GFLOP/s": gigaflop === undefined ? undefined : gigaflop / typical,
-        GB: child === undefined ? undefined : (await child.ask("memory")).gigabytes,
+        ...(child === undefined ? { GB: undefined } : await memoryOf(child)),
       });
     }
     return rows;
@@ -164,6 +191,12 @@ async function compare(contenders, { base, method, side, rounds, withPyTorch }, 
     for (const child of children) await child.close();
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** Of the process, and of the device that it computes on where that has its own. */
+async function memoryOf(child) {
+  const { gigabytes, deviceGigabytes } = await child.ask("memory");
+  return { GB: deviceGigabytes ?? gigabytes };
 }
 
 function startChild(request) {

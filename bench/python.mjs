@@ -22,8 +22,18 @@ export async function whatIsMissing(modules = ["torch", "numpy", "pytorch_grad_c
   }
 }
 
+/** Whether PyTorch can compute on an NVIDIA GPU here. */
+export async function hasCuda() {
+  try {
+    const { stdout } = await promisify(execFile)(python, ["-c", "import torch; print(torch.cuda.is_available())"]);
+    return stdout.trim() === "True";
+  } catch {
+    return false;
+  }
+}
+
 /** Writes a network's weights and an image's pixels; gives the line that tells Python of them. */
-export async function prepare(folder, { network, pixels, width, height, tile }) {
+export async function prepare(folder, { network, pixels, width, height, tile, device = "cpu" }) {
   const weights = join(folder, "weights.f32");
   const image = join(folder, "pixels.rgb");
   const tensors = Object.entries(network.parameters);
@@ -36,6 +46,7 @@ export async function prepare(folder, { network, pixels, width, height, tile }) 
     width,
     height,
     tile,
+    device,
     depth: network.settings.depth,
   });
 }

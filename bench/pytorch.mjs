@@ -5,38 +5,39 @@ import sharp from "sharp";
 import { chooseEngine, openFinisher, openProgramCache } from "../packages/core/dist/index.js";
 import { explain } from "./explain.mjs";
 import { median, megapixels, printTable, withResource } from "./measure.mjs";
-import { prepare, startPython, whatIsMissing } from "./python.mjs";
+import { hasCuda, prepare, startPython, whatIsMissing } from "./python.mjs";
 import { generatedSlide, model, networkOf } from "./subjects.mjs";
 
-const tile = 1024;
+/** Of PyTorch's tiles. */
+const tiles = { cpu: 1024, cuda: 2048 };
 
-/** What Slidelight does end to end, from the file to the committed map. */
-const ours = {
+/** What Slidelight does end to end, from the file to the committed map; `narrow` is the engine's precision below float32. */
+const ours = (narrow) => ({
   "Grad-CAM float32": { method: "grad-cam", precision: "float32" },
-  "Grad-CAM bfloat16": { method: "grad-cam", precision: "bfloat16" },
+  [`Grad-CAM ${narrow}`]: { method: "grad-cam", precision: narrow },
   "saliency float32": { method: "saliency", target: "1", precision: "float32" },
-  "saliency bfloat16": { method: "saliency", target: "1", precision: "bfloat16" },
-};
+  [`saliency ${narrow}`]: { method: "saliency", target: "1", precision: narrow },
+});
 
 /** What PyTorch does, from pixels in memory, in tiles without a halo, which is less work. */
-const theirs = {
+const theirs = (narrow) => ({
   "forward float32": ["forward", "forward channels last", "forward channels last compiled"],
-  "forward bfloat16": ["forward channels last bfloat16", "forward channels last bfloat16 compiled"],
+  [`forward ${narrow}`]: [`forward channels last ${narrow}`, `forward channels last ${narrow} compiled`],
   "pytorch-grad-cam as ordinarily run": ["grad-cam"],
   "pytorch-grad-cam at its best": ["grad-cam", "grad-cam channels last", "grad-cam channels last compiled"],
   "gradient float32": ["gradient", "gradient channels last", "gradient channels last compiled"],
-  "gradient bfloat16": ["gradient channels last bfloat16", "gradient channels last bfloat16 compiled"],
-};
+  [`gradient ${narrow}`]: [`gradient channels last ${narrow}`, `gradient channels last ${narrow} compiled`],
+});
 
 /** Ours over the best of theirs. */
-const goals = [
+const goals = (narrow) => [
   { ours: "Grad-CAM float32", theirs: ["forward float32"], goal: 1 },
-  { ours: "Grad-CAM bfloat16", theirs: ["forward float32", "forward bfloat16"], goal: 1 },
+  { ours: `Grad-CAM ${narrow}`, theirs: ["forward float32", `forward ${narrow}`], goal: 1 },
   { ours: "Grad-CAM float32", theirs: ["pytorch-grad-cam as ordinarily run"], goal: 4 },
   { ours: "Grad-CAM float32", theirs: ["pytorch-grad-cam at its best"], goal: 2 },
-  { ours: "Grad-CAM bfloat16", theirs: ["pytorch-grad-cam at its best"], goal: 7 },
+  { ours: `Grad-CAM ${narrow}`, theirs: ["pytorch-grad-cam at its best"], goal: 7 },
   { ours: "saliency float32", theirs: ["gradient float32"], goal: 1.2 },
-  { ours: "saliency bfloat16", theirs: ["gradient float32", "gradient bfloat16"], goal: 1.4 },
+  { ours: `saliency ${narrow}`, theirs: ["gradient float32", `gradient ${narrow}`], goal: 1.4 },
 ];
 
 const compileLimitMs = 300_000;
@@ -53,6 +54,10 @@ export async function benchPytorch({ rounds, side }) {
     return { skipped: missing };
   }
   const image = await generatedSlide(side);
+  const engine = await chooseEngine();
+  const narrow = engine.precisions.find((precision) => precision !== "float32") ?? "bfloat16";
+  const device = engine.provider === "cuda" && (await hasCuda()) ? "cuda" : "cpu";
+  const groups = theirs(narrow);
   const folder = await mkdtemp(join(tmpdir(), "slidelight-bench-"));
   try {
     const setup = await prepare(folder, {
@@ -60,22 +65,22 @@ export async function benchPytorch({ rounds, side }) {
       pixels: await sharp(image.path, { limitInputPixels: false }).removeAlpha().raw().toBuffer(),
       width: image.width,
       height: image.height,
-      tile,
+      tile: tiles[device],
+      device,
     });
     const eager = await startPython(setup);
-    await expectSameNetwork(image, (await eager.ask("logits")).logits);
+    await expectSameNetwork(image, { engine, tile: tiles[device], theirs: (await eager.ask("logits")).logits });
     // In a process of its own: compiling takes minutes, and does not succeed everywhere.
     const compiled = await startPython(setup);
-    const engine = await chooseEngine();
     const shared = { engine, programs: openProgramCache(engine), finisher: openFinisher() };
     const errors = new Map();
     const runners = new Map();
-    for (const [name, settings] of Object.entries(ours)) {
+    for (const [name, settings] of Object.entries(ours(narrow))) {
       if (!engine.precisions.includes(settings.precision))
         errors.set(name, `${engine.name} has no ${settings.precision}`);
       else runners.set(name, () => explain(image, shared, settings));
     }
-    for (const variant of new Set(Object.values(theirs).flat())) {
+    for (const variant of new Set(Object.values(groups).flat())) {
       runners.set(variant, () => (variant.endsWith("compiled") ? compiled : eager).ask(variant, compileLimitMs));
     }
     const seconds = new Map();
@@ -104,11 +109,11 @@ export async function benchPytorch({ rounds, side }) {
     }));
     const { greeting } = eager;
     printTable(
-      `End to end with ${engine.name} ${engine.provider}, beside PyTorch ${greeting.torch} on ${greeting.threads} threads, ${image.width}x${image.height}`,
+      `End to end with ${engine.name} ${engine.provider}, beside PyTorch ${greeting.torch} on ${device === "cpu" ? `${greeting.threads} threads` : greeting.device}, ${image.width}x${image.height}`,
       rows,
     );
-    const ratios = goals.map((goal) => {
-      const variants = goal.theirs.flatMap((group) => theirs[group]).filter((name) => seconds.has(name));
+    const ratios = goals(narrow).map((goal) => {
+      const variants = goal.theirs.flatMap((group) => groups[group]).filter((name) => seconds.has(name));
       const best = variants.toSorted((a, b) => speed(b) - speed(a))[0];
       const ratio = seconds.has(goal.ours) && best !== undefined ? speed(goal.ours) / speed(best) : undefined;
       return { ours: goal.ours, over: goal.theirs.join(" or "), "its best": best, ratio, goal: goal.goal };
@@ -122,7 +127,7 @@ export async function benchPytorch({ rounds, side }) {
 }
 
 /** @throws {Error} when PyTorch's class scores of the first tile are not ours. */
-async function expectSameNetwork(image, theirs) {
+async function expectSameNetwork(image, { engine, tile, theirs }) {
   const size = { width: Math.min(tile, image.width), height: Math.min(tile, image.height) };
   const pixels = await sharp(image.path, { limitInputPixels: false })
     .extract({ left: 0, top: 0, ...size })
@@ -133,10 +138,9 @@ async function expectSameNetwork(image, theirs) {
   const data = new Float32Array(3 * plane);
   for (let at = 0; at < data.length; at += 1) data[at] = pixels[(at % plane) * 3 + Math.floor(at / plane)] / 255;
   const graph = model.instantiate(size);
-  const { outputs } = await withResource(await chooseEngine(), async (engine) => {
-    const program = await engine.compile(graph, { label: "the first tile" });
-    return program.run({ [program.inputs[0]]: { type: "float32", shape: [1, 3, size.height, size.width], data } });
-  });
+  const { outputs } = await withResource(await engine.compile(graph, { label: "the first tile" }), (program) =>
+    program.run({ [program.inputs[0]]: { type: "float32", shape: [1, 3, size.height, size.width], data } }),
+  );
   const ours = [...Object.values(outputs)[0].data];
   const largest = Math.max(...ours.map(Math.abs));
   const same = ours.every((value, index) => Math.abs(value - theirs[index]) < 1e-4 * largest);

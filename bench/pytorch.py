@@ -1,7 +1,7 @@
 """The benchmark's U-Net in PyTorch, explained by pytorch-grad-cam as its users run it. Driven over standard input and output.
 
 The first line of input: {"weights": path, "layout": [{"name", "shape"}], "image": path, "width", "height", "tile",
-"depth"}. Every further line names a variant to run; the answer is {"seconds"} or {"error"}; to "logits" it is {"logits"}, of the
+"depth", "device"}. Every further line names a variant to run; the answer is {"seconds"} or {"error"}; to "logits" it is {"logits"}, of the
 first tile.
 """
 
@@ -73,12 +73,16 @@ def load(setup: dict) -> UNet:
     return network.eval()
 
 
-def tiles(pixels: numpy.ndarray, side: int):
+def tiles(pixels: numpy.ndarray, side: int, device: torch.device):
     """Tiles without a halo: less than what exact maps need, so that PyTorch computes less than Slidelight."""
     for y in range(0, pixels.shape[0], side):
         for x in range(0, pixels.shape[1], side):
             tile = numpy.ascontiguousarray(pixels[y : y + side, x : x + side])
-            yield torch.from_numpy(tile).permute(2, 0, 1)[None].float() / 255
+            yield torch.from_numpy(tile).to(device).permute(2, 0, 1)[None].float() / 255
+
+
+def dtype_of(words: frozenset) -> torch.dtype:
+    return torch.bfloat16 if "bfloat16" in words else torch.float16 if "float16" in words else torch.float32
 
 
 # Hooks break the network into parts, each of which is compiled: more of them than the default allows.
@@ -88,23 +92,23 @@ torch._functorch.config.donated_buffer = False
 
 
 class Bench:
-    """Runs variants by name: "<what> [channels last] [bfloat16] [compiled]"; what is grad-cam, forward or gradient."""
+    """Runs variants by name: "<what> [channels last] [tf32 | bfloat16 | float16] [compiled]"; what is grad-cam, forward or gradient."""
 
     def __init__(self, setup: dict):
         self.setup = setup
         self.pixels = numpy.fromfile(setup["image"], dtype=numpy.uint8).reshape(setup["height"], setup["width"], 3)
         self.side = setup["tile"]
+        self.device = torch.device(setup["device"])
         self.networks: dict[tuple, tuple[nn.Module, nn.Module]] = {}
 
     def network(self, words: frozenset, frozen: bool) -> tuple[nn.Module, nn.Module]:
         """The network to call, and the one whose layers can be named; made once."""
         key = (words, frozen)
         if key not in self.networks:
-            inner = load(self.setup)
+            inner = load(self.setup).to(self.device)
             if "channels" in words:
                 inner = inner.to(memory_format=torch.channels_last)
-            if "bfloat16" in words:
-                inner = inner.to(torch.bfloat16)
+            inner = inner.to(dtype_of(words))
             if frozen:
                 inner.requires_grad_(False)
             self.networks[key] = (torch.compile(inner) if "compiled" in words else inner, inner)
@@ -112,9 +116,8 @@ class Bench:
 
     def inputs(self, words: frozenset):
         memory_format = torch.channels_last if "channels" in words else torch.contiguous_format
-        dtype = torch.bfloat16 if "bfloat16" in words else torch.float32
-        for tile in tiles(self.pixels, self.side):
-            yield tile.to(dtype).contiguous(memory_format=memory_format)
+        for tile in tiles(self.pixels, self.side, self.device):
+            yield tile.to(dtype_of(words)).contiguous(memory_format=memory_format)
 
     def grad_cam(self, words: frozenset) -> None:
         network, inner = self.network(words, frozen=False)
@@ -143,7 +146,10 @@ class Bench:
     def run(self, variant: str) -> None:
         what, *rest = variant.split()
         words = frozenset(rest)
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = "tf32" in words
         {"grad-cam": self.grad_cam, "forward": self.forward, "gradient": self.gradient}[what](words)
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
 
 
 def main() -> None:
@@ -156,7 +162,8 @@ def main() -> None:
         replies.flush()
 
     bench = Bench(json.loads(sys.stdin.readline()))
-    reply({"torch": torch.__version__, "threads": torch.get_num_threads()})
+    name = torch.cuda.get_device_name() if bench.device.type == "cuda" else "cpu"
+    reply({"torch": torch.__version__, "threads": torch.get_num_threads(), "device": name})
     for line in sys.stdin:
         variant = line.strip()
         started = time.perf_counter()
