@@ -2,7 +2,7 @@
 import { methods } from "./summary.mjs";
 
 const row = 30;
-const left = 390;
+const left = 430;
 const plot = 460;
 const colours = {
   cam: "#1f5a96",
