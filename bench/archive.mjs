@@ -13,14 +13,14 @@ const slides = 8;
  * Share of the time that the engine is busy over a row of slides, one after the other, and with as many in flight as `slidelight explain`
  * has: from the first file that is opened to the last map that is committed. Warm, as in a worker that has been running for a while.
  */
-export async function benchArchive({ rounds }) {
+export async function benchArchive({ rounds, side }) {
   const engine = await chooseEngine();
   const shared = { engine, programs: openProgramCache(engine), finisher: openFinisher() };
   const rows = [];
   try {
     for (const precision of engine.precisions) {
-      for (const side of sides) {
-        const image = await generatedSlide(side);
+      for (const extent of side === undefined ? sides : [side]) {
+        const image = await generatedSlide(extent);
         const runs = { alone: [], "in flight": [] };
         // Round 0 warms up.
         for (let round = 0; round <= rounds; round += 1) {
@@ -32,13 +32,15 @@ export async function benchArchive({ rounds }) {
         for (const [how, taken] of Object.entries(runs)) {
           const seconds = median(taken.map((run) => run.seconds));
           const busy = median(taken.map((run) => run.busySeconds / run.seconds));
+          const assembling = median(taken.map((run) => run.assemblingSeconds)) / slides;
           rows.push({
             precision,
-            size: `${side}x${side}`,
+            size: `${extent}x${extent}`,
             slides,
             how,
             "MP/s": (slides * megapixels(image)) / seconds,
             busy,
+            "s a slide to assemble": assembling,
           });
         }
       }
@@ -58,16 +60,21 @@ export async function benchArchive({ rounds }) {
 /** The same slide several times; each is explained anew. */
 async function explained(image, { precision, shared, inTurn }) {
   let busySeconds = 0;
+  let assemblingSeconds = 0;
   const { seconds } = await timed(() =>
     inTurn(entries(image), {
       progress: () => undefined,
       start: async (entry, { observe }) => {
-        const taken = await explain(entry, shared, { precision, watch: observe });
+        const watch = (event) => {
+          if (event.kind === "stage-done" && event.stage === "assemble") assemblingSeconds += event.seconds;
+          observe(event);
+        };
+        const taken = await explain(entry, shared, { precision, watch });
         busySeconds += taken.busySeconds;
       },
     }),
   );
-  return { seconds, busySeconds };
+  return { seconds, busySeconds, assemblingSeconds };
 }
 
 async function* entries(image) {

@@ -1,12 +1,10 @@
-import { add, conv, convTranspose, exp, log, reduceMax, reduceSum, slice, sub } from "../../graph/build.ts";
-import { graphOf } from "../../graph/graph.ts";
+import { conv, convTranspose, slice } from "../../graph/build.ts";
 import type { Graph } from "../../graph/graph.ts";
 import type { Node, NodeOf } from "../../graph/node.ts";
-import { mapNodes, rewrite } from "../../graph/rewrite.ts";
-import type { OperatorName, Pads } from "../../graph/vocabulary.ts";
+import type { Pads } from "../../graph/vocabulary.ts";
+import { rewritten, shiftedLogSumExp } from "../rewritten.ts";
+import type { Rewrites } from "../rewritten.ts";
 import type { Provider } from "./providers.ts";
-
-type Rewrites = { readonly [O in OperatorName]?: (node: NodeOf<O>) => Node };
 
 /** What lies around a convolution's input: its own pads, and those of a Pad before it, which ONNX Runtime joins with them. */
 function padsAround({ inputs: [x], attributes }: NodeOf<"Conv">): { readonly inner: Node; readonly pads: Pads } {
@@ -78,12 +76,6 @@ function isEven({ top, bottom, left, right }: Pads): boolean {
   return top === bottom && left === right;
 }
 
-/** Exponentials of large values overflow. */
-function shiftedLogSumExp({ inputs: [x], attributes: { axes } }: NodeOf<"ReduceLogSumExp">): Node {
-  const max = reduceMax(x, axes);
-  return add(max, log(reduceSum(exp(sub(x, max)), axes)));
-}
-
 /** What ONNX Runtime 1.30 computes otherwise than ONNX says, in operators that it computes right. */
 const rewrites: { readonly [P in Provider]: Rewrites } = {
   cpu: {},
@@ -115,14 +107,7 @@ const rewrites: { readonly [P in Provider]: Rewrites } = {
   },
 };
 
-function applied<O extends OperatorName>(node: NodeOf<O>, provider: Provider): Node | undefined {
-  const rule: Rewrites[O] = rewrites[provider][node.op];
-  return rule?.(node);
-}
-
 /** The same function in what the provider computes right; inputs and outputs keep their names and order. */
 export function suited(graph: Graph, provider: Provider): Graph {
-  if (Object.keys(rewrites[provider]).length === 0) return graph;
-  const map = rewrite(Object.values(graph.outputs), (node) => applied(node, provider) ?? node);
-  return { ...graphOf(mapNodes(graph.outputs, map)), inputs: graph.inputs };
+  return rewritten(graph, rewrites[provider]);
 }

@@ -1,12 +1,9 @@
-import { add, constant, exp, log, matMul, reduceMax, reduceSum, reshape, sub, transpose } from "../../graph/build.ts";
-import { graphOf } from "../../graph/graph.ts";
+import { constant, matMul, reduceSum, reshape, transpose } from "../../graph/build.ts";
 import type { Graph } from "../../graph/graph.ts";
 import type { Node, NodeOf } from "../../graph/node.ts";
 import { float32 } from "../../graph/tensor.ts";
-import { mapNodes, rewrite } from "../../graph/rewrite.ts";
-import type { OperatorName } from "../../graph/vocabulary.ts";
-
-type Rewrites = { readonly [O in OperatorName]?: (node: NodeOf<O>) => Node };
+import { rewritten, shiftedLogSumExp } from "../rewritten.ts";
+import type { Rewrites } from "../rewritten.ts";
 
 /** Channels from which on its sums over all else are fast. */
 const manyChannels = 16;
@@ -34,20 +31,10 @@ function summedInLines(node: NodeOf<"ReduceSum"> | NodeOf<"ReduceMean">): Node {
 const rewrites: Rewrites = {
   ReduceSum: summedInLines,
   ReduceMean: summedInLines,
-  // Of four axes it keeps too few.
-  ReduceLogSumExp: ({ inputs: [x], attributes: { axes } }) => {
-    const max = reduceMax(x, axes);
-    return add(max, log(reduceSum(exp(sub(x, max)), axes)));
-  },
+  ReduceLogSumExp: shiftedLogSumExp,
 };
-
-function applied<O extends OperatorName>(node: NodeOf<O>): Node | undefined {
-  const rule: Rewrites[O] = rewrites[node.op];
-  return rule?.(node);
-}
 
 /** The same function in what OpenVINO computes right and fast; inputs and outputs keep their names and order. */
 export function suited(graph: Graph): Graph {
-  const map = rewrite(Object.values(graph.outputs), (node) => applied(node) ?? node);
-  return { ...graphOf(mapNodes(graph.outputs, map)), inputs: graph.inputs };
+  return rewritten(graph, rewrites);
 }

@@ -510,10 +510,10 @@ describe("a graph encoded with runs as parts of a Split", () => {
 describe("a graph encoded with channels last", () => {
   const weight = constantOf([4, 3, 3, 3], 3);
   const pooled = build.maxPool(build.relu(build.conv(image, weight)), { kernel: [2, 2], strides: [2, 2] });
-  const operators = (node: Node): readonly string[] =>
-    readModelProto(encodeOnnx(graphOf({ y: node }), { channelsLast: true })).graph.nodes.map((one) =>
-      one.domain === "" ? one.operator : `${one.domain}.${one.operator}`,
-    );
+  const operators = (node: Node): readonly string[] => {
+    const { graph } = readModelProto(encodeOnnx(graphOf({ y: node }), { channelsLast: true }));
+    return (graph?.nodes ?? []).map(({ domain, operator }) => (domain === "" ? operator : `${domain}.${operator}`));
+  };
 
   test("turns images before and after what works on them; ONNX Runtime takes out what meets", () => {
     const turned = (operator: string): readonly string[] => [
