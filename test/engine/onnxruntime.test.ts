@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
+import { cudaDevice } from "../../packages/core/src/engine/cuda-device.ts";
 import type { Precision } from "../../packages/core/src/engine/engine.ts";
 import { openOnnxRuntimeEngine } from "../../packages/core/src/engine/onnxruntime/index.ts";
 import type { Provider } from "../../packages/core/src/engine/onnxruntime/index.ts";
@@ -77,6 +78,10 @@ test("where no memory may be kept, programs that take turns are compiled again w
 test("a provider that is not there is refused, saying what is and how to get it", async () => {
   const reason = (await missing("cuda"))("float32");
   if (reason !== undefined) expect(reason).toMatch(/provider cuda.*NVIDIA GPU with its driver.*setup:cuda/su);
+});
+
+test("a GPU that is not there is described by nobody", async () => {
+  expect(await cudaDevice(1000)).toBeUndefined();
 });
 
 test("a device that a provider can't be given is refused", async () => {

@@ -68,6 +68,7 @@ export async function openOpenVinoEngine(options: OpenVinoOptions = {}): Promise
     widest: "float32",
     keepsOrder: true,
     overhead,
+    ...(capabilities.memoryBytes === undefined ? {} : { memoryBytes: capabilities.memoryBytes }),
     compile: async (graph, { label = "a graph", frequent = false, precision = "float32", signal } = {}) => {
       programs += 1;
       const program = programs;
@@ -158,6 +159,8 @@ function failure(operation: string, reason: string, cause?: unknown): Slidelight
 interface Capabilities {
   readonly name: string;
   readonly precisions: readonly Precision[];
+  /** Of a GPU. */
+  readonly memoryBytes?: number;
 }
 
 const capabilityNames: { readonly [P in Exclude<Precision, "float32">]: string } = {
@@ -171,7 +174,12 @@ function capabilitiesOf(library: OpenVino, core: Handle, device: string): Capabi
   try {
     const words = new Set(ask("OPTIMIZATION_CAPABILITIES").split(/\s+/u));
     const narrow = (["bfloat16", "float16"] as const).filter((precision) => words.has(capabilityNames[precision]));
-    return { name: ask("FULL_DEVICE_NAME").trim(), precisions: ["float32", ...narrow] };
+    const memoryBytes = device === "CPU" ? Number.NaN : Number(ask("GPU_DEVICE_TOTAL_MEM_SIZE"));
+    return {
+      name: ask("FULL_DEVICE_NAME").trim(),
+      precisions: ["float32", ...narrow],
+      ...(Number.isFinite(memoryBytes) ? { memoryBytes } : {}),
+    };
   } catch (error) {
     library.free("freeCore", core);
     throw new SlidelightError(

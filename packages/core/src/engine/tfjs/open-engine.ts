@@ -4,6 +4,7 @@ import { stepsOf } from "../../graph/steps.ts";
 import type { Steps } from "../../graph/steps.ts";
 import type { Abortable } from "../../io/byte-source.ts";
 import { checkInputs } from "../check-inputs.ts";
+import { cudaDevice } from "../cuda-device.ts";
 import type { Engine, RunResult } from "../engine.ts";
 import { openSerialQueue } from "../serial-queue.ts";
 import { startChild } from "./child.ts";
@@ -63,6 +64,7 @@ async function openOn(provider: Provider, options: Omit<TfjsOptions, "provider">
   const { threads = availableParallelism(), device = 0, signal } = options;
   signal?.throwIfAborted();
   const settings = { provider, threads, device };
+  const gpu = provider === "gpu" ? await cudaDevice(device) : undefined;
   const queue = openSerialQueue();
   let running = await start(settings);
   let closed = false;
@@ -98,11 +100,12 @@ async function openOn(provider: Provider, options: Omit<TfjsOptions, "provider">
     name: "tfjs",
     provider,
     version: running.version,
-    device: devices[provider](settings),
+    device: gpu?.name ?? devices[provider](settings),
     precisions: ["float32"],
     widest: "float32",
     keepsOrder: true,
     overhead: overheads[provider],
+    ...(gpu === undefined ? {} : { memoryBytes: gpu.memoryBytes }),
     compile: async (graph, { label = "a graph", precision = "float32", signal } = {}) => {
       const operation = `Compiling "${label}"`;
       if (precision !== "float32") throw failure(operation, `the precision ${precision}; it has float32`);
