@@ -1,5 +1,5 @@
 import sharp from "sharp";
-import type { Size } from "../../geometry/rectangle.ts";
+import type { Rectangle, Size } from "../../geometry/rectangle.ts";
 import type { Scale } from "./assemble-map.ts";
 import { divergingColour, sequentialColour } from "./colour-maps.ts";
 import type { Colour } from "./colour-maps.ts";
@@ -51,16 +51,44 @@ export async function writePreview(request: WritePreview): Promise<void> {
   const width = Math.min(longestSide, Math.max(3 * margin + 2 * panel.width + barRoom, textWidth));
   const height = header + Math.max(panel.height, 96) + 2 * margin;
   const top = header + margin;
-  const raw = { width: panel.width, height: panel.height, channels: 3 } as const;
   const frame = { width, height, top, panel: { ...panel, height: Math.max(panel.height, 96) } };
-  await sharp({ create: { width, height, channels: 3, background: "#ffffff" } })
-    .composite([
-      { input: image, raw, left: margin, top },
-      { input: overlay, raw, left: 2 * margin + panel.width, top },
-      { input: Buffer.from(decoration(frame, lines, shown)), left: 0, top: 0 },
-    ])
+  const drawing = decoration(frame, lines, shown);
+  const canvas: Picture = { width, height, data: Buffer.alloc(width * height * 3, 255) };
+  paste(canvas, { ...panel, data: image }, { x: margin, y: top });
+  paste(canvas, { ...panel, data: overlay }, { x: 2 * margin + panel.width, y: top });
+  const beside = 2 * margin + 2 * panel.width;
+  for (const part of [
+    { x: 0, y: 0, width, height: top },
+    { x: beside, y: top, width: width - beside, height: height - top },
+  ]) {
+    paste(canvas, await drawn(drawing, part), part);
+  }
+  await sharp(canvas.data, { raw: { width, height, channels: 3 } })
     .jpeg({ quality: 90, chromaSubsampling: "4:4:4" })
     .toFile(request.path);
+}
+
+/** RGB, row by row. */
+interface Picture extends Size {
+  readonly data: Uint8Array;
+}
+
+/** Copies a picture into another. libvips would compose them as floats, which takes as long as all the rest. */
+function paste(
+  onto: Picture,
+  { width, height, data }: Picture,
+  { x, y }: { readonly x: number; readonly y: number },
+): void {
+  for (let row = 0; row < height; row += 1) {
+    onto.data.set(data.subarray(row * width * 3, (row + 1) * width * 3), ((y + row) * onto.width + x) * 3);
+  }
+}
+
+/** A part of a drawing, on white. */
+async function drawn(drawing: string, { x, y, width, height }: Rectangle): Promise<Picture> {
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="${x} ${y} ${width} ${height}">${drawing}</svg>`;
+  const data = await sharp(Buffer.from(svg)).flatten({ background: "#ffffff" }).raw().toBuffer();
+  return { width, height, data };
 }
 
 /** A tiny image is shown enlarged, its pixels as squares, so that there is something to see. */
@@ -162,6 +190,7 @@ interface Frame extends Size {
   readonly panel: Size;
 }
 
+/** Text and colour bar as SVG, in the frame's coordinates. */
 function decoration(frame: Frame, lines: readonly string[], shown: ShownRange): string {
   const { min, max } = shown;
   const characters = Math.floor((frame.width - 2 * margin) / (cell.width * fontSize));
@@ -184,10 +213,9 @@ function decoration(frame: Frame, lines: readonly string[], shown: ShownRange): 
   };
   const yOf = (value: number): number => frame.top + height * (1 - (max > min ? (value - min) / (max - min) : 0));
   const marks = min < 0 && max > 0 ? [min, 0, max] : [min, (min + max) / 2, max];
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${frame.width}" height="${frame.height}">
-<defs><linearGradient id="bar" x1="0" y1="1" x2="0" y2="0">${stops.join("")}</linearGradient></defs>
+  return `<defs><linearGradient id="bar" x1="0" y1="1" x2="0" y2="0">${stops.join("")}</linearGradient></defs>
 <rect x="${x}" y="${frame.top}" width="${barWidth}" height="${height}" fill="url(#bar)" stroke="#666666"/>
-<path d="${texts.join("")}${marks.map((value) => label(value, yOf(value))).join("")}" fill="#222222"/></svg>`;
+<path d="${texts.join("")}${marks.map((value) => label(value, yOf(value))).join("")}" fill="#222222"/>`;
 }
 
 /** At most nine characters. */
