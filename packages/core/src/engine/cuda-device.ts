@@ -17,10 +17,10 @@ const nameBytes = 256;
 export async function cudaDevice(index: number): Promise<CudaDevice | undefined> {
   const path = driverNames[process.platform];
   if (path === undefined) return undefined;
-  const { default: koffi } = await import("koffi");
+  const { foreignLibraries } = await import("./foreign-libraries.ts");
   let driver: LibraryHandle;
   try {
-    driver = koffi.load(path);
+    driver = foreignLibraries().load(path);
   } catch {
     return undefined;
   }

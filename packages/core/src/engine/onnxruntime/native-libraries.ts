@@ -44,13 +44,13 @@ const loaded = new Map<string, unknown>();
 export async function loadNativeLibraries(provider: Provider): Promise<void> {
   const folder = join(homedir(), ".cache", "slidelight", `onnxruntime-gpu-${release}`);
   if (process.platform !== "linux" || !existsSync(join(folder, ...runtime))) return;
-  const { default: koffi } = await import("koffi");
+  const { foreignLibraries } = await import("../foreign-libraries.ts");
   const system = systemLibraries[provider];
   const fetched = system.length === 0 ? [runtime] : [...cudaLibraries, runtime];
   for (const path of [...fetched.map((parts) => join(folder, ...parts)), ...system]) {
     if (loaded.has(path)) continue;
     try {
-      loaded.set(path, koffi.load(path, { global: true }));
+      loaded.set(path, foreignLibraries().load(path, { global: true }));
     } catch (error) {
       throw new Error(`${path}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
     }

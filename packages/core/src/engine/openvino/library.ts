@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
-import koffi from "koffi";
 import { SlidelightError } from "../../errors/slidelight-error.ts";
+import { foreignLibraries } from "../foreign-libraries.ts";
 
 /** The release that `npm run setup:openvino` fetches. */
 const release = "2026.4.1";
@@ -105,8 +105,7 @@ export function loadOpenVino(path: string | undefined): OpenVino {
 function declareTypes(): void {
   if (declared) return;
   declared = true;
-  // A foreign function runs on a stack that koffi makes; 256 KiB are too few for OpenVINO's compiler.
-  koffi.config({ sync_stack_size: stackBytes, async_stack_size: stackBytes });
+  const koffi = foreignLibraries();
   koffi.struct("ov_shape", { rank: "int64_t", dims: "int64_t *" });
   koffi.struct("ov_property", { key: "const char *", value: "const char *" });
   koffi.struct("ov_version", { build: "const char *", description: "const char *" });
@@ -114,12 +113,9 @@ function declareTypes(): void {
 
 let declared = false;
 
-/** What Linux gives a main thread. */
-const stackBytes = 8 * 2 ** 20;
-
 function bind(path: string): OpenVino {
   declareTypes();
-  const library = koffi.load(path);
+  const library = foreignLibraries().load(path);
   const functions = new Map<FunctionName, ForeignFunction>();
   const foreign = (name: FunctionName): ForeignFunction => {
     const known = functions.get(name) ?? library.func(signatures[name]);
@@ -166,7 +162,7 @@ function bind(path: string): OpenVino {
     },
     takeText: (handle) => {
       try {
-        return koffi.decode.string(handle);
+        return foreignLibraries().decode.string(handle);
       } finally {
         free("freeText", handle);
       }
