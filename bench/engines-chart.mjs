@@ -1,7 +1,7 @@
 // The chart of engines in `docs/performance.md`: megapixels a second of each, a bar at the median, a line from the worst to the best round.
 
 const row = 20;
-const [left, plot, gap] = [250, 250, 70];
+const [left, plot, gap] = [330, 250, 90];
 const titles = { "grad-cam": "Grad-CAM (PyTorch: forward)", saliency: "saliency (PyTorch: gradient to the input)" };
 
 /** @param rows `{ base, method, what, "MP/s", best, worst }`. */
