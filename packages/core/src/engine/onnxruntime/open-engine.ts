@@ -47,19 +47,17 @@ const overhead = 2.5;
  */
 export async function openOnnxRuntimeEngine(options: OnnxRuntimeOptions = {}): Promise<Engine> {
   const { provider = "cpu", threads = availableParallelism(), device = 0, signal } = options;
-  const rule = providerRule(provider);
-  const gpu = rule.choosesDevice ? await cudaDevice(device) : undefined;
-  const { warmBytes = gpu === undefined ? defaultWarmBytes() : warmBytesOf(gpu) } = options;
   for (const [name, value, least] of [
     ["threads", threads, 1],
     ["device", device, 0],
-    ["warmBytes", warmBytes, 0],
+    ["warmBytes", options.warmBytes ?? 0, 0],
   ] as const) {
     if (!Number.isInteger(value) || value < least) {
       throw new RangeError(`Opening ONNX Runtime: ${name} is an integer from ${least}, got ${value}.`);
     }
   }
   signal?.throwIfAborted();
+  const rule = providerRule(provider);
   if (device !== 0 && !rule.choosesDevice) {
     throw new SlidelightError(
       "engine-unavailable",
@@ -68,6 +66,8 @@ export async function openOnnxRuntimeEngine(options: OnnxRuntimeOptions = {}): P
   }
   refuseTelemetry();
   tellLibraries(rule.environment);
+  const gpu = rule.choosesDevice ? await cudaDevice(device) : undefined;
+  const { warmBytes = gpu === undefined ? defaultWarmBytes() : warmBytesOf(gpu) } = options;
   const settings: ThreadSettings = { provider, threads, device, warmBytes };
   const worker = new Worker(threadFile("thread", import.meta.url), {
     name: `onnxruntime-${provider}`,
