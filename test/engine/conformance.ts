@@ -10,8 +10,7 @@ import type { ElementType, Tensor } from "../../packages/core/src/graph/tensor.t
 import type { MethodName } from "../../packages/core/src/explain/methods/index.ts";
 import { explainCase, methodCases } from "./method-cases.ts";
 import type { MethodCase } from "./method-cases.ts";
-import { operatorCases, scattered } from "./operator-cases.ts";
-import type { OperatorCase } from "./operator-cases.ts";
+import { graphOfCase, operatorCases, scattered } from "./operator-cases.ts";
 
 /** Largest error that rounding explains, in parts of the largest value. */
 const tolerances: { readonly [T in ElementType]: number } = {
@@ -58,12 +57,6 @@ function expectClose(
 
 function named(tensors: readonly Tensor[]): Readonly<Record<string, Tensor>> {
   return Object.fromEntries(tensors.map((tensor, index) => [`x${index}`, tensor]));
-}
-
-function graphOfCase({ inputs, node }: OperatorCase): Graph {
-  return graphOf({
-    y: node(...inputs.map(({ type, shape }, index) => build.input(`x${index}`, { type, shape }))),
-  });
 }
 
 /** A copy that a run may take over. */

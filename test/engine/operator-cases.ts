@@ -1,4 +1,6 @@
 import * as build from "../../packages/core/src/graph/build.ts";
+import { graphOf } from "../../packages/core/src/graph/graph.ts";
+import type { Graph } from "../../packages/core/src/graph/graph.ts";
 import type { Node, NodeOf } from "../../packages/core/src/graph/node.ts";
 import { sizeOf, tensorOf } from "../../packages/core/src/graph/tensor.ts";
 import type { ElementType, Shape, Tensor } from "../../packages/core/src/graph/tensor.ts";
@@ -11,6 +13,13 @@ export interface OperatorCase {
   readonly node: (...operands: readonly Node[]) => Node;
   /** The largest value on the way, where results are smaller: rounding is relative to it. */
   readonly largest?: number;
+}
+
+/** The case's inputs, named x0, x1 …, and its node as y. */
+export function graphOfCase({ inputs, node }: OperatorCase): Graph {
+  return graphOf({
+    y: node(...inputs.map(({ type, shape }, index) => build.input(`x${index}`, { type, shape }))),
+  });
 }
 
 /** Numbers in [-2, 2) that look random and are the same everywhere. */

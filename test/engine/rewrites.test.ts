@@ -1,18 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { suited } from "../../packages/core/src/engine/onnxruntime/rewrite.ts";
-import * as build from "../../packages/core/src/graph/build.ts";
-import { graphOf, topologicalOrder } from "../../packages/core/src/graph/graph.ts";
+import { topologicalOrder } from "../../packages/core/src/graph/graph.ts";
 import type { Graph } from "../../packages/core/src/graph/graph.ts";
 import { evaluate } from "../../packages/core/src/graph/reference.ts";
 import { elementsOf } from "../../packages/core/src/graph/tensor.ts";
-import { operatorCases } from "./operator-cases.ts";
+import { graphOfCase, operatorCases } from "./operator-cases.ts";
 import type { OperatorCase } from "./operator-cases.ts";
-
-function graphOfCase({ inputs, node }: OperatorCase): Graph {
-  return graphOf({
-    y: node(...inputs.map(({ type, shape }, index) => build.input(`x${index}`, { type, shape }))),
-  });
-}
 
 function valueOf(graph: Graph, { inputs }: OperatorCase): Float64Array {
   const given = inputs.map((tensor, index) => [`x${index}`, { shape: tensor.shape, data: elementsOf(tensor) }]);
