@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { composeConvolutions } from "./compose-convolutions.ts";
 import { flops } from "./flops.ts";
 import { foldConstants } from "./fold-constants.ts";
 import { foldScales } from "./fold-scales.ts";
@@ -25,6 +26,7 @@ const passes: readonly Pass[] = [
   { name: "folding constants", run: foldConstants, tolerance: rounded },
   { name: "simplifying", run: simplify, tolerance: rounded },
   { name: "folding scales", run: foldScales, tolerance: rounded },
+  { name: "composing convolutions", run: composeConvolutions, tolerance: rounded },
   { name: "sharing common values", run: shareCommon, tolerance: 0 },
   // Sums over channels in the same order: the very same values.
   { name: "separating channels", run: (graph) => graphOf(separateChannels(graph.outputs)), tolerance: 0 },

@@ -1,0 +1,40 @@
+import { composedDownsampling } from "./composition/downsampled.ts";
+import { composedUpsampling } from "./composition/upsampled.ts";
+import { graphOf, operandsOf, topologicalOrder } from "./graph.ts";
+import type { Graph } from "./graph.ts";
+import type { Node } from "./node.ts";
+import { mapNodes, rewrite } from "./rewrite.ts";
+
+/**
+ * The same values where two linear steps, of which the first is read by the second alone, are one convolution, if that takes fewer
+ * operations: (x * f) * g = x * (f * g). A U-Net's decoder convolves what was upsampled; its gradient downsamples what was convolved.
+ * Kernels that are put together are rounded once.
+ */
+export function composeConvolutions(graph: Graph): Graph {
+  const roots = Object.values(graph.outputs);
+  const once = readOnce(roots);
+  const own = new Set<Node>();
+  const compose = (node: Node, original: Node): Node => {
+    const composed = composedFrom(node, own) ?? node;
+    if (once.has(original)) own.add(composed);
+    return composed;
+  };
+  return graphOf(mapNodes(graph.outputs, rewrite(roots, compose)));
+}
+
+function composedFrom(node: Node, own: ReadonlySet<Node>): Node | undefined {
+  if (node.op === "AveragePool") return composedDownsampling(node, own);
+  return node.op === "Conv" ? (composedDownsampling(node, own) ?? composedUpsampling(node, own)) : undefined;
+}
+
+/** Values that are no output, and operand of one node, once. */
+function readOnce(roots: readonly Node[]): ReadonlySet<Node> {
+  const once = new Set<Node>();
+  const seen = new Set<Node>(roots);
+  for (const operand of topologicalOrder(roots).flatMap(operandsOf)) {
+    if (seen.has(operand)) once.delete(operand);
+    else once.add(operand);
+    seen.add(operand);
+  }
+  return once;
+}

@@ -1,0 +1,106 @@
+import { add, constant, mul, reduceSum, reshape, slice, transpose } from "../build.ts";
+import { foldedConstant } from "../fold-constants.ts";
+import type { Node, NodeOf } from "../node.ts";
+import { elementsOf, float32, sizeOf } from "../tensor.ts";
+import type { Tensor } from "../tensor.ts";
+import type { Pair } from "../vocabulary.ts";
+
+/** A Constant [from, to, height, width], a kernel for each pair of channels: a ConvTranspose's weight, or a Conv's [to, from, height, width]. */
+export type Kernels = NodeOf<"Constant">;
+
+/** Multiply-adds beyond which kernels are not put together: about a tenth of a second, once for a model. */
+const mostWork = 2 ** 25;
+
+/** By both factors, which go with the model: tiles of all kinds, and images of all sizes, take the same products. */
+const known = new WeakMap<Tensor, WeakMap<Tensor, Kernels>>();
+
+/**
+ * The kernels of two steps in one, as convolution is associative: [I, M, a, b] and [M, O, c, d] give [I, O, a + c - 1, b + d - 1],
+ *
+ *     product[i, o, y] = sum over m, t of first[i, m, t] second[m, o, y - t].
+ *
+ * Sums are in float64, rounded to float32 once.
+ * @returns `undefined` where that would take too long.
+ */
+export function kernelProduct(first: Kernels, second: Kernels): Kernels | undefined {
+  const [, to = 0, rows = 0, columns = 0] = second.shape;
+  if (sizeOf(first.shape) * to * rows * columns > mostWork) return undefined;
+  const [a, b] = [first.attributes.tensor, second.attributes.tensor];
+  const ofFirst = known.get(a) ?? new WeakMap<Tensor, Kernels>();
+  const product = ofFirst.get(b) ?? multiplied(first, second);
+  known.set(a, ofFirst.set(b, product));
+  return product;
+}
+
+function multiplied(first: Kernels, second: Kernels): Kernels {
+  const [inputs = 0, middles = 0, height = 0, width = 0] = first.shape;
+  const [, outputs = 0, rows = 0, columns = 0] = second.shape;
+  const [tall, wide] = [height + rows - 1, width + columns - 1];
+  const factors = elementsOf(first.attributes.tensor);
+  // Columns and channels of a row side by side: the inner loop is flat.
+  const lines = elementsOf(folded(transpose(second, [0, 2, 3, 1])).attributes.tensor);
+  const line = columns * outputs;
+  const sums = new Float64Array(inputs * tall * wide * outputs);
+  for (let input = 0; input < inputs; input += 1) {
+    for (let tap = 0; tap < middles * height * width; tap += 1) {
+      const factor = factors[input * middles * height * width + tap] ?? 0;
+      const [middle, y, x] = [Math.floor(tap / (height * width)), Math.floor(tap / width) % height, tap % width];
+      for (let row = 0; row < rows; row += 1) {
+        const from = (middle * rows + row) * line;
+        const into = ((input * tall + y + row) * wide + x) * outputs;
+        for (let at = 0; at < line; at += 1)
+          sums[into + at] = (sums[into + at] ?? 0) + factor * (lines[from + at] ?? 0);
+      }
+    }
+  }
+  const product = float32([inputs, tall, wide, outputs], Float32Array.from(sums));
+  return folded(transpose(constant(product), [0, 3, 1, 2]));
+}
+
+const boxes = new Map<string, Kernels>();
+
+/** [1, 1, height, width] of equal values: the same one for the same arguments. */
+function box([height, width]: Pair, value: number): Kernels {
+  const key = `${height} ${width} ${value}`;
+  const found =
+    boxes.get(key) ?? constant(float32([1, 1, height, width], new Float32Array(height * width).fill(value)));
+  boxes.set(key, found);
+  return found;
+}
+
+/** Each kernel convolved with a box of one value: what is done to every channel by itself before or after. */
+export function spread(kernels: Kernels, size: Pair, value: number): Kernels | undefined {
+  const [a = 1, b = 1, height = 1, width = 1] = kernels.shape;
+  const each = kernelProduct(folded(reshape(kernels, [a * b, 1, height, width])), box(size, value));
+  return each && folded(reshape(each, [a, b, height + size[0] - 1, width + size[1] - 1]));
+}
+
+/** A convolution's weight [O, M, kh, kw] as that of the transposed one that is the same step: [M, O, kh, kw], each kernel half a turn on. */
+export function turned(weight: Kernels): Kernels {
+  const exchanged = transpose(weight, [1, 0, 2, 3]);
+  const starts = exchanged.shape.map((extent, axis) => (axis < 2 ? 0 : extent - 1));
+  return folded(slice(exchanged, { starts, sizes: exchanged.shape, steps: [1, 1, -1, -1] }));
+}
+
+/** [O, 1, kh, kw]: what each tap of weight [O, M, kh, kw] makes of the constants [M]. */
+export function throughTaps(weight: Kernels, constants: Kernels): Kernels {
+  return folded(reduceSum(mul(weight, reshape(constants, [1, ...constants.shape, 1, 1])), [1]));
+}
+
+/** [O]: what weight [O, M, kh, kw] makes of an image of the constants [M], away from pads. */
+export function throughWeight(weight: Kernels, constants: Kernels): Kernels {
+  const [outputs = 1] = weight.shape;
+  return folded(reshape(reduceSum(throughTaps(weight, constants), [2, 3]), [outputs]));
+}
+
+/** The sum of those that are there. */
+export function sumOf(first: Kernels | undefined, second: Kernels | undefined): Kernels | undefined {
+  return first === undefined || second === undefined ? (first ?? second) : folded(add(first, second));
+}
+
+/** What is made of Constants, no larger than they are, is one. */
+export function folded(node: Node): Kernels {
+  const result = foldedConstant(node);
+  if (result.op !== "Constant") throw new RangeError(`${node.op} [${node.shape.join(", ")}] is no constant.`);
+  return result;
+}

@@ -1,0 +1,201 @@
+import { add, concat, constant, conv, convTranspose, noPads, reduceSum, sliceAxis } from "../build.ts";
+import { flopsOf } from "../flops.ts";
+import type { Node, NodeOf } from "../node.ts";
+import { elementsOf, float32 } from "../tensor.ts";
+import type { Pads, Pair } from "../vocabulary.ts";
+import { folded, kernelProduct, spread, sumOf, throughTaps, throughWeight, turned } from "./kernels.ts";
+import type { Kernels } from "./kernels.ts";
+import { isDense, plain } from "./plain.ts";
+
+/** A value spread over a finer grid, a kernel for each of its positions; `pads` of that grid are cut off. */
+interface Upsampling {
+  readonly node: Node;
+  readonly x: Node;
+  readonly strides: Pair;
+  readonly pads: Pads;
+  readonly outputPadding: Pair;
+  readonly bias: Kernels | undefined;
+  /** The kernels of this step, and then a convolution with `weight`, in one. */
+  readonly kernels: (weight: Kernels) => Kernels | undefined;
+}
+
+/** The part of a convolution's operand, and of its weight, that is one of joined values. */
+interface Part {
+  readonly operand: Node;
+  readonly weight: Kernels;
+}
+
+/** What a part and the step before it become together. */
+interface Composed {
+  readonly step: Step;
+  /** [O]: the first step's bias behind the second one, away from the border. */
+  readonly bias: Kernels | undefined;
+  /** What has to be added to that at the border, where pads stand in for the first step's values. */
+  readonly correction: Kernels | undefined;
+}
+
+/** One term of a sum, which takes the bias of all of them if it is the first. */
+type Step = (bias: Kernels | undefined) => Node;
+
+/**
+ * A convolution of what was upsampled, by a ConvTranspose or by repetition, alone or joined with other channels: a ConvTranspose with a
+ * larger kernel, of which fewer values meet each output, beside a convolution of the others.
+ * @param own Values that one node alone reads.
+ */
+export function composedUpsampling(node: NodeOf<"Conv">, own: ReadonlySet<Node>): Node | undefined {
+  const convolution = plain(node);
+  if (convolution === undefined || !isDense(node)) return undefined;
+  const others: Part[] = [];
+  const composed: Composed[] = [];
+  for (const part of partsOf(convolution.x, convolution.weight, own)) {
+    const upsampling = upsamplingOf(part.operand, own);
+    const both = upsampling && composedWith(upsampling, part, node);
+    if (both === undefined) others.push(part);
+    else composed.push(both);
+  }
+  if (composed.length === 0) return undefined;
+  const bias = composed.map((part) => part.bias).reduce(sumOf, convolution.bias);
+  const steps = composed.map(({ step }) => step);
+  if (others.length > 0) steps.unshift(convolved(others, node));
+  const corrections = composed.map(({ correction }) => correction).filter((correction) => correction !== undefined);
+  const terms: readonly Node[] = [...steps.map((step, index) => step(index === 0 ? bias : undefined)), ...corrections];
+  return terms.reduce((sum, term) => add(sum, term));
+}
+
+function partsOf(x: Node, weight: Kernels, own: ReadonlySet<Node>): readonly Part[] {
+  const operands = x.op === "Concat" && x.attributes.axis === 1 && own.has(x) ? x.inputs : [x];
+  let start = 0;
+  return operands.map((operand) => {
+    const size = operand.shape[1] ?? 0;
+    const part = { operand, weight: folded(sliceAxis(weight, { axis: 1, start, size })) };
+    start += size;
+    return part;
+  });
+}
+
+function convolved(parts: readonly Part[], { attributes }: NodeOf<"Conv">): Step {
+  const [x, weight] = [
+    concat(
+      parts.map(({ operand }) => operand),
+      1,
+    ),
+    folded(
+      concat(
+        parts.map((part) => part.weight),
+        1,
+      ),
+    ),
+  ];
+  return (bias) => conv(x, weight, bias, attributes);
+}
+
+function composedWith(upsampling: Upsampling, part: Part, node: NodeOf<"Conv">): Composed | undefined {
+  const { x, strides, outputPadding, bias } = upsampling;
+  const [, , height = 1, width = 1] = part.weight.shape;
+  const pads = composedPads(upsampling.pads, node.attributes.pads, [height, width]);
+  const kernels = upsampling.kernels(part.weight);
+  if (pads === undefined || kernels === undefined) return undefined;
+  const correction = bias && borderCorrection(throughTaps(part.weight, bias), part.operand, node);
+  if (correction === "for each pixel") return undefined;
+  const step: Step = (own) => convTranspose(x, kernels, own, { strides, pads, outputPadding });
+  const share = (flopsOf(node) * (part.operand.shape[1] ?? 1)) / (node.inputs[0].shape[1] ?? 1);
+  if (flopsOf(step(undefined)) >= share + flopsOf(upsampling.node)) return undefined;
+  return { step, bias: bias && throughWeight(part.weight, bias), correction };
+}
+
+const sides = ["top", "left", "bottom", "right"] as const;
+
+/**
+ * What both steps' transposed convolution leaves out at its border, where the first one leaves out `cut` and the second one, of that kernel,
+ * has `pads`; `undefined` where zeros would have to stand for values that were cut off.
+ */
+function composedPads(cut: Pads, pads: Pads, [height, width]: Pair): Pads | undefined {
+  const reach = { top: height - 1, left: width - 1, bottom: height - 1, right: width - 1 };
+  if (sides.some((side) => pads[side] > 0 && (cut[side] > 0 || pads[side] > reach[side]))) return undefined;
+  const along = (side: keyof Pads): number => cut[side] + reach[side] - pads[side];
+  return { top: along("top"), left: along("left"), bottom: along("bottom"), right: along("right") };
+}
+
+/**
+ * What pads take from a constant, which is `taps` [O, 1, kh, kw] behind the convolution: [1, O, H, 1] or [1, O, 1, W]. At a corner
+ * it would be a value for each pixel.
+ */
+function borderCorrection(
+  taps: Kernels,
+  operand: Node,
+  { shape, attributes: { pads } }: NodeOf<"Conv">,
+): Kernels | "for each pixel" | undefined {
+  const [rows, columns] = [pads.top + pads.bottom > 0, pads.left + pads.right > 0];
+  if (rows && columns) return "for each pixel";
+  if (!rows && !columns) return undefined;
+  const axis = rows ? 2 : 3;
+  const before = rows ? pads.top : pads.left;
+  const [given = 0, extent = 0, outputs = 0] = [operand.shape[axis], shape[axis], taps.shape[0]];
+  const sums = folded(reduceSum(taps, [rows ? 3 : 2]));
+  const [elements, size] = [elementsOf(sums.attributes.tensor), sums.shape[axis] ?? 0];
+  const lost = new Float32Array(outputs * extent).map((_, index) => {
+    const [output, position] = [Math.floor(index / extent), index % extent];
+    let sum = 0;
+    for (let tap = 0; tap < size; tap += 1) {
+      const seen = position + tap - before;
+      if (seen < 0 || seen >= given) sum -= elements[output * size + tap] ?? 0;
+    }
+    return sum;
+  });
+  return constant(float32(rows ? [1, outputs, extent, 1] : [1, outputs, 1, extent], lost));
+}
+
+function upsamplingOf(node: Node, own: ReadonlySet<Node>): Upsampling | undefined {
+  if (!own.has(node)) return undefined;
+  if (node.op === "Slice") return cropped(node, own);
+  if (node.op === "Resize") return repeating(node);
+  return node.op === "ConvTranspose" ? transposed(node) : undefined;
+}
+
+function transposed(node: NodeOf<"ConvTranspose">): Upsampling | undefined {
+  const parts = plain(node);
+  if (parts === undefined) return undefined;
+  const { strides, pads, outputPadding } = node.attributes;
+  const isZero = parts.bias === undefined || elementsOf(parts.bias.attributes.tensor).every((value) => value === 0);
+  return {
+    node,
+    x: parts.x,
+    strides,
+    pads,
+    outputPadding,
+    bias: isZero ? undefined : parts.bias,
+    kernels: (weight) => kernelProduct(parts.weight, turned(weight)),
+  };
+}
+
+/** Each value several times: a transposed convolution with ones, channel by channel. */
+function repeating(node: NodeOf<"Resize">): Upsampling | undefined {
+  const { mode, scales, coordinates, rounding } = node.attributes;
+  const downwards = coordinates === "asymmetric" && rounding === "floor";
+  // No position lies half way between two of the coarse ones.
+  const nearest = coordinates === "half_pixel" && rounding.startsWith("round");
+  if (mode !== "nearest" || !scales.every(Number.isInteger) || !(downwards || nearest)) return undefined;
+  return {
+    node,
+    x: node.inputs[0],
+    strides: scales,
+    pads: noPads,
+    outputPadding: [0, 0],
+    bias: undefined,
+    kernels: (weight) => spread(turned(weight), scales, 1),
+  };
+}
+
+/** A region of what was upsampled. */
+function cropped(node: NodeOf<"Slice">, own: ReadonlySet<Node>): Upsampling | undefined {
+  const [whole] = node.inputs;
+  const { starts, sizes, steps } = node.attributes;
+  const isRegion = [0, 1].every((axis) => sizes[axis] === whole.shape[axis]) && steps.every((step) => step === 1);
+  const upsampling = isRegion ? upsamplingOf(whole, own) : undefined;
+  if (upsampling === undefined) return undefined;
+  const before = (axis: number): number => starts[axis] ?? 0;
+  const after = (axis: number): number => (whole.shape[axis] ?? 0) - before(axis) - (sizes[axis] ?? 0);
+  const { top, left, bottom, right } = upsampling.pads;
+  const pads = { top: top + before(2), left: left + before(3), bottom: bottom + after(2), right: right + after(3) };
+  return { ...upsampling, pads };
+}
