@@ -77,6 +77,7 @@ const ties: readonly [string, Tensor, Tensor] = [
 const behind = { top: 0, left: 0, bottom: 3, right: 1 };
 const uneven = { top: 0, left: 1, bottom: 2, right: 0 };
 const around = { top: 1, left: 1, bottom: 1, right: 1 };
+const beyond = { top: 3, left: 3, bottom: 3, right: 3 };
 
 type WindowOptions = Omit<build.PoolingOptions, "dilations">;
 
@@ -313,6 +314,16 @@ export const operatorCases: { readonly [O in OperatorName]: readonly OperatorCas
       of: "groups, strides",
       inputs: [scattered([1, 4, 5, 5])],
       node: (x) => build.convTranspose(x, weight([4, 3, 3, 3]), undefined, { group: 2, strides: [2, 2] }),
+    },
+    {
+      of: "7 x 11 windows",
+      inputs: [scattered([1, 3, 7, 11])],
+      node: (x) => build.convTranspose(x, weight([3, 2, 2, 2]), weight([2]), { strides: [2, 2] }),
+    },
+    {
+      of: "7 x 11 windows, more cut off",
+      inputs: [scattered([1, 3, 9, 13])],
+      node: (x) => build.convTranspose(x, weight([3, 2, 4, 4]), weight([2]), { strides: [2, 2], pads: beyond }),
     },
     {
       of: "groups, dilation",

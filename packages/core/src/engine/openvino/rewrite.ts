@@ -1,4 +1,5 @@
-import { constant, matMul, reduceSum, reshape, transpose } from "../../graph/build.ts";
+import { constant, convTranspose, matMul, pad, reduceSum, reshape, slice, transpose } from "../../graph/build.ts";
+import { composeConvolutions } from "../../graph/compose-convolutions.ts";
 import type { Graph } from "../../graph/graph.ts";
 import type { Node, NodeOf } from "../../graph/node.ts";
 import { float32 } from "../../graph/tensor.ts";
@@ -27,8 +28,33 @@ function summedInLines(node: NodeOf<"ReduceSum"> | NodeOf<"ReduceMean">): Node {
   return reshape(reduceSum(reshape(sums, [images * pixels, channels]), [0]), node.shape);
 }
 
+/** Whether blocks of so many can't be alike, except with one each. */
+function isPrime(count: number): boolean {
+  if (count < 2) return false;
+  for (let divisor = 2; divisor * divisor <= count; divisor += 1) if (count % divisor === 0) return false;
+  return true;
+}
+
+/**
+ * A transposed convolution whose windows are a prime number both down and across takes ten times as long: it computes in blocks, which are
+ * then of one window each. One row of windows more, and cut off again.
+ */
+function withDivisibleRows(node: NodeOf<"ConvTranspose">): Node {
+  const [x, weight, bias] = node.inputs;
+  const { strides, pads } = node.attributes;
+  if (!strides.every((stride, axis) => isPrime((node.shape[axis + 2] ?? 0) / stride))) return node;
+  const [more] = strides;
+  const isCutOff = pads.bottom >= more;
+  const taller = convTranspose(isCutOff ? x : pad(x, { after: [0, 0, 1, 0] }), weight, bias, {
+    ...node.attributes,
+    pads: { ...pads, bottom: isCutOff ? pads.bottom - more : pads.bottom },
+  });
+  return slice(taller, { starts: [0, 0, 0, 0], sizes: node.shape, name: node.name });
+}
+
 /** What OpenVINO 2026.4 computes otherwise than ONNX says, or slowly, in operators that it computes right and fast. */
 const rewrites: Rewrites = {
+  ConvTranspose: withDivisibleRows,
   ReduceSum: summedInLines,
   ReduceMean: summedInLines,
   ReduceLogSumExp: shiftedLogSumExp,
@@ -36,5 +62,5 @@ const rewrites: Rewrites = {
 
 /** The same function in what OpenVINO computes right and fast; inputs and outputs keep their names and order. */
 export function suited(graph: Graph): Graph {
-  return rewritten(graph, rewrites);
+  return rewritten(composeConvolutions(graph), rewrites);
 }
