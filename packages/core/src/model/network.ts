@@ -158,7 +158,8 @@ function refuseNonLocal(operands: readonly Node[]): void {
 
 /** [height, width, 3] integers -> [1, 3, height, width] normalised. */
 function normalise(image: NodeOf<"Input">, size: Size, options: NetworkOptions): Node {
-  const planes = reshape(transpose(cast(image, "float32"), [2, 0, 1]), [1, 3, size.height, size.width]);
+  // Transposed last: channels that lie last are what some engines want to have.
+  const planes = transpose(reshape(cast(image, "float32"), [1, size.height, size.width, 3]), [0, 3, 1, 2]);
   const unit = mul(planes, scalarConstant(options.samples === "uint8" ? 1 / 255 : 1 / 65535));
   const perChannel = (values: Triple): Node => constant(float32([1, 3, 1, 1], [...values]));
   const centred = options.mean.every((value) => value === 0) ? unit : sub(unit, perChannel(options.mean));
