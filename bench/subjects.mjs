@@ -10,13 +10,25 @@ import { defaultUNet, openSource, unetGraph, unetParameters } from "../packages/
 /** A U-Net with transposed convolutions, two classes, mean pool. Its weights are random: what they are costs nothing. */
 export function networkOf(baseChannels, depth = 4) {
   const settings = { ...defaultUNet, depth, baseChannels, classes: 2, pool: { kind: "mean" } };
-  const parameters = unetParameters(settings);
+  const parameters = withBiases(unetParameters(settings));
   const model = {
     sha256: createHash("sha256").update(JSON.stringify(settings)).digest("hex"),
     description: "benchmark U-Net, untrained",
     instantiate: (size) => unetGraph(settings, parameters, size),
   };
   return { settings, parameters, model };
+}
+
+/** Biases that are not zero, and differ, as trained ones are and do: zeros are left out by engines, and equal ones shared. */
+function withBiases(parameters) {
+  let count = 0;
+  const values = (length) => Float32Array.from({ length }, () => 0.02 * Math.sin((count += 1)));
+  return Object.fromEntries(
+    Object.entries(parameters).map(([name, tensor]) => [
+      name,
+      name.endsWith(".bias") ? { ...tensor, data: values(tensor.data.length) } : tensor,
+    ]),
+  );
 }
 
 /** The network of all benchmarks that don't say otherwise. */
