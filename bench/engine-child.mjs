@@ -10,6 +10,7 @@ import { flops } from "../packages/core/dist/graph/flops.js";
 import { foldConstants } from "../packages/core/dist/graph/fold-constants.js";
 import { graphOf } from "../packages/core/dist/graph/graph.js";
 import { expandTo } from "../packages/core/dist/graph/gradient.js";
+import { optimise } from "../packages/core/dist/graph/optimise.js";
 import { prepareRestriction } from "../packages/core/dist/graph/restrict.js";
 import { sizeOf } from "../packages/core/dist/graph/tensor.js";
 import { networkFor } from "../packages/core/dist/model/network.js";
@@ -19,8 +20,8 @@ import { networkOf } from "./subjects.mjs";
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 const reply = (document) => process.stdout.write(`${JSON.stringify(document)}\n`);
 
-/** The program of an inner tile of a large image. */
-function tileGraph({ base, method, side }) {
+/** The program of an inner tile of a large image, as explaining it compiles it. */
+function tileGraph({ base, method, side, precision }, { composesConvolutions }) {
   const network = networkFor(
     networkOf(base).model,
     { width: 16_384, height: 16_384 },
@@ -31,7 +32,10 @@ function tileGraph({ base, method, side }) {
   const core = { start: 4096, end: 4096 + side };
   const { outputs } = foldConstants(graphOf(sweepOutputs(sweep)));
   const plan = prepareRestriction(outputs).plan(sweepRegions(sweep, { y: core, x: core }));
-  return foldConstants(tileProgram(sweep, plan.build(), "uint16"));
+  return optimise(tileProgram(sweep, plan.build(), "uint16"), {
+    foldScales: precision === "float32",
+    composeConvolutions: composesConvolutions,
+  });
 }
 
 /**
@@ -114,7 +118,7 @@ async function deviceGigabytes() {
 const request = JSON.parse((await lines.next()).value);
 const { engine: name, provider, precision } = request;
 const engine = name === "auto" ? await chooseEngine() : await openEngine({ engine: name, provider });
-const graph = tileGraph(request);
+const graph = tileGraph(request, engine);
 const program = await engine.compile(graph, { precision, frequent: true });
 reply({ gigaflop: flops(graph) / 1e9 });
 for (let line = await lines.next(); line.done !== true; line = await lines.next()) {

@@ -3,6 +3,7 @@ import { sweepOutputs, sweepRegions, tileProgram } from "../packages/core/dist/e
 import { regionOf } from "../packages/core/dist/geometry/rectangle.js";
 import { coreOf, tileGrid } from "../packages/core/dist/geometry/tile-grid.js";
 import { slice } from "../packages/core/dist/graph/build.js";
+import { composeConvolutions } from "../packages/core/dist/graph/compose-convolutions.js";
 import { flops } from "../packages/core/dist/graph/flops.js";
 import { foldConstants } from "../packages/core/dist/graph/fold-constants.js";
 import { foldScales } from "../packages/core/dist/graph/fold-scales.js";
@@ -79,6 +80,7 @@ function stepsOf(subject, side) {
   const simple = simplify(separated);
   const scaled = foldScales(simple);
   const shared = shareCommon(scaled);
+  const composed = composeConvolutions(shared);
   const map = keepOutputs(
     shared,
     Object.keys(shared.outputs).filter((name) => name.startsWith("map")),
@@ -91,6 +93,7 @@ function stepsOf(subject, side) {
     { pass: "simplified", before: separated, after: simple },
     { pass: "scales folded", before: simple, after: scaled },
     { pass: "common values shared", before: scaled, after: shared },
+    { pass: "convolutions composed", before: shared, after: composed },
     { pass: "statistics dropped", before: shared, after: map },
     { pass: "recomputed (75 % of the memory)", before: shared, after: recompute(shared, { memoryBytes }) },
   ];

@@ -37,6 +37,7 @@ export function openWaitingEngine({ pixelsPerSecond }) {
     precisions: ["float32"],
     widest: "float64",
     keepsOrder: true,
+    composesConvolutions: true,
     overhead: 1,
     compile: async (graph) => ({
       inputs: topologicalOrder(Object.values(graph.outputs)).flatMap(({ op, name }) => (op === "Input" ? [name] : [])),

@@ -58,6 +58,8 @@ export interface Engine extends AsyncDisposable {
   readonly widest: "float32" | "float64";
   /** Whether operators run in the order of the graph: only then do values that are computed again save memory. */
   readonly keepsOrder: boolean;
+  /** Whether it is faster where convolutions and what is upsampled before them are one (`graph/compose-convolutions.ts`). */
+  readonly composesConvolutions: boolean;
   /** What a run takes in the engine, as a multiple of the values that are alive at once: layouts and work space. */
   readonly overhead: number;
   /** Memory of the accelerator; undefined where programs live in the computer's own. */

@@ -1,7 +1,8 @@
 import { scalarLike } from "../graph/build.ts";
-import { foldConstants } from "../graph/fold-constants.ts";
 import { backpropagate, expandTo } from "../graph/gradient.ts";
 import { graphOf } from "../graph/graph.ts";
+import type { Graph } from "../graph/graph.ts";
+import { optimise } from "../graph/optimise.ts";
 import { evaluate } from "../graph/reference.ts";
 import { elementsOf, float32, sizeOf } from "../graph/tensor.ts";
 import type { Tensor } from "../graph/tensor.ts";
@@ -47,7 +48,7 @@ export async function errorOf(engine: Engine, options: Abortable = {}): Promise<
   const { name, shape } = image;
   const values = noise(shape);
   const expected = evaluate(graph, { [name]: { shape, data: elementsOf(values) } });
-  await using program = await engine.compile(foldConstants(graph), { label: "self-check", ...options });
+  await using program = await engine.compile(suitedTo(engine, graph), { label: "self-check", ...options });
   const { outputs } = await program.run({ [name]: values }, options);
   const errors = Object.entries(expected).map(([output, { data }]) => {
     const given = outputs[output];
@@ -72,7 +73,7 @@ export async function speedOf(engine: Engine, { side, runs, signal, precision }:
   const graph = unetGraph(measured, unetParameters(measured), { width: side, height: side });
   const [image] = graph.inputs;
   if (image === undefined) throw new RangeError("A U-Net has an input.");
-  await using program = await engine.compile(graph, {
+  await using program = await engine.compile(suitedTo(engine, graph), {
     label: "speed",
     frequent: true,
     signal,
@@ -87,6 +88,11 @@ export async function speedOf(engine: Engine, { side, runs, signal, precision }:
   }
   const median = seconds.toSorted((a, b) => a - b)[seconds.length >> 1] ?? Number.NaN;
   return (side * side) / 1e6 / median;
+}
+
+/** As the graphs of tiles are. */
+function suitedTo({ composesConvolutions }: Engine, graph: Graph): Graph {
+  return optimise(graph, { composeConvolutions: composesConvolutions });
 }
 
 function noise(shape: readonly number[]): Tensor {

@@ -1,3 +1,4 @@
+import { composeConvolutions } from "./compose-convolutions.ts";
 import { foldConstants } from "./fold-constants.ts";
 import { foldScales } from "./fold-scales.ts";
 import type { Graph } from "./graph.ts";
@@ -11,6 +12,8 @@ export interface OptimiseOptions {
    * values are narrower than float32, which hold normalised values better than raw ones.
    */
   readonly foldScales?: boolean;
+  /** Whether a convolution and what is up- or downsampled beside it become one. Default: false, as not every engine is faster then. */
+  readonly composeConvolutions?: boolean;
   /** Values are computed again rather than kept where more than this would be alive at once. Default: all are kept. */
   readonly memoryBytes?: number;
 }
@@ -23,8 +26,9 @@ export interface OptimiseOptions {
  * and the separation of channels before them, are `prepareRestriction`'s.
  */
 export function optimise(graph: Graph, options: OptimiseOptions = {}): Graph {
-  const { foldScales: foldsScales = true, memoryBytes } = options;
+  const { foldScales: foldsScales = true, composeConvolutions: composes = false, memoryBytes } = options;
   const simple = simplify(foldConstants(graph));
   const shared = shareCommon(foldsScales ? foldScales(simple) : simple);
-  return memoryBytes === undefined ? shared : recompute(shared, { memoryBytes });
+  const composed = composes ? composeConvolutions(shared) : shared;
+  return memoryBytes === undefined ? composed : recompute(composed, { memoryBytes });
 }

@@ -162,6 +162,7 @@ async function sweepPixels(
       tiles: tileOrder({ plan: joint, grid, tissue }, index),
       precision,
       recomputeAbove: recomputeAbove(memoryOf(resources)),
+      composesConvolutions: resources.engine.composesConvolutions,
       samples: "float32",
       programs,
       programKey,

@@ -18,10 +18,11 @@ export interface ImageSweepOptions extends Abortable {
 export function imageSweep(
   { resources, settings, slide, level }: ImageWork,
   { precision, signal }: ImageSweepOptions,
-): Pick<TileSweep, "precision" | "recomputeAbove" | "samples" | "read" | "signal"> {
+): Pick<TileSweep, "precision" | "recomputeAbove" | "composesConvolutions" | "samples" | "read" | "signal"> {
   return {
     precision,
     recomputeAbove: recomputeAbove({ ...resources, precision }),
+    composesConvolutions: resources.engine.composesConvolutions,
     samples: mapSamples(settings),
     read: (rectangle, options) => slide.read(level.index, rectangle, options),
     signal,

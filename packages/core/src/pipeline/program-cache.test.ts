@@ -15,6 +15,7 @@ function countingEngine(): { readonly engine: Engine; readonly log: string[] } {
     precisions: ["float32"],
     widest: "float32",
     keepsOrder: true,
+    composesConvolutions: true,
     overhead: 1,
     compile: async (_, { label = "" } = {}) => {
       log.push(`compile ${label}`);

@@ -37,6 +37,8 @@ export interface TileSweep extends Abortable {
   readonly precision: Precision;
   /** Bytes of values above which some are computed again rather than kept; `undefined` keeps all. */
   readonly recomputeAbove: number | undefined;
+  /** As the engine wants it. */
+  readonly composesConvolutions: boolean;
   readonly programs: ProgramCache;
   /** Prefix of program keys: names the model, image size, method and target. */
   readonly programKey: string;
@@ -75,6 +77,7 @@ export async function* sweepTiles(run: TileSweep, known: StatisticTable): AsyncG
         build: () =>
           optimise(tileProgram(sweep, task.plan.build(), run.samples), {
             foldScales: run.precision === "float32",
+            composeConvolutions: run.composesConvolutions,
             ...(run.recomputeAbove === undefined ? {} : { memoryBytes: run.recomputeAbove }),
           }),
       }),

@@ -89,6 +89,8 @@ export async function openOnnxRuntimeEngine(options: OnnxRuntimeOptions = {}): P
     precisions: rule.precisions,
     widest: "float64",
     keepsOrder: false,
+    // On the CPU its transposed convolutions are slow; on accelerators it was not measured.
+    composesConvolutions: false,
     overhead,
     ...(gpu === undefined ? {} : { memoryBytes: gpu.memoryBytes }),
     compile: async (wide, { label = "a graph", frequent = false, precision = "float32", signal } = {}) => {

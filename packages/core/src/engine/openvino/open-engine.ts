@@ -67,6 +67,8 @@ export async function openOpenVinoEngine(options: OpenVinoOptions = {}): Promise
     precisions: capabilities.precisions,
     widest: "float32",
     keepsOrder: true,
+    // On its GPU it was not measured.
+    composesConvolutions: provider === "cpu",
     overhead,
     ...(capabilities.memoryBytes === undefined ? {} : { memoryBytes: capabilities.memoryBytes }),
     compile: async (graph, { label = "a graph", frequent = false, precision = "float32", signal } = {}) => {

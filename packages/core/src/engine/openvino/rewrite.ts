@@ -1,5 +1,4 @@
 import { constant, convTranspose, matMul, pad, reduceSum, reshape, slice, transpose } from "../../graph/build.ts";
-import { composeConvolutions } from "../../graph/compose-convolutions.ts";
 import type { Graph } from "../../graph/graph.ts";
 import type { Node, NodeOf } from "../../graph/node.ts";
 import { float32 } from "../../graph/tensor.ts";
@@ -62,5 +61,5 @@ const rewrites: Rewrites = {
 
 /** The same function in what OpenVINO computes right and fast; inputs and outputs keep their names and order. */
 export function suited(graph: Graph): Graph {
-  return rewritten(composeConvolutions(graph), rewrites);
+  return rewritten(graph, rewrites);
 }

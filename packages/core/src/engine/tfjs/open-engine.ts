@@ -1,7 +1,5 @@
 import { availableParallelism } from "node:os";
 import { SlidelightError } from "../../errors/slidelight-error.ts";
-import { composeConvolutions } from "../../graph/compose-convolutions.ts";
-import type { Graph } from "../../graph/graph.ts";
 import { stepsOf } from "../../graph/steps.ts";
 import type { Steps } from "../../graph/steps.ts";
 import type { Abortable } from "../../io/byte-source.ts";
@@ -42,11 +40,6 @@ interface Running {
  * libtensorflow, 2.3 to 3.3 on wasm, whose memory never shrinks and has gaps.
  */
 const overheads: { readonly [P in Provider]: number } = { gpu: 2, cpu: 2, wasm: 3.3 };
-
-/** Larger transposed convolutions in fewer steps: a tenth faster with libtensorflow, half as fast on wasm. On a GPU it was not measured. */
-function suited(graph: Graph, provider: Provider): Graph {
-  return provider === "cpu" ? composeConvolutions(graph) : graph;
-}
 
 /**
  * TensorFlow.js in a process of its own: it blocks the thread that it runs on, keeps its memory outside JavaScript's, and
@@ -111,6 +104,8 @@ async function openOn(provider: Provider, options: Omit<TfjsOptions, "provider">
     precisions: ["float32"],
     widest: "float32",
     keepsOrder: true,
+    // With libtensorflow a tenth faster, on wasm half as fast; on a GPU it was not measured.
+    composesConvolutions: provider === "cpu",
     overhead: overheads[provider],
     ...(gpu === undefined ? {} : { memoryBytes: gpu.memoryBytes }),
     compile: async (graph, { label = "a graph", precision = "float32", signal } = {}) => {
@@ -118,7 +113,7 @@ async function openOn(provider: Provider, options: Omit<TfjsOptions, "provider">
       if (precision !== "float32") throw failure(operation, `the precision ${precision}; it has float32`);
       programs += 1;
       const program = programs;
-      const steps = stepsOf(suited(graph, provider));
+      const steps = stepsOf(graph);
       let disposed = false;
       const dispose = async (): Promise<void> => {
         if (disposed) return;
