@@ -44,7 +44,7 @@ function attributesKey(attributes: object): string {
 
 /** Tensors of equal type, shape and elements have the same key. */
 function tensorKeys(): (tensor: Tensor) => string {
-  const seen = new Map<string, { readonly elements: Float64Array; readonly key: string }[]>();
+  const seen = new Map<string, { readonly tensor: Tensor; readonly key: string }[]>();
   const keys = new Map<Tensor["data"], Map<string, string>>();
   return (tensor) => {
     const kind = `${tensor.type} [${tensor.shape.join(",")}]`;
@@ -52,21 +52,32 @@ function tensorKeys(): (tensor: Tensor) => string {
     keys.set(tensor.data, ofData);
     const cached = ofData.get(kind);
     if (cached !== undefined) return cached;
-    const elements = elementsOf(tensor);
-    const bucketKey = `${kind} ${digestOf(elements)}`;
+    const bucketKey = `${kind} ${digestOf(tensor)}`;
     const bucket = seen.get(bucketKey) ?? [];
     seen.set(bucketKey, bucket);
-    const same = bucket.find((candidate) => candidate.elements.every((value, i) => Object.is(value, elements[i])));
+    const same = bucket.find((candidate) => haveSameElements(candidate.tensor, tensor));
     const key = same?.key ?? `${bucketKey} ${bucket.length}`;
-    if (same === undefined) bucket.push({ elements, key });
+    if (same === undefined) bucket.push({ tensor, key });
     ofData.set(kind, key);
     return key;
   };
 }
 
+function haveSameElements(first: Tensor, second: Tensor): boolean {
+  const others = elementsOf(second);
+  return elementsOf(first).every((value, i) => Object.is(value, others[i]));
+}
+
+/** A model's weights are looked at by every program that is made of it. */
+const digests = new WeakMap<Tensor["data"], number>();
+
 /** Tells most unequal tensors apart; equal ones are compared element by element. */
-function digestOf(elements: Float64Array): number {
+function digestOf(tensor: Tensor): number {
+  const known = digests.get(tensor.data);
+  if (known !== undefined) return known;
   let digest = 0;
-  for (const element of elements) digest = (digest * 31 + element * 1e6) % 4_294_967_291;
-  return Number.isNaN(digest) ? -1 : digest;
+  for (const element of elementsOf(tensor)) digest = (digest * 31 + element * 1e6) % 4_294_967_291;
+  const result = Number.isNaN(digest) ? -1 : digest;
+  digests.set(tensor.data, result);
+  return result;
 }

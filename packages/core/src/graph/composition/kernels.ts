@@ -11,8 +11,19 @@ export type Kernels = NodeOf<"Constant">;
 /** Multiply-adds beyond which kernels are not put together: about a tenth of a second, once for a model. */
 const mostWork = 2 ** 25;
 
-/** By both factors, which go with the model: tiles of all kinds, and images of all sizes, take the same products. */
-const known = new WeakMap<Tensor, WeakMap<Tensor, Kernels>>();
+/** What is made of two Constants goes with their tensors, those with the model: tiles of all kinds, and images of all sizes, take the same. */
+function remembered(make: (first: Kernels, second: Kernels) => Kernels): (first: Kernels, second: Kernels) => Kernels {
+  const known = new WeakMap<Tensor, WeakMap<Tensor, Kernels>>();
+  return (first, second) => {
+    const [a, b] = [first.attributes.tensor, second.attributes.tensor];
+    const ofFirst = known.get(a) ?? new WeakMap<Tensor, Kernels>();
+    const made = ofFirst.get(b) ?? make(first, second);
+    known.set(a, ofFirst.set(b, made));
+    return made;
+  };
+}
+
+const product = remembered(multiplied);
 
 /**
  * The kernels of two steps in one, as convolution is associative: [I, M, a, b] and [M, O, c, d] give [I, O, a + c - 1, b + d - 1],
@@ -24,12 +35,7 @@ const known = new WeakMap<Tensor, WeakMap<Tensor, Kernels>>();
  */
 export function kernelProduct(first: Kernels, second: Kernels): Kernels | undefined {
   const [, to = 0, rows = 0, columns = 0] = second.shape;
-  if (sizeOf(first.shape) * to * rows * columns > mostWork) return undefined;
-  const [a, b] = [first.attributes.tensor, second.attributes.tensor];
-  const ofFirst = known.get(a) ?? new WeakMap<Tensor, Kernels>();
-  const product = ofFirst.get(b) ?? multiplied(first, second);
-  known.set(a, ofFirst.set(b, product));
-  return product;
+  return sizeOf(first.shape) * to * rows * columns > mostWork ? undefined : product(first, second);
 }
 
 function multiplied(first: Kernels, second: Kernels): Kernels {
@@ -53,8 +59,8 @@ function multiplied(first: Kernels, second: Kernels): Kernels {
       }
     }
   }
-  const product = float32([inputs, tall, wide, outputs], Float32Array.from(sums));
-  return folded(transpose(constant(product), [0, 3, 1, 2]));
+  const lastChannels = constant(float32([inputs, tall, wide, outputs], Float32Array.from(sums)));
+  return folded(transpose(lastChannels, [0, 3, 1, 2]));
 }
 
 const boxes = new Map<string, Kernels>();
@@ -77,15 +83,15 @@ export function spread(kernels: Kernels, size: Pair, value: number): Kernels | u
 
 /** A convolution's weight [O, M, kh, kw] as that of the transposed one that is the same step: [M, O, kh, kw], each kernel half a turn on. */
 export function turned(weight: Kernels): Kernels {
-  const exchanged = transpose(weight, [1, 0, 2, 3]);
+  const exchanged = folded(transpose(weight, [1, 0, 2, 3]));
   const starts = exchanged.shape.map((extent, axis) => (axis < 2 ? 0 : extent - 1));
   return folded(slice(exchanged, { starts, sizes: exchanged.shape, steps: [1, 1, -1, -1] }));
 }
 
 /** [O, 1, kh, kw]: what each tap of weight [O, M, kh, kw] makes of the constants [M]. */
-export function throughTaps(weight: Kernels, constants: Kernels): Kernels {
-  return folded(reduceSum(mul(weight, reshape(constants, [1, ...constants.shape, 1, 1])), [1]));
-}
+export const throughTaps = remembered((weight, constants) =>
+  folded(reduceSum(mul(weight, reshape(constants, [1, ...constants.shape, 1, 1])), [1])),
+);
 
 /** [O]: what weight [O, M, kh, kw] makes of an image of the constants [M], away from pads. */
 export function throughWeight(weight: Kernels, constants: Kernels): Kernels {
@@ -98,7 +104,7 @@ export function sumOf(first: Kernels | undefined, second: Kernels | undefined): 
   return first === undefined || second === undefined ? (first ?? second) : folded(add(first, second));
 }
 
-/** What is made of Constants, no larger than they are, is one. */
+/** What is made of Constants, no larger than they are, is one: of a single one the same each time. */
 export function folded(node: Node): Kernels {
   const result = foldedConstant(node);
   if (result.op !== "Constant") throw new RangeError(`${node.op} [${node.shape.join(", ")}] is no constant.`);
