@@ -5,7 +5,7 @@ import { graphOf } from "./graph.ts";
 import type { Graph } from "./graph.ts";
 import type { Node, NodeOf } from "./node.ts";
 import { mapNodes, rewrite, withOperands } from "./rewrite.ts";
-import { elementsOf } from "./tensor.ts";
+import { elementsOf, sizeOf } from "./tensor.ts";
 import type { OperatorName } from "./vocabulary.ts";
 
 /** What takes the node's place, or `undefined`. */
@@ -119,7 +119,7 @@ function joined(node: Commutative, combine: (a: Node, b: Node) => Node): Node | 
   if (!isConstant(constant)) return undefined;
   const both = foldedConstant(combine(constant, outer));
   // One that is larger than both would cost more than it saves.
-  return isConstant(both) && both.shape.length <= Math.max(constant.shape.length, outer.shape.length)
+  return isConstant(both) && sizeOf(both.shape) <= Math.max(sizeOf(constant.shape), sizeOf(outer.shape))
     ? combine(x, both)
     : undefined;
 }

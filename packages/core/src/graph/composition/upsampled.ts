@@ -118,7 +118,7 @@ function composedPads(cut: Pads, pads: Pads, [height, width]: Pair): Pads | unde
 
 /**
  * What pads take from a constant, which is `taps` [O, 1, kh, kw] behind the convolution: [1, O, H, 1] or [1, O, 1, W]. At a corner
- * it would be a value for each pixel.
+ * it would be a value for each pixel, or several terms, which cost what composing gains.
  */
 function borderCorrection(
   taps: Kernels,
