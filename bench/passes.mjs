@@ -16,13 +16,14 @@ import { shareCommon } from "../packages/core/dist/graph/share-common.js";
 import { simplify } from "../packages/core/dist/graph/simplify.js";
 import { networkFor } from "../packages/core/dist/model/network.js";
 import { median, printTable, withResource } from "./measure.mjs";
-import { model } from "./subjects.mjs";
+import { model, networkOf } from "./subjects.mjs";
 
 /** Large enough that a tile lies away from the borders. */
 const image = { width: 16384, height: 16384 };
 const normalisation = { samples: "uint8", mean: [0.5, 0.5, 0.5], std: [0.2, 0.2, 0.2] };
 const subjects = [
   { name: "grad-cam", method: "grad-cam" },
+  { name: "grad-cam, repeated cells", method: "grad-cam", upsampling: "nearest" },
   { name: "layer-cam, up1", method: "layer-cam", layer: "up1" },
   { name: "saliency", method: "saliency" },
 ];
@@ -50,6 +51,10 @@ export async function benchPasses({ rounds, side }) {
   }
 }
 
+function modelOf({ upsampling }) {
+  return networkOf(16, { upsampling }).model;
+}
+
 function planned(network, { method, layer }) {
   return planExplanation(network, {
     method,
@@ -65,7 +70,7 @@ function innerCore(network, side) {
 }
 
 function stepsOf(subject, side) {
-  const network = networkFor(model, image, normalisation);
+  const network = networkFor(modelOf(subject), image, normalisation);
   const sweep = planned(network, subject);
   const core = regionOf(innerCore(network, side));
   const cut = (options) => {
@@ -102,7 +107,7 @@ function stepsOf(subject, side) {
 /** The same tile without needed regions: an image of the input's size, of which the core is taken at the end. */
 function wholeProgram(subject, { pixels, side }) {
   const size = { width: pixels.x.end - pixels.x.start, height: pixels.y.end - pixels.y.start };
-  const network = networkFor(model, size, normalisation);
+  const network = networkFor(modelOf(subject), size, normalisation);
   const sweep = planned(network, subject);
   const start = Math.floor((size.width - side) / 2 / network.stride) * network.stride;
   const everything = sweepRegions(sweep, regionOf({ x: 0, y: 0, ...size }));

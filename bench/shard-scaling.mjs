@@ -26,7 +26,7 @@ const child = fileURLToPath(new URL("shard-child.mjs", import.meta.url));
 export async function benchShardScaling({ rounds, waitedSeconds }) {
   const folder = await mkdtemp(join(tmpdir(), "slidelight-bench-scaling-"));
   try {
-    const model = await writeModel(join(folder, "unet.onnx"), networkOf(4, 2).model);
+    const model = await writeModel(join(folder, "unet.onnx"), networkOf(4, { depth: 2 }).model);
     const seconds = new Map(counts.map((count) => [count, []]));
     for (let round = 0; round < rounds; round += 1) {
       for (const count of round % 2 === 0 ? counts : counts.toReversed()) {

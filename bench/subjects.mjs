@@ -7,9 +7,9 @@ import { fileURLToPath } from "node:url";
 import sharp from "sharp";
 import { defaultUNet, openSource, unetGraph, unetParameters } from "../packages/core/dist/index.js";
 
-/** A U-Net with transposed convolutions, two classes, mean pool. Its weights are random: what they are costs nothing. */
-export function networkOf(baseChannels, depth = 4) {
-  const settings = { ...defaultUNet, depth, baseChannels, classes: 2, pool: { kind: "mean" } };
+/** A U-Net, by default with transposed convolutions; two classes, mean pool. Its weights are random: what they are costs nothing. */
+export function networkOf(baseChannels, { depth = 4, upsampling = "transposed" } = {}) {
+  const settings = { ...defaultUNet, depth, baseChannels, upsampling, classes: 2, pool: { kind: "mean" } };
   const parameters = withBiases(unetParameters(settings));
   const model = {
     sha256: createHash("sha256").update(JSON.stringify(settings)).digest("hex"),
