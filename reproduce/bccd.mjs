@@ -9,6 +9,8 @@ const folds = 3;
 const epochs = 20;
 /** Of 640 x 480 px: a platelet is some 13 px wide then. */
 const size = { width: 216, height: 162 };
+/** The whole image, and a multiple of every network's stride. */
+const crop = 224;
 const compared = [
   "cnn-8",
   "cnn-16",
@@ -37,7 +39,7 @@ export const bccd = {
     }
     for (const image of images) await writeImage({ folder, data, ...image });
     const placed = inFolds(images, folds);
-    const options = ["--classes", "none,platelets", "--crop", String(size.width)];
+    const options = ["--classes", "none,platelets", "--crop", String(crop)];
     options.push("--epochs", String(epochs), "--patience", "0", "--seed", "1");
     return Array.from({ length: folds }, (_, fold) => {
       const { training, judging } = writeFold({ folder, images: placed, fold, kinds: ["boxes"] });
