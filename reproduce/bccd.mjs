@@ -19,6 +19,7 @@ const compared = [
   "unet-mean-only",
   "unet-mean-encoder-loss",
   "unet-generalised-mean-encoder-loss",
+  "unet-generalised-mean",
 ];
 
 export const bccd = {
