@@ -74,18 +74,9 @@ function partsOf(x: Node, weight: Kernels, own: ReadonlySet<Node>): readonly Par
 }
 
 function convolved(parts: readonly Part[], { attributes }: NodeOf<"Conv">): Step {
-  const [x, weight] = [
-    concat(
-      parts.map(({ operand }) => operand),
-      1,
-    ),
-    folded(
-      concat(
-        parts.map((part) => part.weight),
-        1,
-      ),
-    ),
-  ];
+  const joined = (nodes: readonly Node[]): Node => concat(nodes, 1);
+  const x = joined(parts.map(({ operand }) => operand));
+  const weight = folded(joined(parts.map((part) => part.weight)));
   return (bias) => conv(x, weight, bias, attributes);
 }
 
@@ -93,14 +84,16 @@ function composedWith(upsampling: Upsampling, part: Part, node: NodeOf<"Conv">):
   const { x, strides, outputPadding, bias } = upsampling;
   const [, , height = 1, width = 1] = part.weight.shape;
   const pads = composedPads(upsampling.pads, node.attributes.pads, [height, width]);
+  // What is cheap to tell first: kernels take a tenth of a second.
+  if (pads === undefined || (bias !== undefined && haveCorner(node.attributes.pads))) return undefined;
   const kernels = upsampling.kernels(part.weight);
-  if (pads === undefined || kernels === undefined) return undefined;
-  const correction = bias && borderCorrection(throughTaps(part.weight, bias), part.operand, node);
-  if (correction === "for each pixel") return undefined;
+  if (kernels === undefined) return undefined;
   const step: Step = (own) => convTranspose(x, kernels, own, { strides, pads, outputPadding });
   const share = (flopsOf(node) * (part.operand.shape[1] ?? 1)) / (node.inputs[0].shape[1] ?? 1);
   if (flopsOf(step(undefined)) >= share + flopsOf(upsampling.node)) return undefined;
-  return { step, bias: bias && throughWeight(part.weight, bias), correction };
+  if (bias === undefined) return { step, bias, correction: undefined };
+  const correction = borderCorrection(throughTaps(part.weight, bias), part.operand, node);
+  return { step, bias: throughWeight(part.weight, bias), correction };
 }
 
 const sides = ["top", "left", "bottom", "right"] as const;
@@ -116,17 +109,18 @@ function composedPads(cut: Pads, pads: Pads, [height, width]: Pair): Pads | unde
   return { top: along("top"), left: along("left"), bottom: along("bottom"), right: along("right") };
 }
 
-/**
- * What pads take from a constant, which is `taps` [O, 1, kh, kw] behind the convolution: [1, O, H, 1] or [1, O, 1, W]. At a corner
- * it would be a value for each pixel, or several terms, which cost what composing gains.
- */
+/** Pads both of rows and of columns: what they take from a bias is a value for each pixel, or several terms, which cost what composing gains. */
+function haveCorner({ top, left, bottom, right }: Pads): boolean {
+  return top + bottom > 0 && left + right > 0;
+}
+
+/** What pads without a corner take from a constant, which is `taps` [O, 1, kh, kw] behind the convolution: [1, O, H, 1] or [1, O, 1, W]. */
 function borderCorrection(
   taps: Kernels,
   operand: Node,
   { shape, attributes: { pads } }: NodeOf<"Conv">,
-): Kernels | "for each pixel" | undefined {
+): Kernels | undefined {
   const [rows, columns] = [pads.top + pads.bottom > 0, pads.left + pads.right > 0];
-  if (rows && columns) return "for each pixel";
   if (!rows && !columns) return undefined;
   const axis = rows ? 2 : 3;
   const before = rows ? pads.top : pads.left;
