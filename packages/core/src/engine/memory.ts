@@ -10,18 +10,37 @@ export function availableBytes(): number {
 /** What a value takes in a precision, beside float32: sums and maps stay wide, but they are few. */
 export const narrowness: { readonly [P in Precision]: number } = { float32: 1, bfloat16: 0.5, float16: 0.5 };
 
+/** What programs may hold in working memory; in between, what the machine can spare decides. */
+export interface WarmLimits {
+  /** Bytes that may stay between runs, beside the program that runs. */
+  readonly leastBytes: number;
+  /** Of all programs together, the one that runs included. */
+  readonly mostBytes: number;
+}
+
 const leastWarmBytes = 0.5 * 2 ** 30;
-const mostWarmBytes = 2 * 2 ** 30;
+const mostLeastWarmBytes = 2 * 2 ** 30;
 
 /**
- * Bytes that programs may keep between runs beside the one that runs, when nothing else is said: a sixteenth of what
- * there is. Memory that is given back must be touched anew, which costs a border tile a sixth of its run.
+ * What programs may hold when nothing else is said: a sixteenth of what there is in any case, half of it where nobody else needs it.
+ * Memory that is given back must be touched anew, which costs a gradient's program a quarter of its run.
  */
-export function defaultWarmBytes(): number {
-  return Math.min(mostWarmBytes, Math.max(leastWarmBytes, availableBytes() / 16));
+export function defaultWarmLimits(): WarmLimits {
+  const bytes = availableBytes();
+  const leastBytes = Math.min(mostLeastWarmBytes, Math.max(leastWarmBytes, bytes / 16));
+  return { leastBytes, mostBytes: bytes / 2 };
+}
+
+/** Bytes that this process could take so that a quarter of the machine's or container's memory stays free; less than 0 where it is not. */
+export function spareBytes(): number {
+  return process.availableMemory() - availableBytes() / 4;
 }
 
 /** Of an accelerator's own memory, which nothing else is in: with the two fifths that a tile may take, a fifth is left. */
-export function warmBytesOf({ memoryBytes }: { readonly memoryBytes: number }): number {
-  return Math.floor(memoryBytes * 0.4);
+export function deviceWarmLimits({ memoryBytes }: { readonly memoryBytes: number }): WarmLimits {
+  return fixedWarmLimits(Math.floor(memoryBytes * 0.4));
+}
+
+export function fixedWarmLimits(bytes: number): WarmLimits {
+  return { leastBytes: bytes, mostBytes: bytes };
 }

@@ -5,10 +5,18 @@ const model = (name: string, options: { readonly frequent?: boolean; readonly by
   return { name, frequent: options.frequent ?? false, workingBytes: options.bytes ?? 10 };
 };
 
-function poolOf({ warmBytes = 0, limit = 10 }: { readonly warmBytes?: number; readonly limit?: number } = {}) {
+interface Settings {
+  readonly warmBytes?: number;
+  readonly mostBytes?: number;
+  readonly limit?: number;
+  readonly spareBytes?: () => number;
+}
+
+function poolOf({ warmBytes = 0, mostBytes = warmBytes, limit = 10, spareBytes = () => 0 }: Settings = {}) {
   const log: string[] = [];
   const pool = openWarmPool<ReturnType<typeof model>, string>({
-    warmBytes,
+    warm: { leastBytes: warmBytes, mostBytes },
+    spareBytes,
     limit,
     open: async ({ name }) => {
       log.push(`open ${name}`);
@@ -40,6 +48,31 @@ describe("a pool of models", () => {
     await pool.add(2, model("right"));
     for (const program of [0, 1, 2, 0]) await pool.use(program, run);
     expect(log.filter((line) => line.startsWith("close"))).toEqual(["close left"]);
+  });
+
+  it("keeps more warm where memory can be spared, and gives it back when it can't any more", async () => {
+    let spare = 25;
+    const { pool, log } = poolOf({ mostBytes: 100, spareBytes: () => spare });
+    const use = async (program: number): Promise<void> => {
+      await pool.use(program, async () => void (spare -= log.includes(`ran ${program}`) ? 0 : 10));
+      log.push(`ran ${program}`);
+    };
+    for (const [program, name] of ["a", "b", "c"].entries()) await pool.add(program, model(name));
+    for (const program of [0, 1, 0, 1]) await use(program);
+    expect(log.filter((line) => line.startsWith("close"))).toEqual([]);
+    // c needs 10, and 5 are left: a goes, which was used before b.
+    await use(2);
+    expect(log.filter((line) => line.startsWith("close"))).toEqual(["close a"]);
+    spare = -5;
+    await use(2);
+    expect(log.filter((line) => line.startsWith("close"))).toEqual(["close a", "close b"]);
+  });
+
+  it("keeps no more warm than it may, however much can be spared", async () => {
+    const { pool, log } = poolOf({ mostBytes: 25, spareBytes: () => 1000 });
+    for (const [program, name] of ["a", "b", "c"].entries()) await pool.add(program, model(name));
+    for (const program of [0, 1, 2]) await pool.use(program, run);
+    expect(log.filter((line) => line.startsWith("close"))).toEqual(["close a"]);
   });
 
   it("has at most so many open", async () => {

@@ -1,3 +1,5 @@
+import type { WarmLimits } from "./memory.ts";
+
 /** What a pool needs to know of a model to decide how long it keeps the working memory. */
 export interface PooledModel {
   /** Whether it should stay longer than others. */
@@ -7,8 +9,9 @@ export interface PooledModel {
 }
 
 export interface PoolOptions<Model, Opened> {
-  /** Bytes that models which ran may keep beside the one that runs. */
-  readonly warmBytes: number;
+  readonly warm: WarmLimits;
+  /** Bytes that may be taken yet; less than 0 where some should be given back. */
+  spareBytes(): number;
   /** Models that are open at once: also one that did not run yet holds the weights, in two layouts. */
   readonly limit: number;
   open(model: Model): Promise<Opened>;
@@ -34,9 +37,8 @@ interface Entry<Model, Opened> {
 }
 
 /**
- * Models that ran keep their working memory as long as the others of them hold at most `warmBytes`. The next to go is
- * the infrequent one that was used least recently: a program of border tiles must not push out that of the tiles
- * between them.
+ * Models that ran keep their working memory as far as `warm` and what can be spared allow, the one that runs included. The next to
+ * go is the infrequent one that was used least recently: a program of border tiles must not push out that of the tiles between them.
  */
 export function openWarmPool<Model extends PooledModel, Opened>(
   options: PoolOptions<Model, Opened>,
@@ -69,17 +71,26 @@ export function openWarmPool<Model extends PooledModel, Opened>(
     closing.add(gone);
   };
 
+  /** What others, which hold `bytes`, may go on holding while this one runs. */
+  const allowedBytes = (bytes: number, beside: Entry<Model, Opened>): number => {
+    const { leastBytes, mostBytes } = options.warm;
+    const { workingBytes } = beside.model;
+    const spare = bytes + options.spareBytes() - (workingBytes - heldBy(beside));
+    return Math.max(leastBytes, Math.min(mostBytes - workingBytes, spare));
+  };
+
   const makeRoom = (beside: Entry<Model, Opened>): void => {
     const others = [...entries.values()].filter(
       (entry) => entry !== beside && entry !== running && entry.opened !== undefined,
     );
     const leaving = [...others.filter(({ model }) => !model.frequent), ...others.filter(({ model }) => model.frequent)];
-    let bytes = others.reduce((sum, { warm, model }) => sum + (warm ? model.workingBytes : 0), 0);
+    let bytes = others.reduce((sum, entry) => sum + heldBy(entry), 0);
+    const allowed = allowedBytes(bytes, beside);
     let open = others.length;
     for (const entry of leaving) {
-      const relieves = (entry.warm && bytes > options.warmBytes) || open >= options.limit;
+      const relieves = (entry.warm && bytes > allowed) || open >= options.limit;
       if (!relieves) continue;
-      bytes -= entry.warm ? entry.model.workingBytes : 0;
+      bytes -= heldBy(entry);
       open -= 1;
       letGo(entry);
     }
@@ -129,4 +140,8 @@ export function openWarmPool<Model extends PooledModel, Opened>(
       await Promise.all(closing);
     },
   };
+}
+
+function heldBy({ warm, model }: { readonly warm: boolean; readonly model: PooledModel }): number {
+  return warm ? model.workingBytes : 0;
 }

@@ -1,5 +1,6 @@
 import type { SweepPlan } from "../explain/explanation.ts";
 import type { Size } from "../geometry/rectangle.ts";
+import { defaultWarmLimits, narrowness } from "../engine/memory.ts";
 import { balancedTileGrid, tileCount, tileGrid } from "../geometry/tile-grid.ts";
 import type { TileGrid } from "../geometry/tile-grid.ts";
 import { largestOf, middleTileBytes, tileGrowth, totalOf } from "./tile-growth.ts";
@@ -26,6 +27,10 @@ const compactShape = 2;
  * first tile, which is read and decoded while the engine waits.
  */
 const costs = { freshByte: 67, program: 2e10, tile: 1e9, firstPixel: 5000 } as const;
+/** Of that memory's cost, what one image bears of many: where all programs of an image fit, the next image finds it touched. */
+const shareOfWarm = 0.25;
+/** What each doubling of a program's memory above this slows a CPU down by, with OpenVINO: 3 % from 0.5 to 12 GB, as its caches hold less of it. */
+const slowdown = { aboveBytes: 5e8, perDoubling: 0.03 } as const;
 /** How many times as fast an accelerator computes: the costs around it weigh as much more. Its own memory costs nothing to touch. */
 const acceleratorSpeed = 50;
 
@@ -99,13 +104,16 @@ export function estimatedSpeed(explanation: SweepPlan, options: TileMemory & { r
 
 /** Of all sweeps of the image, in FLOP. */
 function costOf(grid: TileGrid, growth: TileGrowth, options: TileMemory): number {
-  const { engine } = options;
+  const { engine, precision } = options;
   const { core, columns, rows } = grid;
   const kinds = Math.min(3, columns) * Math.min(3, rows);
-  const fresh = engine.memoryBytes === undefined ? largestOf(growth.bytes, grid) * engine.overhead : 0;
+  const working =
+    engine.memoryBytes === undefined ? largestOf(growth.bytes, grid) * engine.overhead * narrowness[precision] : 0;
+  const stays = kinds * working <= defaultWarmLimits().mostBytes;
   const beside =
-    kinds * (fresh * costs.freshByte + costs.program) +
+    kinds * (working * costs.freshByte * (stays ? shareOfWarm : 1) + costs.program) +
     tileCount(grid) * costs.tile +
     core.width * core.height * costs.firstPixel;
-  return totalOf(growth.flops, grid) + beside * speedOf(options);
+  const slow = 1 + slowdown.perDoubling * Math.log2(Math.max(1, working / slowdown.aboveBytes));
+  return totalOf(growth.flops, grid) * slow + beside * speedOf(options);
 }

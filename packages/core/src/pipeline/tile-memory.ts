@@ -2,15 +2,15 @@ import type { Engine, Precision } from "../engine/engine.ts";
 import { availableBytes, narrowness } from "../engine/memory.ts";
 
 /**
- * Bytes that one tile may take in the engine when nothing else is said: an eighth of what the process may use, as the
- * machine or its container says. Less makes the halos of gradients dear, more is hardly faster.
+ * Bytes that one tile may take in the engine when nothing else is said: a quarter of what the process may use, as the
+ * machine or its container says. Less makes the halos of gradients dear.
  */
 export function defaultMemoryBytes(): number {
-  return Math.min(mostBytes, Math.max(leastBytes, availableBytes() / 8));
+  return Math.min(mostBytes, Math.max(leastBytes, availableBytes() / 4));
 }
 
 const leastBytes = 1.5 * 2 ** 30;
-const mostBytes = 4 * 2 ** 30;
+const mostBytes = 8 * 2 ** 30;
 
 /** Of an accelerator's memory: programs of other tile shapes keep some too. */
 const deviceShare = 0.4;

@@ -10,8 +10,10 @@ import { threadFile } from "../../io/thread-file.ts";
 import { checkInputs } from "../check-inputs.ts";
 import type { Engine, Precision } from "../engine.ts";
 import { cudaDevice } from "../cuda-device.ts";
+import type { CudaDevice } from "../cuda-device.ts";
 import { tellLibraries } from "../environment.ts";
-import { defaultWarmBytes, warmBytesOf } from "../memory.ts";
+import { defaultWarmLimits, deviceWarmLimits, fixedWarmLimits } from "../memory.ts";
+import type { WarmLimits } from "../memory.ts";
 import { connectTo } from "./connection.ts";
 import type { Connection } from "./connection.ts";
 import type { Greeting, ThreadSettings } from "./protocol.ts";
@@ -30,15 +32,19 @@ export interface OnnxRuntimeOptions extends Abortable {
   /** Index of the accelerator. Default: 0. */
   readonly device?: number;
   /**
-   * Bytes that programs may keep between runs beside the one that runs. Default: a sixteenth of the memory, 0.5 to
-   * 2 GiB; of an NVIDIA GPU's, two fifths. More is hardly faster where tiles are large; it is where small images of many
-   * sizes take turns.
+   * Bytes that programs may keep between runs beside the one that runs. Default: a sixteenth of the memory (0.5 to 2 GiB) to a
+   * quarter, as the machine can spare it; of an NVIDIA GPU's, two fifths.
    */
   readonly warmBytes?: number;
 }
 
 /** Layouts and work space, as a multiple of the values that are alive: measured 1.6 (with gradients) to 2.7 on U-Nets. */
 const overhead = 2.5;
+
+function warmLimits({ warmBytes }: OnnxRuntimeOptions, gpu: CudaDevice | undefined): WarmLimits {
+  if (warmBytes !== undefined) return fixedWarmLimits(warmBytes);
+  return gpu === undefined ? defaultWarmLimits() : deviceWarmLimits(gpu);
+}
 
 /**
  * ONNX Runtime on a worker thread, because it blocks the one it runs on. Graphs are compiled there once; tensors are
@@ -67,8 +73,7 @@ export async function openOnnxRuntimeEngine(options: OnnxRuntimeOptions = {}): P
   refuseTelemetry();
   tellLibraries(rule.environment);
   const gpu = rule.choosesDevice ? await cudaDevice(device) : undefined;
-  const { warmBytes = gpu === undefined ? defaultWarmBytes() : warmBytesOf(gpu) } = options;
-  const settings: ThreadSettings = { provider, threads, device, warmBytes };
+  const settings: ThreadSettings = { provider, threads, device, warm: warmLimits(options, gpu) };
   const worker = new Worker(threadFile("thread", import.meta.url), {
     name: `onnxruntime-${provider}`,
     workerData: settings,

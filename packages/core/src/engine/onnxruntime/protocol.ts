@@ -1,4 +1,5 @@
 import type { Tensor } from "../../graph/tensor.ts";
+import type { WarmLimits } from "../memory.ts";
 import type { Provider } from "./providers.ts";
 
 /** How the thread computes; given to it once, when it starts. */
@@ -8,8 +9,7 @@ export interface ThreadSettings {
   readonly threads: number;
   /** Index of the accelerator. */
   readonly device: number;
-  /** Bytes that programs may keep between runs beside the one that runs. */
-  readonly warmBytes: number;
+  readonly warm: WarmLimits;
 }
 
 export type Tensors = Readonly<Record<string, Tensor>>;

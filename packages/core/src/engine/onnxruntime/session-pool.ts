@@ -1,4 +1,6 @@
 import { InferenceSession } from "onnxruntime-node";
+import { spareBytes } from "../memory.ts";
+import type { WarmLimits } from "../memory.ts";
 import { openWarmPool } from "../warm-pool.ts";
 import type { PooledModel, WarmPool } from "../warm-pool.ts";
 
@@ -11,16 +13,14 @@ export interface CompiledModel extends PooledModel {
 
 export type SessionPool = WarmPool<CompiledModel, InferenceSession>;
 
-/**
- * ONNX Runtime's sessions by program. Compiling a U-Net again takes some 40 ms: nine programs of 1,216 px in turns are as
- * fast with one warm session (0.86 GB) as with two (1.5 GB), and slower with all nine (5.7 GB of fresh memory to touch).
- */
+/** ONNX Runtime's sessions by program. Compiling a U-Net again takes some 40 ms. */
 export function openSessionPool(
   options: InferenceSession.SessionOptions,
-  { warmBytes }: { readonly warmBytes: number },
+  { warm }: { readonly warm: WarmLimits },
 ): SessionPool {
   return openWarmPool<CompiledModel, InferenceSession>({
-    warmBytes,
+    warm,
+    spareBytes,
     limit: sessionLimit,
     open: ({ bytes }) => InferenceSession.create(bytes, options),
     close: (session) => session.release(),

@@ -5,7 +5,7 @@ import { peakActivationBytes } from "../../graph/memory.ts";
 import type { Abortable } from "../../io/byte-source.ts";
 import { checkInputs } from "../check-inputs.ts";
 import type { Engine, Precision, RunResult } from "../engine.ts";
-import { defaultWarmBytes, narrowness } from "../memory.ts";
+import { defaultWarmLimits, fixedWarmLimits, narrowness, spareBytes } from "../memory.ts";
 import { openSerialQueue } from "../serial-queue.ts";
 import { openWarmPool } from "../warm-pool.ts";
 import { loadOpenVino } from "./library.ts";
@@ -23,7 +23,7 @@ export interface OpenVinoOptions extends Abortable {
   readonly threads?: number;
   /** Path of the C library; where `npm run setup:openvino` puts it when absent. */
   readonly library?: string;
-  /** Bytes that programs may keep between runs beside the one that runs. Default: a sixteenth of the memory, 0.5 to 2 GiB. */
+  /** Bytes that programs may keep between runs beside the one that runs. Default: a sixteenth of the memory (0.5 to 2 GiB) to a quarter. */
   readonly warmBytes?: number;
 }
 
@@ -38,13 +38,7 @@ const overhead = 1.4;
  * @throws {SlidelightError} `engine-unavailable` where the library or the device is missing: how to get it.
  */
 export async function openOpenVinoEngine(options: OpenVinoOptions = {}): Promise<Engine> {
-  const {
-    provider = "cpu",
-    device = 0,
-    threads = availableParallelism(),
-    warmBytes = defaultWarmBytes(),
-    signal,
-  } = options;
+  const { provider = "cpu", device = 0, threads = availableParallelism(), warmBytes, signal } = options;
   signal?.throwIfAborted();
   const library = loadOpenVino(options.library);
   const core = library.make("createCore", (out) => [out]);
@@ -52,7 +46,8 @@ export async function openOpenVinoEngine(options: OpenVinoOptions = {}): Promise
   const capabilities = capabilitiesOf(library, core, deviceName);
   const queue = openSerialQueue();
   const pool = openWarmPool<OpenVinoModel, Request>({
-    warmBytes,
+    warm: warmBytes === undefined ? defaultWarmLimits() : fixedWarmLimits(warmBytes),
+    spareBytes,
     limit: modelLimit,
     open: (model) => openRequest(library, { core, model }, { device: deviceName, threads }),
     close: (request) => closeRequest(library, request),
