@@ -1,4 +1,4 @@
-import type { Precision } from "../engine/engine.ts";
+import type { Precision, RunResult } from "../engine/engine.ts";
 import type { StatisticTable, Sweep, SweepPlan } from "../explain/explanation.ts";
 import { readMap, readStatistics, sweepOutputs, sweepRegions, tileProgram } from "../explain/tile-program.ts";
 import type { MapSamples } from "../explain/tile-program.ts";
@@ -67,7 +67,7 @@ export async function* sweepTiles(run: TileSweep, known: StatisticTable): AsyncG
 
   const compute = async (task: TileTask): Promise<TileResult> => {
     // A program is compiled while its first tile is read.
-    const [{ inputs, thumbnail }, program] = await both(
+    const [{ inputs, image }, program] = await both(
       readInputs(run, task, globals),
       run.programs.get({
         key: `${run.programKey}/sweep${run.index}/${run.samples}/${run.precision}/${task.plan.key}`,
@@ -84,9 +84,16 @@ export async function* sweepTiles(run: TileSweep, known: StatisticTable): AsyncG
     );
     const names = new Set(program.inputs);
     const given = Object.fromEntries(Object.entries(inputs).filter(([name]) => names.has(name)));
-    const started = performance.now();
-    const { outputs, busySeconds } = await program.run(given, { signal: run.signal });
-    run.observe({ kind: "stage-done", stage: "compute", seconds: (performance.now() - started) / 1000 });
+    const running = async (): Promise<RunResult> => {
+      const started = performance.now();
+      const result = await program.run(given, { signal: run.signal });
+      run.observe({ kind: "stage-done", stage: "compute", seconds: (performance.now() - started) / 1000 });
+      return result;
+    };
+    const [{ outputs, busySeconds }, thumbnail] = await both(
+      running(),
+      image === undefined ? undefined : run.shrink?.(image),
+    );
     const { tile, core, regions } = task;
     run.observe({ kind: "tile-done", sweep: run.index, pixels: core.width * core.height, busySeconds });
     return {
@@ -105,7 +112,7 @@ export async function* sweepTiles(run: TileSweep, known: StatisticTable): AsyncG
 }
 
 /** Both results; the first failure once both have ended, so that nothing runs on behind the caller's back. */
-async function both<A, B>(a: Promise<A>, b: Promise<B>): Promise<readonly [A, B]> {
+async function both<A, B>(a: Promise<A>, b: Promise<B> | B): Promise<readonly [A, B]> {
   await Promise.allSettled([a, b]);
   return [await a, await b];
 }
@@ -124,16 +131,16 @@ async function readInputs(
   run: TileSweep,
   task: TileTask,
   globals: ReadonlyMap<string, Float64Array>,
-): Promise<{ readonly inputs: Readonly<Record<string, Tensor>>; readonly thumbnail: ThumbnailPart | undefined }> {
+): Promise<{ readonly inputs: Readonly<Record<string, Tensor>>; readonly image: ReadTile | undefined }> {
   const inputs: Record<string, Tensor> = {};
-  let thumbnail: ThumbnailPart | undefined;
+  let image: ReadTile | undefined;
   for (const [name, region] of Object.entries(task.plan.inputRegions)) {
     const rectangle = rectangleOf(region);
     if (name === run.plan.network.image.name) {
       const started = performance.now();
       const pixels = await run.read(rectangle, { signal: run.signal });
       run.observe({ kind: "stage-done", stage: "read", seconds: (performance.now() - started) / 1000 });
-      thumbnail = await run.shrink?.({ core: task.core, input: rectangle, pixels });
+      image = { core: task.core, input: rectangle, pixels };
       const shape = [rectangle.height, rectangle.width, 3];
       inputs[name] =
         pixels.samples === "uint8"
@@ -146,7 +153,7 @@ async function readInputs(
   }
   for (const [name, start] of Object.entries(task.plan.origins)) inputs[name] = float32([1], [start]);
   for (const [name, values] of globals) inputs[name] = float32([1, values.length, 1, 1], Float32Array.from(values));
-  return { inputs, thumbnail };
+  return { inputs, image };
 }
 
 function strideOfKept(plan: SweepPlan, name: string): readonly [number, number] {

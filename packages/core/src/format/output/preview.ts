@@ -38,11 +38,12 @@ export async function writePreview(request: WritePreview): Promise<void> {
     width: Math.max(1, Math.round(mapSize.width * ratio)),
     height: Math.max(1, Math.round(mapSize.height * ratio)),
   };
-  const image = await sharp(thumbnail.data, { raw: { width: thumbnail.width, height: thumbnail.height, channels: 3 } })
-    .resize(panel.width, panel.height, { fit: "fill", kernel: ratio > 1 ? "nearest" : "lanczos3" })
-    .raw()
-    .toBuffer();
-  const map = await readMap(request, panel, ratio);
+  const kernel = ratio > 1 ? "nearest" : "lanczos3";
+  const raw = { width: thumbnail.width, height: thumbnail.height, channels: 3 } as const;
+  const [image, map] = await Promise.all([
+    sharp(thumbnail.data, { raw }).resize(panel.width, panel.height, { fit: "fill", kernel }).raw().toBuffer(),
+    readMap(request, panel, ratio),
+  ]);
   const shown = shownRange(map, scale);
   const colours = colourTable(scale, shown);
   const overlay = overlayOf(image, map, colours);
@@ -57,12 +58,11 @@ export async function writePreview(request: WritePreview): Promise<void> {
   paste(canvas, { ...panel, data: image }, { x: margin, y: top });
   paste(canvas, { ...panel, data: overlay }, { x: 2 * margin + panel.width, y: top });
   const beside = 2 * margin + 2 * panel.width;
-  for (const part of [
+  const around = [
     { x: 0, y: 0, width, height: top },
     { x: beside, y: top, width: width - beside, height: height - top },
-  ]) {
-    paste(canvas, await drawn(drawing, part), part);
-  }
+  ];
+  await Promise.all(around.map(async (part) => paste(canvas, await drawn(drawing, part), part)));
   await sharp(canvas.data, { raw: { width, height, channels: 3 } })
     .jpeg({ quality: 90, chromaSubsampling: "4:4:4" })
     .toFile(request.path);

@@ -28,7 +28,7 @@ export interface ShardStore {
   /** Random access to what was taken. @throws {SlidelightError} `shard-invalid` when it is not there. */
   open(name: string, options?: Abortable): Promise<ByteSource>;
   /**
-   * A local file with what was taken, in the caller's `folder`, checked against its hash.
+   * A local file with what was taken, in the caller's `folder`, checked against its hash unless this process has just written it here.
    * @throws {SlidelightError} `shard-invalid` when it is not there, or not what was written: it is removed then.
    */
   fetch(name: string, folder: string, options?: Abortable): Promise<string>;
@@ -40,6 +40,8 @@ export interface ShardStore {
 /** A folder of this machine: files are moved into it. */
 export function openShardFolder(root: string): ShardStore {
   const pathOf = (name: string): string => join(root, ...name.split("/"));
+  /** Names of files that were made by this process: their hashes are of the same bytes. */
+  const own = new Set<string>();
   // Another process that finishes the image removes the folder, at any moment.
   const fault = (error: unknown): SlidelightError =>
     errnoOf(error).code === "ENOENT" ? missing(root, error) : unwritable(root, error);
@@ -92,6 +94,7 @@ export function openShardFolder(root: string): ShardStore {
       try {
         await makeFolder(dirname(pathOf(name)));
         await rename(from, pathOf(name));
+        own.add(name);
         // Folders are removed by their age.
         const now = new Date();
         await utimes(root, now, now);
@@ -109,6 +112,7 @@ export function openShardFolder(root: string): ShardStore {
       } catch (error) {
         throw fault(error);
       }
+      if (own.has(name)) return copy;
       await checkedOrRemoved(copy, async () => {
         await rm(copy, { force: true });
         await rm(pathOf(name), { force: true });
