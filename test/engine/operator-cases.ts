@@ -214,6 +214,13 @@ export const operatorCases: { readonly [O in OperatorName]: readonly OperatorCas
       node: (x, w, b) => build.conv(x, w, b),
     },
     {
+      of: "values with a factor for each channel, given at run time",
+      inputs: [image, scattered([1, 3, 1, 1], { seed: 5 })],
+      node: (x, factors) => {
+        return build.conv(build.mul(factors, x), weight([4, 3, 3, 2]), weight([4]), { strides: [2, 1], pads: uneven });
+      },
+    },
+    {
       of: "stride, dilation, uneven pads",
       inputs: [image],
       node: (x) => {

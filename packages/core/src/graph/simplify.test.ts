@@ -7,6 +7,7 @@ import {
   div,
   expand,
   mul,
+  reduceSum,
   relu,
   reshape,
   scalarConstant,
@@ -60,6 +61,11 @@ describe("simplifying", () => {
       () => slice(concat([abs(x), x, relu(x)], 1), part(1, 3)),
       ["Abs", "Slice", "Concat"],
     ],
+    [
+      "a sum of whole rows, of some of which are needed, to all sums",
+      () => reduceSum(slice(x, rows(1, 3)), [3]),
+      ["ReduceSum", "Slice"],
+    ],
     ["a value that is repeated only to be multiplied", () => mul(expand(channels, x.shape), x), ["Mul"]],
     ["a value that is repeated only to be subtracted", () => sub(x, expand(channels, x.shape)), ["Add"]],
   ] as readonly (readonly [string, () => Node, readonly string[]])[])("reduces %s", (_, build, expected) => {
@@ -70,6 +76,14 @@ describe("simplifying", () => {
     expect(largestDifference(graph, simple)).toBeLessThanOrEqual(1e-6);
   });
 
+  it("sums rows before it cuts them, unless that is much more", () => {
+    const last = (node: Node): string | undefined => operators(simplify(graphOf({ y: node }))).at(-1);
+    expect(last(reduceSum(slice(x, rows(1, 3)), [3]))).toBe("Slice");
+    expect(last(reduceSum(slice(x, rows(1, 1)), [3]))).toBe("ReduceSum");
+    // Rows that are not whole.
+    expect(last(reduceSum(slice(x, rows(1, 3)), [2]))).toBe("ReduceSum");
+  });
+
   it("leaves a division by zero to the engine", () => {
     expect(operators(simplify(graphOf({ y: div(x, scalarConstant(0)) })))).toEqual(["Div"]);
   });
@@ -77,6 +91,10 @@ describe("simplifying", () => {
 
 function part(start: number, size: number): { readonly starts: readonly number[]; readonly sizes: readonly number[] } {
   return { starts: [0, start, 0, 0], sizes: [1, size, 4, 5] };
+}
+
+function rows(start: number, size: number): { readonly starts: readonly number[]; readonly sizes: readonly number[] } {
+  return { starts: [0, 0, start, 0], sizes: [1, 2, size, 5] };
 }
 
 function backwards(): {

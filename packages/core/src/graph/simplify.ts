@@ -1,4 +1,4 @@
-import { add, concat, mul, negate, pow, reshape, scalarLike, slice, transpose } from "./build.ts";
+import { add, concat, mul, negate, pow, reduceSum, reshape, scalarLike, slice, transpose } from "./build.ts";
 import { broadcastShapes, sameShape } from "./extents.ts";
 import { foldedConstant } from "./fold-constants.ts";
 import { graphOf } from "./graph.ts";
@@ -59,6 +59,7 @@ const simplifications: { readonly [O in OperatorName]?: Simplification<O> } = {
   },
   Reshape: ({ inputs: [x], shape }) =>
     x.op === "Reshape" ? reshape(x.inputs[0], shape) : sameShape(x.shape, shape) ? x : undefined,
+  ReduceSum: (node) => sumBeforeSlice(node),
   Slice: (node) => {
     const [x] = node.inputs;
     if (x.op === "Slice") return sliceOfSlice(node, x);
@@ -148,6 +149,23 @@ function sliceOfSlice(outer: NodeOf<"Slice">, inner: NodeOf<"Slice">): Node {
     steps: steps.map((step, axis) => step * at(inner.attributes.steps, axis)),
     ...named(outer),
   });
+}
+
+/** Of how many more lines the sum may be taken, than those that are needed, rather than copying these: each is read once anyway. */
+const mostLines = 1.5;
+
+/** A sum along axes that are taken whole: what is cut off along others is cut off of the sums, which are few. */
+function sumBeforeSlice(node: NodeOf<"ReduceSum">): Node | undefined {
+  const { axes } = node.attributes;
+  const [x] = node.inputs;
+  if (x.op !== "Slice") return undefined;
+  const [whole] = x.inputs;
+  const { starts, sizes, steps } = x.attributes;
+  const isWhole = (axis: number): boolean => sizes[axis] === whole.shape[axis] && steps[axis] === 1;
+  if (!axes.every(isWhole) || sizeOf(whole.shape) > mostLines * sizeOf(x.shape)) return undefined;
+  const summed = (values: readonly number[]): readonly number[] =>
+    values.map((value, axis) => (axes.includes(axis) ? Math.min(value, 1) : value));
+  return slice(reduceSum(whole, axes), { starts, sizes: summed(sizes), steps, ...named(node) });
 }
 
 /** What is taken of joined values, from each of them alone. */

@@ -70,7 +70,7 @@ export async function openOpenVinoEngine(options: OpenVinoOptions = {}): Promise
       programs += 1;
       const program = programs;
       const model = {
-        bytes: encodeOnnx(suited(graph), { splits: true }),
+        bytes: encodeOnnx(suited(graph), { splits: true, windowMaxima: true }),
         graph,
         precision,
         frequent,

@@ -1,4 +1,15 @@
-import { constant, convTranspose, matMul, pad, reduceSum, reshape, slice, transpose } from "../../graph/build.ts";
+import {
+  constant,
+  conv,
+  convTranspose,
+  matMul,
+  mul,
+  pad,
+  reduceSum,
+  reshape,
+  slice,
+  transpose,
+} from "../../graph/build.ts";
 import type { Graph } from "../../graph/graph.ts";
 import type { Node, NodeOf } from "../../graph/node.ts";
 import { float32 } from "../../graph/tensor.ts";
@@ -51,8 +62,23 @@ function withDivisibleRows(node: NodeOf<"ConvTranspose">): Node {
   return slice(taller, { starts: [0, 0, 0, 0], sizes: node.shape, name: node.name });
 }
 
+/**
+ * A convolution of values that have one factor for each channel: its kernel has them instead. In bfloat16, OpenVINO would turn channels that lie
+ * last to planes for such a product, and back.
+ */
+function scaledKernel(node: NodeOf<"Conv">): Node {
+  const [x, weight, bias] = node.inputs;
+  if (x.op !== "Mul" || node.attributes.group !== 1 || node.type !== "float32") return node;
+  const channels = x.shape[1] ?? 0;
+  const isFactor = ({ shape }: Node): boolean => shape.join() === [1, channels, 1, 1].join();
+  const [factor, rest] = isFactor(x.inputs[0]) ? x.inputs : [x.inputs[1], x.inputs[0]];
+  if (!isFactor(factor) || rest.shape.join() !== x.shape.join()) return node;
+  return conv(rest, mul(weight, factor), bias, node.attributes);
+}
+
 /** What OpenVINO 2026.4 computes otherwise than ONNX says, or slowly, in operators that it computes right and fast. */
 const rewrites: Rewrites = {
+  Conv: scaledKernel,
   ConvTranspose: withDivisibleRows,
   ReduceSum: summedInLines,
   ReduceMean: summedInLines,

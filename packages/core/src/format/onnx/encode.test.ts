@@ -507,6 +507,15 @@ describe("a graph encoded with runs as parts of a Split", () => {
   });
 });
 
+test.each(cases.filter(([name]) => name.startsWith("MaxPoolGradient")))(
+  "%s is the same with maxima of windows' values",
+  async (_, graph) => {
+    const values = valuesFor(graph);
+    const { out } = await runOnnx(encodeOnnx(graph, { windowMaxima: true }), values);
+    expect(relativeDifference(out, evaluateAt(graph, values)["out"])).toBeLessThanOrEqual(1e-5);
+  },
+);
+
 describe("a graph encoded with channels last", () => {
   const weight = constantOf([4, 3, 3, 3], 3);
   const pooled = build.maxPool(build.relu(build.conv(image, weight)), { kernel: [2, 2], strides: [2, 2] });

@@ -19,6 +19,11 @@ export interface EncodeOptions {
    * split, where slices are copied.
    */
   readonly splits?: boolean;
+  /**
+   * In a MaxPoolGradient, take the maximum of each window's values, which are there one by one, rather than from a pool: for engines that fuse
+   * what is computed value by value.
+   */
+  readonly windowMaxima?: boolean;
   /** Let convolutions and pools work on channels that lie last: for ONNX Runtime on a GPU, whose matrix units want them so. */
   readonly channelsLast?: boolean;
 }
@@ -35,12 +40,13 @@ export function encodeOnnx(graph: Graph, options: EncodeOptions = {}): Uint8Arra
   const outputs = Object.entries(graph.outputs);
   const names = chooseNames(graph);
   const emitter = openEmitter(new Set([...names.values(), ...outputs.map(([name]) => name)]));
-  const { dynamicAxes = false, splits = false, channelsLast = false } = options;
+  const { dynamicAxes = false, splits = false, windowMaxima = false, channelsLast = false } = options;
+  const style = { dynamicAxes, splits, windowMaxima, channelsLast };
   const values = new Map<Node, string>();
   for (const node of topologicalOrder(Object.values(graph.outputs))) {
     const inputs: readonly (Node | undefined)[] = node.inputs;
     const operands = inputs.map((operand) => (operand === undefined ? "" : (values.get(operand) ?? "")));
-    values.set(node, lower({ node, emitter, operands, name: names.get(node), dynamicAxes, splits, channelsLast }));
+    values.set(node, lower({ node, emitter, operands, name: names.get(node), ...style }));
   }
   for (const [name, node] of outputs) {
     const value = values.get(node) ?? "";

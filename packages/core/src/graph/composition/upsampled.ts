@@ -30,8 +30,6 @@ interface Composed {
   readonly step: Step;
   /** [O]: the first step's bias behind the second one, away from the border. */
   readonly bias: Kernels | undefined;
-  /** What has to be added to that at the border, where pads stand in for the first step's values. */
-  readonly correction: Kernels | undefined;
 }
 
 /** One term of a sum, which takes the bias of all of them if it is the first. */
@@ -57,9 +55,7 @@ export function composedUpsampling(node: NodeOf<"Conv">, own: ReadonlySet<Node>)
   const bias = composed.map((part) => part.bias).reduce(sumOf, convolution.bias);
   const steps = composed.map(({ step }) => step);
   if (others.length > 0) steps.unshift(convolved(others, node));
-  const corrections = composed.map(({ correction }) => correction).filter((correction) => correction !== undefined);
-  const terms: readonly Node[] = [...steps.map((step, index) => step(index === 0 ? bias : undefined)), ...corrections];
-  return terms.reduce((sum, term) => add(sum, term));
+  return steps.map((step, index) => step(index === 0 ? bias : undefined)).reduce((sum, term) => add(sum, term));
 }
 
 function partsOf(x: Node, weight: Kernels, own: ReadonlySet<Node>): readonly Part[] {
@@ -91,9 +87,11 @@ function composedWith(upsampling: Upsampling, part: Part, node: NodeOf<"Conv">):
   const step: Step = (own) => convTranspose(x, kernels, own, { strides, pads, outputPadding });
   const share = (flopsOf(node) * (part.operand.shape[1] ?? 1)) / (node.inputs[0].shape[1] ?? 1);
   if (flopsOf(step(undefined)) >= share + flopsOf(upsampling.node)) return undefined;
-  if (bias === undefined) return { step, bias, correction: undefined };
+  if (bias === undefined) return { step, bias };
   const correction = borderCorrection(throughTaps(part.weight, bias), part.operand, node);
-  return { step, bias: throughWeight(part.weight, bias), correction };
+  // Before the other steps are added: engines add those while they convolve.
+  const corrected: Step = (own) => (correction === undefined ? step(own) : add(step(own), correction));
+  return { step: corrected, bias: throughWeight(part.weight, bias) };
 }
 
 const sides = ["top", "left", "bottom", "right"] as const;
@@ -114,7 +112,7 @@ function haveCorner({ top, left, bottom, right }: Pads): boolean {
   return top + bottom > 0 && left + right > 0;
 }
 
-/** What pads without a corner take from a constant, which is `taps` [O, 1, kh, kw] behind the convolution: [1, O, H, 1] or [1, O, 1, W]. */
+/** What pads without a corner take from a constant at the border, where they stand in for it, which is `taps` [O, 1, kh, kw] behind the convolution: [1, O, H, 1] or [1, O, 1, W]. */
 function borderCorrection(
   taps: Kernels,
   operand: Node,

@@ -14,12 +14,14 @@ const lowest = { float32: -3.4e38, float16: -65_504 } as const;
 export function lowerMaxPoolGradient(
   emitter: Emitter,
   operands: readonly [x: string, gradient: string],
-  shapes: { readonly x: Node["shape"]; readonly gradient: Node["shape"]; readonly type: Node["type"] },
-  attributes: MaxPoolAttributes,
-  name: string | undefined,
+  pool: MaxPoolAttributes & {
+    readonly shapes: { readonly x: Node["shape"]; readonly gradient: Node["shape"]; readonly type: Node["type"] };
+    readonly name: string | undefined;
+    readonly windowMaxima: boolean;
+  },
 ): string {
   const [x, gradient] = operands;
-  const { kernel, strides, dilations, pads } = attributes;
+  const { kernel, strides, dilations, pads, shapes, name, windowMaxima } = pool;
   const [n = 1, channels = 1, height = 0, width = 0] = shapes.x;
   const [, , rows = 0, columns = 0] = shapes.gradient;
   const padded = [pads.top, pads.left, pads.bottom, pads.right].some((amount) => amount > 0)
@@ -29,27 +31,30 @@ export function lowerMaxPoolGradient(
         emitter.number(shapes.type === "float16" ? lowest.float16 : lowest.float32, shapes.type),
       ])
     : x;
-  const pooled = emitter.emit("MaxPool", [padded], { kernel_shape: kernel, strides, dilations });
   const zero = emitter.number(0, shapes.type);
 
-  const taken: { readonly offset: Pair; readonly value: string }[] = [];
+  const offsets = Array.from({ length: kernel[0] * kernel[1] }, (_, position): Pair => {
+    return [Math.floor(position / kernel[1]) * dilations[0], (position % kernel[1]) * dilations[1]];
+  });
+  const values = offsets.map((offset) =>
+    emitter.emit("Slice", [
+      padded,
+      emitter.integers(offset),
+      emitter.integers([offset[0] + (rows - 1) * strides[0] + 1, offset[1] + (columns - 1) * strides[1] + 1]),
+      emitter.integers([2, 3]),
+      emitter.integers(strides),
+    ]),
+  );
+  const pooled = windowMaxima
+    ? emitter.emit("Max", values)
+    : emitter.emit("MaxPool", [padded], { kernel_shape: kernel, strides, dilations });
   let before: string | undefined;
-  for (let i = 0; i < kernel[0]; i += 1) {
-    for (let j = 0; j < kernel[1]; j += 1) {
-      const offset = [i * dilations[0], j * dilations[1]] as const;
-      const here = emitter.emit("Slice", [
-        padded,
-        emitter.integers(offset),
-        emitter.integers([offset[0] + (rows - 1) * strides[0] + 1, offset[1] + (columns - 1) * strides[1] + 1]),
-        emitter.integers([2, 3]),
-        emitter.integers(strides),
-      ]);
-      const equal = emitter.emit("Equal", [here, pooled]);
-      const first: string = before === undefined ? equal : emitter.emit("And", [equal, emitter.emit("Not", [before])]);
-      before = before === undefined ? equal : emitter.emit("Or", [before, equal]);
-      taken.push({ offset, value: emitter.emit("Where", [first, gradient, zero]) });
-    }
-  }
+  const taken = values.map((value, position): { readonly offset: Pair; readonly value: string } => {
+    const equal = emitter.emit("Equal", [value, pooled]);
+    const first: string = before === undefined ? equal : emitter.emit("And", [equal, emitter.emit("Not", [before])]);
+    before = before === undefined ? equal : emitter.emit("Or", [before, equal]);
+    return { offset: offsets[position] ?? [0, 0], value: emitter.emit("Where", [first, gradient, zero]) };
+  });
 
   const blocks = [0, 1].map((axis) => {
     const size = { kernel: kernel[axis] ?? 1, dilation: dilations[axis] ?? 1 };

@@ -17,6 +17,8 @@ export interface LoweringContext<O extends OperatorName> {
   readonly dynamicAxes: boolean;
   /** Whether runs along the first axis are to be parts of a Split. */
   readonly splits: boolean;
+  /** Whether a MaxPoolGradient takes maxima of a window's values. */
+  readonly windowMaxima: boolean;
   /** Whether convolutions and pools are to work on channels that lie last. */
   readonly channelsLast: boolean;
 }
@@ -147,10 +149,10 @@ export const lowerings: { readonly [O in OperatorName]: Lowering<O> } = {
     const attributes = { kernel_shape: kernel, strides, dilations, pads: padList(pads) };
     return emitOnImages(context)("MaxPool", operands, attributes, name);
   },
-  MaxPoolGradient: ({ node, emitter, operands, name }) => {
+  MaxPoolGradient: ({ node, emitter, operands, name, windowMaxima }) => {
     const [x = "", gradient = ""] = operands;
     const shapes = { x: node.inputs[0].shape, gradient: node.inputs[1].shape, type: node.type };
-    return lowerMaxPoolGradient(emitter, [x, gradient], shapes, node.attributes, name);
+    return lowerMaxPoolGradient(emitter, [x, gradient], { ...node.attributes, shapes, name, windowMaxima });
   },
   AveragePool: ({ node, emitter, operands, name }) => {
     const { kernel, strides, pads, countIncludePad } = node.attributes;
