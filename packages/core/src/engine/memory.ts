@@ -31,9 +31,14 @@ export function defaultWarmLimits(): WarmLimits {
   return { leastBytes, mostBytes: bytes / 2 };
 }
 
-/** Bytes that this process could take so that a quarter of the machine's or container's memory stays free; less than 0 where it is not. */
+const mostReservedBytes = 4 * 2 ** 30;
+
+/**
+ * Bytes that this process could take so that a quarter of the machine's or container's memory, or 4 GiB, stays free; less than 0 where that is not
+ * free now.
+ */
 export function spareBytes(): number {
-  return process.availableMemory() - availableBytes() / 4;
+  return process.availableMemory() - Math.min(mostReservedBytes, availableBytes() / 4);
 }
 
 /** Of an accelerator's own memory, which nothing else is in: with the two fifths that a tile may take, a fifth is left. */
