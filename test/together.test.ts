@@ -228,6 +228,31 @@ describe("a precision below float32", () => {
     expect(await valuesOf(results[0])).toEqual(await valuesOf(wide.results[0]));
   });
 
+  it("is given up for those runs alone that it does not suit", async () => {
+    if (engine === undefined) throw new RangeError("The engine was not opened.");
+    const on = narrowed(engine);
+    const both = { methods: ["grad-cam", "saliency"], precision: "bfloat16", raw: "float32" } as const;
+    const coarse = await explain({ ...both, maxError: 1 }, { on });
+    const errors = await Promise.all(
+      coarse.results.map(async (result) => (await manifestOf(result)).precision?.measured?.error.quantile ?? 0),
+    );
+    const [smaller = 0, larger = 0] = errors.toSorted((a, b) => a - b);
+    expect(larger).toBeGreaterThan(smaller);
+    const mixed = await explain({ ...both, maxError: (smaller + larger) / 2 }, { on });
+    expect(mixed.results.map(({ status }) => status)).toEqual(["done", "done"]);
+    expect(mixed.events.filter(({ kind }) => kind === "warning")).toHaveLength(1);
+    const wide = await explain({ ...both, precision: "float32" });
+    for (const [index, result] of mixed.results.entries()) {
+      const suits = errors[index] === smaller;
+      expect((await manifestOf(result)).precision?.used).toBe(suits ? "bfloat16" : "float32");
+      const same = suits ? coarse.results[index] : wide.results[index];
+      // A program of its own adds up in another order.
+      const values = await valuesOf(same);
+      const scale = Math.max(...values.map(Math.abs));
+      expect(differenceOf(values, await valuesOf(result)) * scale).toBeLessThanOrEqual(1e-5 * scale);
+    }
+  });
+
   it("gives the run another id, and the bound too", async () => {
     if (engine === undefined) throw new RangeError("The engine was not opened.");
     const on = narrowed(engine);

@@ -50,12 +50,12 @@ interface GroupOptions extends ComputeGroupsOptions {
 }
 
 /**
- * Computes in the precision that was asked for while its error is measured: the engine has work from the start. Where the error
- * turns out too large, these tiles are dropped, and the runs are computed anew, each in the precision that suits it.
+ * Computes in the precision that was asked for while its error is measured: the engine has work from the start. Runs whose error turns out
+ * too large are computed anew in another precision; where no run is left, these tiles are dropped.
  */
 async function computeHere(work: ImageWork, prepared: PreparedWork, options: GroupOptions): Promise<Computed> {
   const { requested, folder, signal } = options;
-  const { runs, grid, tissue } = prepared.tiles;
+  const { runs } = prepared.tiles;
   observePlan(work, prepared);
   const tooCoarse = new AbortController();
   const either = AbortSignal.any(signal === undefined ? [tooCoarse.signal] : [signal, tooCoarse.signal]);
@@ -67,21 +67,20 @@ async function computeHere(work: ImageWork, prepared: PreparedWork, options: Gro
   const ended = Promise.allSettled([computing]);
   try {
     const choices = await choosing;
-    if (runs.every(({ id }) => choices.get(id)?.used === requested)) {
-      const group = { grid, tissue, choices, ...complete(await computing) };
-      return { kind: "computed", groups: [group], kept: isKept([prepared], options) };
-    }
-    tooCoarse.abort();
-    await ended;
     const groups: ComputedGroup[] = [];
-    const prepareds = await prepareGroups(work, { ...options, runs, choices });
-    for (const group of prepareds) {
-      observePlan(work, group);
-      const computed = await computeRuns(work, { ...group, folder, signal }, computingHere(work, { signal }));
-      const { grid, tissue } = group.tiles;
-      groups.push({ grid, tissue, choices, ...complete(computed) });
+    if (runs.some(({ id }) => choices.get(id)?.used === requested)) {
+      groups.push(groupOf(prepared, complete(await computing), choices));
+    } else {
+      tooCoarse.abort();
+      await ended;
     }
-    return { kind: "computed", groups, kept: isKept([prepared, ...prepareds], options) };
+    const others = await prepareOthers(work, { ...options, runs, choices });
+    for (const other of others) {
+      observePlan(work, other);
+      const computed = await computeRuns(work, { ...other, folder, signal }, computingHere(work, { signal }));
+      groups.push(groupOf(other, complete(computed), choices));
+    }
+    return { kind: "computed", groups, kept: isKept([prepared, ...others], options) };
   } finally {
     tooCoarse.abort();
     await ended;
@@ -94,8 +93,8 @@ async function computeElsewhere(work: ImageWork, prepared: PreparedWork, options
   const { runs } = prepared.tiles;
   if (place.foreign && requested !== "float32") throw foreignWork(work, `${requested} must be measured`);
   const choices = await probePrecision(work, prepared.tiles, { requested, signal });
-  const suits = runs.every(({ id }) => choices.get(id)?.used === requested);
-  const prepareds = suits ? [prepared] : await prepareGroups(work, { ...options, runs, choices });
+  const suits = runs.some(({ id }) => choices.get(id)?.used === requested);
+  const prepareds = [...(suits ? [prepared] : []), ...(await prepareOthers(work, { ...options, runs, choices }))];
   const shards: ShardReference[] = [];
   const leave: OnMissing = async ({ plan, sweep, shards: missing, known, store }) => {
     await writeKnown(store, { precision: plan.precision, sweep, known, signal });
@@ -105,8 +104,7 @@ async function computeElsewhere(work: ImageWork, prepared: PreparedWork, options
   const groups: ComputedGroup[] = [];
   for (const group of prepareds) {
     const computed = await computeRuns(work, { ...group, folder, signal }, leave);
-    const { grid, tissue } = group.tiles;
-    if (computed !== undefined) groups.push({ grid, tissue, choices, ...computed });
+    if (computed !== undefined) groups.push(groupOf(group, computed, choices));
   }
   return shards.length > 0 ? { kind: "left", shards } : { kind: "computed", groups, kept: true };
 }
@@ -119,10 +117,11 @@ interface RegroupOptions extends GroupOptions {
   readonly choices: ReadonlyMap<string, PrecisionChoice>;
 }
 
-/** The runs again, grouped by the precision that suits them. */
-async function prepareGroups(work: ImageWork, options: RegroupOptions): Promise<readonly PreparedWork[]> {
+/** The runs that another precision suits than the one that was asked for, grouped by it. */
+async function prepareOthers(work: ImageWork, options: RegroupOptions): Promise<readonly PreparedWork[]> {
   const groups: PreparedWork[] = [];
   for (const precision of ["float32", "bfloat16", "float16"] as const) {
+    if (precision === options.requested) continue;
     const [first, ...rest] = options.runs.filter(({ id }) => options.choices.get(id)?.used === precision);
     if (first === undefined) continue;
     groups.push(await prepareWork(work, { ...options, precision, runs: unmasked([first, ...rest], options) }));
@@ -133,6 +132,16 @@ async function prepareGroups(work: ImageWork, options: RegroupOptions): Promise<
 /** As they were planned before tiles were left out: other tiles may be now. */
 function unmasked([first, ...rest]: Runs, { runOf }: RegroupOptions): Runs {
   return [runOf(first.id), ...rest.map(({ id }) => runOf(id))];
+}
+
+/** Of what was computed together, the runs that this precision suits: those that it does not are computed in another one. */
+function groupOf(
+  { tiles: { grid, tissue }, plan: { precision } }: PreparedWork,
+  computed: ComputedRuns,
+  choices: ComputedGroup["choices"],
+): ComputedGroup {
+  const runs = computed.runs.filter(({ run }) => choices.get(run.id)?.used === precision);
+  return { ...computed, grid, tissue, choices, runs };
 }
 
 function observePlan({ level, observe }: ImageWork, { tiles, plan }: PreparedWork): void {

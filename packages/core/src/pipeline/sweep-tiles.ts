@@ -1,4 +1,4 @@
-import type { Precision, RunResult } from "../engine/engine.ts";
+import type { Precision } from "../engine/engine.ts";
 import type { StatisticTable, Sweep, SweepPlan } from "../explain/explanation.ts";
 import { readMap, readStatistics, sweepOutputs, sweepRegions, tileProgram } from "../explain/tile-program.ts";
 import type { MapSamples } from "../explain/tile-program.ts";
@@ -55,6 +55,11 @@ interface TileTask {
   readonly plan: RestrictionPlan;
 }
 
+interface TileInputs {
+  readonly inputs: Readonly<Record<string, Tensor>>;
+  readonly thumbnail: ThumbnailPart | undefined;
+}
+
 /**
  * Visits tiles: what each of them gives, in the order that was asked for, while those after it are read and computed.
  * @throws What reading or the engine throws; the signal's reason.
@@ -65,10 +70,20 @@ export async function* sweepTiles(run: TileSweep, known: StatisticTable): AsyncG
   const tasks = planTasks(run.grid, sweep, run.tiles);
   const frequent = mostFrequent(tasks);
 
+  let first: Promise<unknown> | undefined;
+  /** The first tile by itself, which the engine waits for; all others at once. */
+  const read = (task: TileTask): Promise<TileInputs> => {
+    const inputs =
+      first === undefined ? readInputs(run, task, globals) : first.then(() => readInputs(run, task, globals));
+    // Whoever computes it meets the failure.
+    first ??= inputs.catch(() => undefined);
+    return inputs;
+  };
+
   const compute = async (task: TileTask): Promise<TileResult> => {
     // A program is compiled while its first tile is read.
-    const [{ inputs, image }, program] = await both(
-      readInputs(run, task, globals),
+    const [{ inputs, thumbnail }, program] = await both(
+      read(task),
       run.programs.get({
         key: `${run.programKey}/sweep${run.index}/${run.samples}/${run.precision}/${task.plan.key}`,
         label: `sweep ${run.index + 1}, tile ${task.tile}`,
@@ -84,16 +99,9 @@ export async function* sweepTiles(run: TileSweep, known: StatisticTable): AsyncG
     );
     const names = new Set(program.inputs);
     const given = Object.fromEntries(Object.entries(inputs).filter(([name]) => names.has(name)));
-    const running = async (): Promise<RunResult> => {
-      const started = performance.now();
-      const result = await program.run(given, { signal: run.signal });
-      run.observe({ kind: "stage-done", stage: "compute", seconds: (performance.now() - started) / 1000 });
-      return result;
-    };
-    const [{ outputs, busySeconds }, thumbnail] = await both(
-      running(),
-      image === undefined ? undefined : run.shrink?.(image),
-    );
+    const started = performance.now();
+    const { outputs, busySeconds } = await program.run(given, { signal: run.signal });
+    run.observe({ kind: "stage-done", stage: "compute", seconds: (performance.now() - started) / 1000 });
     const { tile, core, regions } = task;
     run.observe({ kind: "tile-done", sweep: run.index, pixels: core.width * core.height, busySeconds });
     return {
@@ -112,7 +120,7 @@ export async function* sweepTiles(run: TileSweep, known: StatisticTable): AsyncG
 }
 
 /** Both results; the first failure once both have ended, so that nothing runs on behind the caller's back. */
-async function both<A, B>(a: Promise<A>, b: Promise<B> | B): Promise<readonly [A, B]> {
+async function both<A, B>(a: Promise<A>, b: Promise<B>): Promise<readonly [A, B]> {
   await Promise.allSettled([a, b]);
   return [await a, await b];
 }
@@ -131,16 +139,17 @@ async function readInputs(
   run: TileSweep,
   task: TileTask,
   globals: ReadonlyMap<string, Float64Array>,
-): Promise<{ readonly inputs: Readonly<Record<string, Tensor>>; readonly image: ReadTile | undefined }> {
+): Promise<TileInputs> {
   const inputs: Record<string, Tensor> = {};
-  let image: ReadTile | undefined;
+  let thumbnail: ThumbnailPart | undefined;
   for (const [name, region] of Object.entries(task.plan.inputRegions)) {
     const rectangle = rectangleOf(region);
     if (name === run.plan.network.image.name) {
       const started = performance.now();
       const pixels = await run.read(rectangle, { signal: run.signal });
       run.observe({ kind: "stage-done", stage: "read", seconds: (performance.now() - started) / 1000 });
-      image = { core: task.core, input: rectangle, pixels };
+      // Before the engine, which may take the pixels over.
+      thumbnail = await run.shrink?.({ core: task.core, input: rectangle, pixels });
       const shape = [rectangle.height, rectangle.width, 3];
       inputs[name] =
         pixels.samples === "uint8"
@@ -153,7 +162,7 @@ async function readInputs(
   }
   for (const [name, start] of Object.entries(task.plan.origins)) inputs[name] = float32([1], [start]);
   for (const [name, values] of globals) inputs[name] = float32([1, values.length, 1, 1], Float32Array.from(values));
-  return { inputs, image };
+  return { inputs, thumbnail };
 }
 
 function strideOfKept(plan: SweepPlan, name: string): readonly [number, number] {
