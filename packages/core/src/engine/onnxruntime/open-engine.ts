@@ -32,8 +32,8 @@ export interface OnnxRuntimeOptions extends Abortable {
   /** Index of the accelerator. Default: 0. */
   readonly device?: number;
   /**
-   * Bytes that programs may keep between runs beside the one that runs. Default: a sixteenth of the memory (0.5 to 2 GiB) to a
-   * quarter, as the machine can spare it; of an NVIDIA GPU's, two fifths.
+   * Bytes that programs may keep between runs beside the one that runs. Default: what the machine can spare (`defaultWarmLimits`); of an
+   * NVIDIA GPU's, two fifths.
    */
   readonly warmBytes?: number;
 }

@@ -23,7 +23,7 @@ export interface OpenVinoOptions extends Abortable {
   readonly threads?: number;
   /** Path of the C library; where `npm run setup:openvino` puts it when absent. */
   readonly library?: string;
-  /** Bytes that programs may keep between runs beside the one that runs. Default: a sixteenth of the memory (0.5 to 2 GiB) to a quarter. */
+  /** Bytes that programs may keep between runs beside the one that runs. Default: what the machine can spare (`defaultWarmLimits`). */
   readonly warmBytes?: number;
 }
 

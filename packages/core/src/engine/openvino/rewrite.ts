@@ -63,14 +63,14 @@ function withDivisibleRows(node: NodeOf<"ConvTranspose">): Node {
 }
 
 /**
- * A convolution of values that have one factor for each channel: its kernel has them instead. In bfloat16, OpenVINO would turn channels that lie
- * last to planes for such a product, and back.
+ * A convolution of values that have one factor for each channel, given at run time: its kernel has them instead. In bfloat16, OpenVINO would turn
+ * channels that lie last to planes for such a product, and back.
  */
 function scaledKernel(node: NodeOf<"Conv">): Node {
   const [x, weight, bias] = node.inputs;
   if (x.op !== "Mul" || node.attributes.group !== 1 || node.type !== "float32") return node;
   const channels = x.shape[1] ?? 0;
-  const isFactor = ({ shape }: Node): boolean => shape.join() === [1, channels, 1, 1].join();
+  const isFactor = ({ op, shape }: Node): boolean => op === "Input" && shape.join() === [1, channels, 1, 1].join();
   const [factor, rest] = isFactor(x.inputs[0]) ? x.inputs : [x.inputs[1], x.inputs[0]];
   if (!isFactor(factor) || rest.shape.join() !== x.shape.join()) return node;
   return conv(rest, mul(weight, factor), bias, node.attributes);

@@ -144,7 +144,7 @@ const deflated = promisify(deflate);
 /** Lengths of runs alone, no search for what was there before: after the predictor as small, in a third of the time. */
 const compression = { strategy: constants.Z_RLE } as const;
 
-/** A row of tiles, from left to right; where the last one reaches beyond the rows, its values go on. */
+/** A row of tiles, from left to right; nobody reads what they hold beyond the rows. */
 function compressed(rows: Uint8Array, { width, height }: Size): Promise<readonly Uint8Array[]> {
   const columns = Array.from({ length: Math.ceil(width / tiffTile) }, (_, column) => column * tiffTile);
   return Promise.all(

@@ -112,7 +112,10 @@ function haveCorner({ top, left, bottom, right }: Pads): boolean {
   return top + bottom > 0 && left + right > 0;
 }
 
-/** What pads without a corner take from a constant at the border, where they stand in for it, which is `taps` [O, 1, kh, kw] behind the convolution: [1, O, H, 1] or [1, O, 1, W]. */
+/**
+ * What pads without a corner take at the border, where they stand in for it, from a constant that is `taps` [O, 1, kh, kw] behind the convolution:
+ * [1, O, H, 1] or [1, O, 1, W].
+ */
 function borderCorrection(
   taps: Kernels,
   operand: Node,
