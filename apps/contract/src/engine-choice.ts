@@ -36,7 +36,7 @@ type EngineChoiceConfig = z.output<typeof engineChoiceSchema>;
 
 /** @throws {SlidelightError} `engine-unavailable`, `usage`. */
 export function openEngineOf(
-  { engine, provider, ...config }: EngineChoiceConfig,
+  { engine, provider, ...config }: EngineChoiceConfig & { readonly memory?: number },
   { signal }: { readonly signal: AbortSignal },
 ): Promise<Engine> {
   const settings = { ...engineSettings(config), signal };
@@ -52,8 +52,10 @@ export function engineSettings({
   threads,
   device,
   openvino,
-}: Pick<EngineChoiceConfig, "threads" | "device" | "openvino">): EngineSettings {
+  memory,
+}: Pick<EngineChoiceConfig, "threads" | "device" | "openvino"> & { readonly memory?: number }): EngineSettings {
   return {
+    ...(memory === undefined ? {} : { memoryBytes: memory }),
     ...(threads === undefined ? {} : { threads }),
     ...(device === undefined ? {} : { device }),
     ...(openvino === undefined ? {} : { library: openvino }),

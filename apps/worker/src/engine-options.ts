@@ -11,7 +11,7 @@ export const engineOptions = {
   ...engineChoiceOptions,
   memory: {
     flag: "--memory <bytes>",
-    text: "what a tile may take in the engine, such as 2GB (a quarter of the machine's, 1.5GiB to 8GiB)",
+    text: "what a tile may take in the engine, such as 2GB; all that are kept ready, twice that (a quarter of the machine's, 1.5GiB to 8GiB)",
   },
   scratch: { flag: "--scratch <folder>", text: "for files in progress (the system's temporary folder)" },
   maxPixels: { flag: "--max-pixels <n>", text: "of an image that is decoded whole (512e6)" },

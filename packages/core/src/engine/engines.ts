@@ -8,6 +8,8 @@ export interface EngineSettings extends Abortable {
   readonly threads?: number;
   /** Index of the accelerator. Default: 0. */
   readonly device?: number;
+  /** Bytes that one tile's program may take: all together keep no more than twice that. Default: half of the machine's. */
+  readonly memoryBytes?: number;
   /** Path of an engine's native library, where it is looked for nowhere else. */
   readonly library?: string;
 }

@@ -22,13 +22,13 @@ const leastWarmBytes = 0.5 * 2 ** 30;
 const mostLeastWarmBytes = 2 * 2 ** 30;
 
 /**
- * What programs may hold when nothing else is said: a sixteenth of what there is in any case, half of it where nobody else needs it.
- * Memory that is given back must be touched anew, which costs a gradient's program a quarter of its run.
+ * What programs may hold when nothing else is said: a sixteenth of what there is in any case; where nobody else needs it half of that, or twice of what
+ * one tile may take. Memory that is given back must be touched anew, which costs a gradient's program a quarter of its run.
  */
-export function defaultWarmLimits(): WarmLimits {
+export function defaultWarmLimits({ memoryBytes = Infinity }: { readonly memoryBytes?: number } = {}): WarmLimits {
   const bytes = availableBytes();
   const leastBytes = Math.min(mostLeastWarmBytes, Math.max(leastWarmBytes, bytes / 16));
-  return { leastBytes, mostBytes: bytes / 2 };
+  return { leastBytes, mostBytes: Math.min(bytes / 2, 2 * memoryBytes) };
 }
 
 const mostReservedBytes = 4 * 2 ** 30;

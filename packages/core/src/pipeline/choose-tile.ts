@@ -109,7 +109,7 @@ function costOf(grid: TileGrid, growth: TileGrowth, options: TileMemory): number
   const kinds = Math.min(3, columns) * Math.min(3, rows);
   const working =
     engine.memoryBytes === undefined ? largestOf(growth.bytes, grid) * engine.overhead * narrowness[precision] : 0;
-  const stays = kinds * working <= defaultWarmLimits().mostBytes;
+  const stays = kinds * working <= defaultWarmLimits(options).mostBytes;
   const beside =
     kinds * (working * costs.freshByte * (stays ? shareOfWarm : 1) + costs.program) +
     tileCount(grid) * costs.tile +

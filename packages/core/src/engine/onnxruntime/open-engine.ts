@@ -31,6 +31,8 @@ export interface OnnxRuntimeOptions extends Abortable {
   readonly threads?: number;
   /** Index of the accelerator. Default: 0. */
   readonly device?: number;
+  /** Bytes that one tile's program may take: all together keep no more than twice that. Default: half of the machine's. */
+  readonly memoryBytes?: number;
   /**
    * Bytes that programs may keep between runs beside the one that runs. Default: what the machine can spare (`defaultWarmLimits`); of an
    * NVIDIA GPU's, two fifths.
@@ -41,9 +43,9 @@ export interface OnnxRuntimeOptions extends Abortable {
 /** Layouts and work space, as a multiple of the values that are alive: measured 1.6 (with gradients) to 2.7 on U-Nets. */
 const overhead = 2.5;
 
-function warmLimits({ warmBytes }: OnnxRuntimeOptions, gpu: CudaDevice | undefined): WarmLimits {
-  if (warmBytes !== undefined) return fixedWarmLimits(warmBytes);
-  return gpu === undefined ? defaultWarmLimits() : deviceWarmLimits(gpu);
+function warmLimits(options: OnnxRuntimeOptions, gpu: CudaDevice | undefined): WarmLimits {
+  if (options.warmBytes !== undefined) return fixedWarmLimits(options.warmBytes);
+  return gpu === undefined ? defaultWarmLimits(options) : deviceWarmLimits(gpu);
 }
 
 /**

@@ -23,6 +23,8 @@ export interface OpenVinoOptions extends Abortable {
   readonly threads?: number;
   /** Path of the C library; where `npm run setup:openvino` puts it when absent. */
   readonly library?: string;
+  /** Bytes that one tile's program may take: all together keep no more than twice that. Default: half of the machine's. */
+  readonly memoryBytes?: number;
   /** Bytes that programs may keep between runs beside the one that runs. Default: what the machine can spare (`defaultWarmLimits`). */
   readonly warmBytes?: number;
 }
@@ -46,7 +48,7 @@ export async function openOpenVinoEngine(options: OpenVinoOptions = {}): Promise
   const capabilities = capabilitiesOf(library, core, deviceName);
   const queue = openSerialQueue();
   const pool = openWarmPool<OpenVinoModel, Request>({
-    warm: warmBytes === undefined ? defaultWarmLimits() : fixedWarmLimits(warmBytes),
+    warm: warmBytes === undefined ? defaultWarmLimits(options) : fixedWarmLimits(warmBytes),
     spareBytes,
     limit: modelLimit,
     open: (model) => openRequest(library, { core, model }, { device: deviceName, threads }),
