@@ -32,11 +32,12 @@ export const engineChoiceSchema = z.object({
   openvino: z.string().exactOptional(),
 });
 
-type EngineChoiceConfig = z.output<typeof engineChoiceSchema>;
+/** With what a tile may take, where a command asks for it. */
+type EngineChoiceConfig = z.output<typeof engineChoiceSchema> & { readonly memory?: number };
 
 /** @throws {SlidelightError} `engine-unavailable`, `usage`. */
 export function openEngineOf(
-  { engine, provider, ...config }: EngineChoiceConfig & { readonly memory?: number },
+  { engine, provider, ...config }: EngineChoiceConfig,
   { signal }: { readonly signal: AbortSignal },
 ): Promise<Engine> {
   const settings = { ...engineSettings(config), signal };
@@ -53,7 +54,7 @@ export function engineSettings({
   device,
   openvino,
   memory,
-}: Pick<EngineChoiceConfig, "threads" | "device" | "openvino"> & { readonly memory?: number }): EngineSettings {
+}: Omit<EngineChoiceConfig, "engine" | "provider">): EngineSettings {
   return {
     ...(memory === undefined ? {} : { memoryBytes: memory }),
     ...(threads === undefined ? {} : { threads }),

@@ -1,15 +1,14 @@
 import { SlidelightError } from "../errors/slidelight-error.ts";
 import type { Abortable } from "../io/byte-source.ts";
 import type { Engine } from "./engine.ts";
+import type { WarmSettings } from "./memory.ts";
 
 /** What is common to all engines; each has a default for what is absent. */
-export interface EngineSettings extends Abortable {
+export interface EngineSettings extends Abortable, Pick<WarmSettings, "memoryBytes"> {
   /** Threads that compute together on a CPU. Default: one for each core that the process may use. */
   readonly threads?: number;
   /** Index of the accelerator. Default: 0. */
   readonly device?: number;
-  /** Bytes that one tile's program may take: all together keep no more than twice that. Default: half of the machine's. */
-  readonly memoryBytes?: number;
   /** Path of an engine's native library, where it is looked for nowhere else. */
   readonly library?: string;
 }

@@ -18,14 +18,36 @@ export interface WarmLimits {
   readonly mostBytes: number;
 }
 
+/** What may be said of that when an engine is opened. */
+export interface WarmSettings {
+  /** Bytes that one tile's program may take: all together keep no more than twice that. Default: half of the machine's. */
+  readonly memoryBytes?: number;
+  /** Bytes that programs may keep between runs beside the one that runs. Default: what the machine can spare; of an accelerator's, two fifths. */
+  readonly warmBytes?: number;
+}
+
 const leastWarmBytes = 0.5 * 2 ** 30;
 const mostLeastWarmBytes = 2 * 2 ** 30;
+/** Of an accelerator's own memory, which nothing else is in: with the two fifths that a tile may take, a fifth is left. */
+const deviceShare = 0.4;
+
+/** What an engine's programs may hold: on an accelerator that does not tell its memory, no more than what a computer has to spare in any case. */
+export function warmLimits(
+  settings: WarmSettings,
+  accelerator: { readonly memoryBytes?: number | undefined } | undefined,
+): WarmLimits {
+  const host = hostWarmLimits(settings);
+  const ofDevice = ({ memoryBytes }: { readonly memoryBytes?: number | undefined }): number =>
+    memoryBytes === undefined ? host.leastBytes : Math.floor(memoryBytes * deviceShare);
+  const fixed = settings.warmBytes ?? (accelerator && ofDevice(accelerator));
+  return fixed === undefined ? host : { leastBytes: fixed, mostBytes: fixed };
+}
 
 /**
- * What programs may hold when nothing else is said: a sixteenth of what there is in any case; where nobody else needs it half of that, or twice of what
+ * What programs may hold of a computer's memory: a sixteenth of what there is in any case; where nobody else needs it half of that, or twice of what
  * one tile may take. Memory that is given back must be touched anew, which costs a gradient's program a quarter of its run.
  */
-export function defaultWarmLimits({ memoryBytes = Infinity }: { readonly memoryBytes?: number } = {}): WarmLimits {
+export function hostWarmLimits({ memoryBytes = Infinity }: Pick<WarmSettings, "memoryBytes">): WarmLimits {
   const bytes = availableBytes();
   const leastBytes = Math.min(mostLeastWarmBytes, Math.max(leastWarmBytes, bytes / 16));
   return { leastBytes, mostBytes: Math.min(bytes / 2, 2 * memoryBytes) };
@@ -39,13 +61,4 @@ const mostReservedBytes = 4 * 2 ** 30;
  */
 export function spareBytes(): number {
   return process.availableMemory() - Math.min(mostReservedBytes, availableBytes() / 4);
-}
-
-/** Of an accelerator's own memory, which nothing else is in: with the two fifths that a tile may take, a fifth is left. */
-export function deviceWarmLimits({ memoryBytes }: { readonly memoryBytes: number }): WarmLimits {
-  return fixedWarmLimits(Math.floor(memoryBytes * 0.4));
-}
-
-export function fixedWarmLimits(bytes: number): WarmLimits {
-  return { leastBytes: bytes, mostBytes: bytes };
 }

@@ -59,7 +59,7 @@ const simplifications: { readonly [O in OperatorName]?: Simplification<O> } = {
   },
   Reshape: ({ inputs: [x], shape }) =>
     x.op === "Reshape" ? reshape(x.inputs[0], shape) : sameShape(x.shape, shape) ? x : undefined,
-  ReduceSum: (node) => sumBeforeSlice(node),
+  ReduceSum: sumBeforeSlice,
   Slice: (node) => {
     const [x] = node.inputs;
     if (x.op === "Slice") return sliceOfSlice(node, x);

@@ -1,6 +1,6 @@
+import { hostWarmLimits, narrowness } from "../engine/memory.ts";
 import type { SweepPlan } from "../explain/explanation.ts";
 import type { Size } from "../geometry/rectangle.ts";
-import { defaultWarmLimits, narrowness } from "../engine/memory.ts";
 import { balancedTileGrid, tileCount, tileGrid } from "../geometry/tile-grid.ts";
 import type { TileGrid } from "../geometry/tile-grid.ts";
 import { largestOf, middleTileBytes, tileGrowth, totalOf } from "./tile-growth.ts";
@@ -54,9 +54,10 @@ export function rankTileGrids(explanation: SweepPlan, options: ChooseTileOptions
   if (options.tile !== undefined) return [tileGrid(size, { tile: options.tile, stride })];
   const growth = tileGrowth(explanation);
   const budget = valueBytes(options);
+  const warmBytes = hostWarmLimits(options).mostBytes;
   const ranked = candidates(size, { stride, compact: options.compact ?? false })
     .filter((grid) => largestOf(growth.bytes, grid) <= budget)
-    .map((grid) => ({ grid, cost: costOf(grid, growth, options) }))
+    .map((grid) => ({ grid, cost: costOf(grid, growth, { ...options, warmBytes }) }))
     .sort((a, b) => a.cost - b.cost);
   const best: TileGrid[] = [];
   for (const { grid } of ranked) {
@@ -103,13 +104,20 @@ export function estimatedSpeed(explanation: SweepPlan, options: TileMemory & { r
 }
 
 /** Of all sweeps of the image, in FLOP. */
-function costOf(grid: TileGrid, growth: TileGrowth, options: TileMemory): number {
-  const { engine, precision } = options;
+function costOf(
+  grid: TileGrid,
+  growth: TileGrowth,
+  options: TileMemory & {
+    /** What all programs together may keep. */
+    readonly warmBytes: number;
+  },
+): number {
+  const { engine, precision, warmBytes } = options;
   const { core, columns, rows } = grid;
   const kinds = Math.min(3, columns) * Math.min(3, rows);
   const working =
     engine.memoryBytes === undefined ? largestOf(growth.bytes, grid) * engine.overhead * narrowness[precision] : 0;
-  const stays = kinds * working <= defaultWarmLimits(options).mostBytes;
+  const stays = kinds * working <= warmBytes;
   const beside =
     kinds * (working * costs.freshByte * (stays ? shareOfWarm : 1) + costs.program) +
     tileCount(grid) * costs.tile +

@@ -10,10 +10,9 @@ import { threadFile } from "../../io/thread-file.ts";
 import { checkInputs } from "../check-inputs.ts";
 import type { Engine, Precision } from "../engine.ts";
 import { cudaDevice } from "../cuda-device.ts";
-import type { CudaDevice } from "../cuda-device.ts";
 import { tellLibraries } from "../environment.ts";
-import { defaultWarmLimits, deviceWarmLimits, fixedWarmLimits } from "../memory.ts";
-import type { WarmLimits } from "../memory.ts";
+import { warmLimits } from "../memory.ts";
+import type { WarmSettings } from "../memory.ts";
 import { connectTo } from "./connection.ts";
 import type { Connection } from "./connection.ts";
 import type { Greeting, ThreadSettings } from "./protocol.ts";
@@ -24,29 +23,17 @@ import { refuseTelemetry } from "./telemetry.ts";
 import { arraysOf, transferList } from "./transfer.ts";
 import { usablePrecisions } from "./usable-precisions.ts";
 
-export interface OnnxRuntimeOptions extends Abortable {
+export interface OnnxRuntimeOptions extends Abortable, WarmSettings {
   /** Default: cpu. */
   readonly provider?: Provider;
   /** Threads that compute together on the CPU. Default: one for each core that the process may use. */
   readonly threads?: number;
   /** Index of the accelerator. Default: 0. */
   readonly device?: number;
-  /** Bytes that one tile's program may take: all together keep no more than twice that. Default: half of the machine's. */
-  readonly memoryBytes?: number;
-  /**
-   * Bytes that programs may keep between runs beside the one that runs. Default: what the machine can spare (`defaultWarmLimits`); of an
-   * NVIDIA GPU's, two fifths.
-   */
-  readonly warmBytes?: number;
 }
 
 /** Layouts and work space, as a multiple of the values that are alive: measured 1.6 (with gradients) to 2.7 on U-Nets. */
 const overhead = 2.5;
-
-function warmLimits(options: OnnxRuntimeOptions, gpu: CudaDevice | undefined): WarmLimits {
-  if (options.warmBytes !== undefined) return fixedWarmLimits(options.warmBytes);
-  return gpu === undefined ? defaultWarmLimits(options) : deviceWarmLimits(gpu);
-}
 
 /**
  * ONNX Runtime on a worker thread, because it blocks the one it runs on. Graphs are compiled there once; tensors are
@@ -75,7 +62,8 @@ export async function openOnnxRuntimeEngine(options: OnnxRuntimeOptions = {}): P
   refuseTelemetry();
   tellLibraries(rule.environment);
   const gpu = rule.choosesDevice ? await cudaDevice(device) : undefined;
-  const settings: ThreadSettings = { provider, threads, device, warm: warmLimits(options, gpu) };
+  const warm = warmLimits(options, provider === "cpu" ? undefined : { memoryBytes: gpu?.memoryBytes });
+  const settings: ThreadSettings = { provider, threads, device, warm };
   const worker = new Worker(threadFile("thread", import.meta.url), {
     name: `onnxruntime-${provider}`,
     workerData: settings,

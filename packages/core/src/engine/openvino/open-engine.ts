@@ -5,7 +5,8 @@ import { peakActivationBytes } from "../../graph/memory.ts";
 import type { Abortable } from "../../io/byte-source.ts";
 import { checkInputs } from "../check-inputs.ts";
 import type { Engine, Precision, RunResult } from "../engine.ts";
-import { defaultWarmLimits, fixedWarmLimits, narrowness, spareBytes } from "../memory.ts";
+import { narrowness, spareBytes, warmLimits } from "../memory.ts";
+import type { WarmSettings } from "../memory.ts";
 import { openSerialQueue } from "../serial-queue.ts";
 import { openWarmPool } from "../warm-pool.ts";
 import { loadOpenVino } from "./library.ts";
@@ -14,7 +15,7 @@ import { closeRequest, openRequest, runRequest } from "./request.ts";
 import type { OpenVinoModel, Request } from "./request.ts";
 import { suited } from "./rewrite.ts";
 
-export interface OpenVinoOptions extends Abortable {
+export interface OpenVinoOptions extends Abortable, WarmSettings {
   /** Default: cpu. */
   readonly provider?: "cpu" | "gpu";
   /** Index of the GPU. Default: 0. */
@@ -23,10 +24,6 @@ export interface OpenVinoOptions extends Abortable {
   readonly threads?: number;
   /** Path of the C library; where `npm run setup:openvino` puts it when absent. */
   readonly library?: string;
-  /** Bytes that one tile's program may take: all together keep no more than twice that. Default: half of the machine's. */
-  readonly memoryBytes?: number;
-  /** Bytes that programs may keep between runs beside the one that runs. Default: what the machine can spare (`defaultWarmLimits`). */
-  readonly warmBytes?: number;
 }
 
 /** Compiled models at once: each holds the weights as its kernels like them. */
@@ -40,7 +37,7 @@ const overhead = 1.4;
  * @throws {SlidelightError} `engine-unavailable` where the library or the device is missing: how to get it.
  */
 export async function openOpenVinoEngine(options: OpenVinoOptions = {}): Promise<Engine> {
-  const { provider = "cpu", device = 0, threads = availableParallelism(), warmBytes, signal } = options;
+  const { provider = "cpu", device = 0, threads = availableParallelism(), signal } = options;
   signal?.throwIfAborted();
   const library = loadOpenVino(options.library);
   const core = library.make("createCore", (out) => [out]);
@@ -48,7 +45,7 @@ export async function openOpenVinoEngine(options: OpenVinoOptions = {}): Promise
   const capabilities = capabilitiesOf(library, core, deviceName);
   const queue = openSerialQueue();
   const pool = openWarmPool<OpenVinoModel, Request>({
-    warm: warmBytes === undefined ? defaultWarmLimits(options) : fixedWarmLimits(warmBytes),
+    warm: warmLimits(options, provider === "cpu" ? undefined : capabilities),
     spareBytes,
     limit: modelLimit,
     open: (model) => openRequest(library, { core, model }, { device: deviceName, threads }),

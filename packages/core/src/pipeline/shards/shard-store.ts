@@ -119,8 +119,12 @@ export function openShardFolder(root: string): ShardStore {
       });
       return copy;
     },
-    remove: (name) => rm(pathOf(name), { force: true }),
+    remove: async (name) => {
+      own.delete(name);
+      await rm(pathOf(name), { force: true });
+    },
     clear: async () => {
+      own.clear();
       // Plans first: who stores a part without its plan takes it back.
       const precisions = await readdir(root, { withFileTypes: true }).catch(() => []);
       for (const entry of precisions) {
