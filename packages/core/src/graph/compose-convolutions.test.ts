@@ -45,6 +45,8 @@ function region(x: Node): Node {
 }
 
 const vertical: Pads = { top: 1, left: 0, bottom: 1, right: 0 };
+/** A term of the rows at the border, behind a zero that is made at run time. */
+const ofBorderRows = ["Slice", "Abs", "Minimum", "Maximum", "Mul"];
 const horizontal: Pads = { top: 0, left: 1, bottom: 0, right: 1 };
 
 describe("two linear steps become one convolution", () => {
@@ -59,6 +61,16 @@ describe("two linear steps become one convolution", () => {
     ],
     ["the same with pads above and below, a bias", () => convolved(upsampled(), vertical), ["ConvTranspose", "Add"]],
     ["the same with pads at the sides, a bias", () => convolved(upsampled(), horizontal), ["ConvTranspose", "Add"]],
+    [
+      "the same with pads at a corner, a bias",
+      () => convolved(upsampled(), { ...horizontal, top: 1 }),
+      ["ConvTranspose", "Add", ...ofBorderRows, "Add"],
+    ],
+    [
+      "the same with pads on all sides, a bias",
+      () => convolved(upsampled(), allSides(1)),
+      ["ConvTranspose", "Add", ...ofBorderRows, "Add", "Maximum", "Mul", "Add"],
+    ],
     ["a repetition and a convolution", () => convolved(repeated, allSides(1)), ["ConvTranspose"]],
     ["the same, of a region", () => convolved(region(repeated)), ["ConvTranspose"]],
     [
@@ -69,12 +81,12 @@ describe("two linear steps become one convolution", () => {
     [
       "what was upsampled and joined with other channels",
       () => convolved(joined(upsampled({ biased: false })), allSides(1)),
-      ["Conv", "Resize", "Conv", "ConvTranspose", "Add"],
+      ["ConvTranspose", "Conv", "Resize", "Conv", "Add"],
     ],
     [
       "what was repeated, cut and joined",
       () => convolved(joined(region(repeated))),
-      ["Conv", "Resize", "Slice", "Conv", "ConvTranspose", "Add"],
+      ["ConvTranspose", "Conv", "Resize", "Slice", "Conv", "Add"],
     ],
     [
       "a convolution and a strided one",
@@ -95,7 +107,10 @@ describe("two steps stay two", () => {
   const strided = (x: Node): Node => conv(x, weights(6, 5, 2, 2), undefined, { strides: [2, 2] });
 
   it.each<[string, () => Readonly<Record<string, Node>>]>([
-    ["where pads and a bias meet at a corner", () => ({ y: convolved(upsampled(), allSides(1)) })],
+    [
+      "where pads of several rows and columns stand in for a bias",
+      () => ({ y: conv(upsampled(), weights(5, 4, 5, 5), undefined, { pads: allSides(2) }) }),
+    ],
     [
       "where zeros stand for what was cut off",
       () => ({ y: convolved(upsampled({ biased: false, pads: allSides(1) }), vertical) }),

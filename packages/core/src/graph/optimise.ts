@@ -29,6 +29,6 @@ export function optimise(graph: Graph, options: OptimiseOptions = {}): Graph {
   const { foldScales: foldsScales = true, composeConvolutions: composes = false, memoryBytes } = options;
   const simple = simplify(foldConstants(graph));
   const shared = shareCommon(foldsScales ? foldScales(simple) : simple);
-  const composed = composes ? composeConvolutions(shared) : shared;
+  const composed = composes ? shareCommon(simplify(composeConvolutions(shared))) : shared;
   return memoryBytes === undefined ? composed : recompute(composed, { memoryBytes });
 }

@@ -1,10 +1,11 @@
-import { abs, add, cast, minimum, reshape, scalarLike, slice } from "./build.ts";
+import { add } from "./build.ts";
 import { flopsOf } from "./flops.ts";
 import { graphOf, operandsOf, topologicalOrder } from "./graph.ts";
 import type { Graph } from "./graph.ts";
 import { activationBytes, activationPeak } from "./memory.ts";
 import type { Node } from "./node.ts";
 import { mapNodes, withOperands } from "./rewrite.ts";
+import { runTimeZero } from "./run-time-zero.ts";
 
 export interface RecomputeOptions {
   /** What `peakActivationBytes` should not exceed. */
@@ -132,7 +133,7 @@ function without(graph: Graph, timeline: Timeline, peak: number, gone: Node): Gr
     const made = withOperands(node, (operand) => {
       if (operand.op === "Constant") return operand;
       if (operand === gone || !isKept(timeline, peak, operand)) return computedAgain(operand);
-      return before === undefined ? mapped(operand) : add(mapped(operand), zeroOf(mapped(before), operand));
+      return before === undefined ? mapped(operand) : add(mapped(operand), runTimeZero(mapped(before), operand));
     });
     again.set(node, made);
     return made;
@@ -143,17 +144,4 @@ function without(graph: Graph, timeline: Timeline, peak: number, gone: Node): Gr
     rewritten.set(node, withOperands(node, operands));
   }
   return graphOf(mapNodes(graph.outputs, mapped));
-}
-
-/** A zero [1, .., 1] of `like`'s type that is known only when `value` is: the smaller of 0 and a magnitude. */
-function zeroOf(value: Node, like: Node): Node {
-  const first = slice(value, { starts: value.shape.map(() => 0), sizes: value.shape.map(() => 1) });
-  const zero = minimum(abs(first), scalarLike(value, 0));
-  return cast(
-    reshape(
-      zero,
-      like.shape.map(() => 1),
-    ),
-    like.type,
-  );
 }

@@ -1,8 +1,9 @@
-import { add, concat, constant, conv, convTranspose, noPads, reduceSum, sliceAxis } from "../build.ts";
+import { add, concat, conv, convTranspose, noPads, sliceAxis } from "../build.ts";
 import { flopsOf } from "../flops.ts";
 import type { Node, NodeOf } from "../node.ts";
-import { elementsOf, float32 } from "../tensor.ts";
+import { elementsOf } from "../tensor.ts";
 import type { Pads, Pair } from "../vocabulary.ts";
+import { borderCorrection } from "./border.ts";
 import { folded, kernelProduct, spread, sumOf, throughTaps, throughWeight, turned } from "./kernels.ts";
 import type { Kernels } from "./kernels.ts";
 import { isDense, plain } from "./plain.ts";
@@ -54,7 +55,8 @@ export function composedUpsampling(node: NodeOf<"Conv">, own: ReadonlySet<Node>)
   if (composed.length === 0) return undefined;
   const bias = composed.map((part) => part.bias).reduce(sumOf, convolution.bias);
   const steps = composed.map(({ step }) => step);
-  if (others.length > 0) steps.unshift(convolved(others, node));
+  // Last: engines add the others' sum while they convolve, and nothing is kept for that meanwhile.
+  if (others.length > 0) steps.push(convolved(others, node));
   return steps.map((step, index) => step(index === 0 ? bias : undefined)).reduce((sum, term) => add(sum, term));
 }
 
@@ -81,7 +83,7 @@ function composedWith(upsampling: Upsampling, part: Part, node: NodeOf<"Conv">):
   const [, , height = 1, width = 1] = part.weight.shape;
   const pads = composedPads(upsampling.pads, node.attributes.pads, [height, width]);
   // What is cheap to tell first: kernels take a tenth of a second.
-  if (pads === undefined || (bias !== undefined && haveCorner(node.attributes.pads))) return undefined;
+  if (pads === undefined) return undefined;
   const kernels = upsampling.kernels(part.weight);
   if (kernels === undefined) return undefined;
   const step: Step = (own) => convTranspose(x, kernels, own, { strides, pads, outputPadding });
@@ -89,8 +91,9 @@ function composedWith(upsampling: Upsampling, part: Part, node: NodeOf<"Conv">):
   if (flopsOf(step(undefined)) >= share + flopsOf(upsampling.node)) return undefined;
   if (bias === undefined) return { step, bias };
   const correction = borderCorrection(throughTaps(part.weight, bias), part.operand, node);
+  if (correction === undefined) return undefined;
   // Before the other steps are added: engines add those while they convolve.
-  const corrected: Step = (own) => (correction === undefined ? step(own) : add(step(own), correction));
+  const corrected: Step = (own) => correction(x).reduce((sum, term) => add(sum, term), step(own));
   return { step: corrected, bias: throughWeight(part.weight, bias) };
 }
 
@@ -105,39 +108,6 @@ function composedPads(cut: Pads, pads: Pads, [height, width]: Pair): Pads | unde
   if (sides.some((side) => pads[side] > 0 && (cut[side] > 0 || pads[side] > reach[side]))) return undefined;
   const along = (side: keyof Pads): number => cut[side] + reach[side] - pads[side];
   return { top: along("top"), left: along("left"), bottom: along("bottom"), right: along("right") };
-}
-
-/** Pads both of rows and of columns: what they take from a bias is a value for each pixel, or several terms, which cost what composing gains. */
-function haveCorner({ top, left, bottom, right }: Pads): boolean {
-  return top + bottom > 0 && left + right > 0;
-}
-
-/**
- * What pads without a corner take at the border, where they stand in for it, from a constant that is `taps` [O, 1, kh, kw] behind the convolution:
- * [1, O, H, 1] or [1, O, 1, W].
- */
-function borderCorrection(
-  taps: Kernels,
-  operand: Node,
-  { shape, attributes: { pads } }: NodeOf<"Conv">,
-): Kernels | undefined {
-  const [rows, columns] = [pads.top + pads.bottom > 0, pads.left + pads.right > 0];
-  if (!rows && !columns) return undefined;
-  const axis = rows ? 2 : 3;
-  const before = rows ? pads.top : pads.left;
-  const [given = 0, extent = 0, outputs = 0] = [operand.shape[axis], shape[axis], taps.shape[0]];
-  const sums = folded(reduceSum(taps, [rows ? 3 : 2]));
-  const [elements, size] = [elementsOf(sums.attributes.tensor), sums.shape[axis] ?? 0];
-  const lost = new Float32Array(outputs * extent).map((_, index) => {
-    const [output, position] = [Math.floor(index / extent), index % extent];
-    let sum = 0;
-    for (let tap = 0; tap < size; tap += 1) {
-      const seen = position + tap - before;
-      if (seen < 0 || seen >= given) sum -= elements[output * size + tap] ?? 0;
-    }
-    return sum;
-  });
-  return constant(float32(rows ? [1, outputs, extent, 1] : [1, outputs, 1, extent], lost));
 }
 
 function upsamplingOf(node: Node, own: ReadonlySet<Node>): Upsampling | undefined {

@@ -1,0 +1,112 @@
+import { constant, maximum, mul } from "../build.ts";
+import type { Node, NodeOf } from "../node.ts";
+import { runTimeZero } from "../run-time-zero.ts";
+import { elementsOf, float32 } from "../tensor.ts";
+import type { Kernels } from "./kernels.ts";
+
+/** What pads take of a sum, as terms [1, O, H or 1, W or 1] to be added to it; some are made where `x` is. */
+export type BorderCorrection = (x: Node) => readonly Node[];
+
+/** Which taps of a kernel meet a value, not a pad, at a position along an axis: 1 or 0 for each. */
+type Meeting = readonly number[];
+
+/** Each is a term for every pixel: more than a row above and one below would cost what composing gains. */
+const mostKindsOfRows = 2;
+
+/**
+ * What pads take, where they stand in for it, from a constant that is `taps` [O, 1, kh, kw] behind the convolution `node` of `operand`: with r(y, t),
+ * c(x, u) as 1 where a tap meets a row, and a column, of the operand, and as 0 where it meets pads,
+ *
+ *     lost[o, y, x] = - sum over t, u of taps[o, t, u] (1 - r(y, t) c(x, u)).
+ *
+ * @returns `undefined` where that is too many terms.
+ */
+export function borderCorrection(taps: Kernels, operand: Node, node: NodeOf<"Conv">): BorderCorrection | undefined {
+  const { pads } = node.attributes;
+  const rows = meetings(pads.top, { taps, operand, node, axis: 2 });
+  const columns = meetings(pads.left, { taps, operand, node, axis: 3 });
+  const [someRow, someColumn] = [rows.find(isWhole), columns.find(isWhole)];
+  if (someRow === undefined || someColumn === undefined) return undefined;
+  const atBorder = distinct(rows.filter((row) => !isWhole(row)));
+  const isPadded = { rows: atBorder.length > 0, columns: !columns.every(isWhole) };
+  if (!isPadded.rows && !isPadded.columns) return () => [];
+  const loss = lossOf(taps);
+  if (!isPadded.columns) return () => [plane(taps, rows, [someColumn], loss)];
+  if (atBorder.length > mostKindsOfRows) return undefined;
+  const more = atBorder.map((border) => ({
+    rows: constant(
+      float32(
+        [1, 1, rows.length, 1],
+        rows.map((row) => (isSame(row, border) ? 1 : 0)),
+      ),
+    ),
+    loss: plane(
+      taps,
+      [border],
+      columns,
+      (output, row, column) => loss(output, row, column) - loss(output, someRow, column),
+    ),
+  }));
+  const everywhere = plane(taps, [someRow], columns, loss);
+  return (x) => {
+    // A product of two Constants would be made once for all, and take as much memory as an image; so would that of a Constant and a sum with one.
+    const zero = runTimeZero(x, everywhere);
+    return [everywhere, ...more.map((border) => mul(maximum(border.rows, zero), border.loss))];
+  };
+}
+
+interface Axis {
+  readonly taps: Kernels;
+  readonly operand: Node;
+  readonly node: NodeOf<"Conv">;
+  readonly axis: 2 | 3;
+}
+
+/** For each position of the result, where `before` pads come first. */
+function meetings(before: number, { taps, operand, node, axis }: Axis): readonly Meeting[] {
+  const [given = 0, size = 0] = [operand.shape[axis], taps.shape[axis]];
+  return Array.from({ length: node.shape[axis] ?? 0 }, (_, position) =>
+    Array.from({ length: size }, (_, tap) => {
+      const met = position + tap - before;
+      return met >= 0 && met < given ? 1 : 0;
+    }),
+  );
+}
+
+function isWhole(meeting: Meeting): boolean {
+  return meeting.every((met) => met === 1);
+}
+
+function isSame(a: Meeting, b: Meeting): boolean {
+  return a.every((met, tap) => met === b[tap]);
+}
+
+function distinct(meetings: readonly Meeting[]): readonly Meeting[] {
+  return meetings.filter((meeting, index) => meetings.findIndex((other) => isSame(meeting, other)) === index);
+}
+
+type Loss = (output: number, row: Meeting, column: Meeting) => number;
+
+function lossOf(taps: Kernels): Loss {
+  const [, , height = 0, width = 0] = taps.shape;
+  const elements = elementsOf(taps.attributes.tensor);
+  return (output, row, column) => {
+    let sum = 0;
+    for (let t = 0; t < height; t += 1) {
+      for (let u = 0; u < width; u += 1) {
+        const met = (row[t] ?? 0) * (column[u] ?? 0);
+        sum -= (1 - met) * (elements[(output * height + t) * width + u] ?? 0);
+      }
+    }
+    return sum;
+  };
+}
+
+/** [1, O, rows, columns] of a loss. */
+function plane(taps: Kernels, rows: readonly Meeting[], columns: readonly Meeting[], loss: Loss): Kernels {
+  const [outputs = 0] = taps.shape;
+  const values = Array.from({ length: outputs }, (_, output) =>
+    rows.flatMap((row) => columns.map((column) => loss(output, row, column))),
+  );
+  return constant(float32([1, outputs, rows.length, columns.length], values.flat()));
+}
