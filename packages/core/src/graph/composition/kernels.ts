@@ -8,8 +8,8 @@ import type { Pair } from "../vocabulary.ts";
 /** A Constant [from, to, height, width], a kernel for each pair of channels: a ConvTranspose's weight, or a Conv's [to, from, height, width]. */
 export type Kernels = NodeOf<"Constant">;
 
-/** Multiply-adds beyond which kernels are not put together: about a tenth of a second, once for a model. */
-const mostWork = 2 ** 25;
+/** Multiply-adds beyond which kernels are not put together: two tenths of a second, once for a model. */
+const mostWork = 2 ** 28;
 
 /** What is made of two Constants goes with their tensors, those with the model: tiles of all kinds, and images of all sizes, take the same. */
 function remembered(make: (first: Kernels, second: Kernels) => Kernels): (first: Kernels, second: Kernels) => Kernels {
@@ -38,6 +38,9 @@ export function kernelProduct(first: Kernels, second: Kernels): Kernels | undefi
   return sizeOf(first.shape) * to * rows * columns > mostWork ? undefined : product(first, second);
 }
 
+/** Middle channels that are summed together: each sum is read and written a quarter as often. */
+const atOnce = 4;
+
 function multiplied(first: Kernels, second: Kernels): Kernels {
   const [inputs = 0, middles = 0, height = 0, width = 0] = first.shape;
   const [, outputs = 0, rows = 0, columns = 0] = second.shape;
@@ -47,15 +50,25 @@ function multiplied(first: Kernels, second: Kernels): Kernels {
   const lines = elementsOf(folded(transpose(second, [0, 2, 3, 1])).attributes.tensor);
   const line = columns * outputs;
   const sums = new Float64Array(inputs * tall * wide * outputs);
-  for (let input = 0; input < inputs; input += 1) {
-    for (let tap = 0; tap < middles * height * width; tap += 1) {
-      const factor = factors[input * middles * height * width + tap] ?? 0;
-      const [middle, y, x] = [Math.floor(tap / (height * width)), Math.floor(tap / width) % height, tap % width];
+  for (let place = 0; place < inputs * height * width; place += 1) {
+    const input = Math.floor(place / (height * width));
+    const [y, x] = [Math.floor(place / width) % height, place % width];
+    const factor = (middle: number): number =>
+      middle < middles ? (factors[((input * middles + middle) * height + y) * width + x] ?? 0) : 0;
+    for (let middle = 0; middle < middles; middle += atOnce) {
+      const [a, b, c, d] = [factor(middle), factor(middle + 1), factor(middle + 2), factor(middle + 3)];
       for (let row = 0; row < rows; row += 1) {
-        const from = (middle * rows + row) * line;
         const into = ((input * tall + y + row) * wide + x) * outputs;
-        for (let at = 0; at < line; at += 1)
-          sums[into + at] = (sums[into + at] ?? 0) + factor * (lines[from + at] ?? 0);
+        const from = (middle * rows + row) * line;
+        for (let at = 0; at < line; at += 1) {
+          const own = from + at;
+          sums[into + at] =
+            (sums[into + at] ?? 0) +
+            a * (lines[own] ?? 0) +
+            b * (lines[own + rows * line] ?? 0) +
+            c * (lines[own + 2 * rows * line] ?? 0) +
+            d * (lines[own + 3 * rows * line] ?? 0);
+        }
       }
     }
   }
