@@ -34,7 +34,7 @@ export interface PrecisionChoice {
 }
 
 /** As large as a U-Net's receptive field is wide; more would cost small images as much as the map itself. */
-const probeSide = 256;
+const probeSide = 192;
 const probeCount = 3;
 
 /**

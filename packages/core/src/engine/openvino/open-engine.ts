@@ -28,8 +28,8 @@ export interface OpenVinoOptions extends Abortable, WarmSettings {
 
 /** Compiled models at once: each holds the weights as its kernels like them. */
 const modelLimit = 16;
-/** Layouts and work space, as a multiple of the values that are alive: measured 0.9 to 1.2 on U-Nets, gradients included. */
-const overhead = 1.2;
+/** Layouts and work space, as a multiple of the values that are alive: measured 0.8 to 1.1 on U-Nets, gradients included. */
+const overhead = 1.1;
 
 /**
  * OpenVINO through its C library, by asynchronous foreign calls: it computes on threads of its own, and no JavaScript thread

@@ -1,7 +1,7 @@
 import { constant, maximum, mul } from "../build.ts";
 import type { Node, NodeOf } from "../node.ts";
 import { runTimeZero } from "../run-time-zero.ts";
-import { elementsOf, float32 } from "../tensor.ts";
+import { elementsOf, float32, sizeOf } from "../tensor.ts";
 import type { Kernels } from "./kernels.ts";
 
 /** What pads take of a sum, as terms [1, O, H or 1, W or 1] to be added to it; some are made where `x` is. */
@@ -9,6 +9,13 @@ export type BorderCorrection = (x: Node) => readonly Node[];
 
 /** Which taps of a kernel meet a value, not a pad, at a position along an axis: 1 or 0 for each. */
 type Meeting = readonly number[];
+
+/** Of all positions along an axis. */
+interface Meetings {
+  readonly kinds: readonly Meeting[];
+  /** The kind at each position. */
+  readonly at: readonly number[];
+}
 
 /** Each is a term for every pixel: more than a row above and one below would cost what composing gains. */
 const mostKindsOfRows = 2;
@@ -25,29 +32,30 @@ export function borderCorrection(taps: Kernels, operand: Node, node: NodeOf<"Con
   const { pads } = node.attributes;
   const rows = meetings(pads.top, { taps, operand, node, axis: 2 });
   const columns = meetings(pads.left, { taps, operand, node, axis: 3 });
-  const [someRow, someColumn] = [rows.find(isWhole), columns.find(isWhole)];
-  if (someRow === undefined || someColumn === undefined) return undefined;
-  const atBorder = distinct(rows.filter((row) => !isWhole(row)));
-  const isPadded = { rows: atBorder.length > 0, columns: !columns.every(isWhole) };
-  if (!isPadded.rows && !isPadded.columns) return () => [];
+  const [inside, anyColumn] = [rows.kinds.find(isWhole), columns.kinds.find(isWhole)];
+  if (inside === undefined || anyColumn === undefined) return undefined;
+  const borders = rows.kinds.filter((kind) => !isWhole(kind));
+  const columnsMatter = columns.kinds.length > 1;
   const loss = lossOf(taps);
-  if (!isPadded.columns) return () => [plane(taps, rows, [someColumn], loss)];
-  if (atBorder.length > mostKindsOfRows) return undefined;
-  const more = atBorder.map((border) => ({
+  if (!columnsMatter) {
+    return borders.length === 0 ? () => [] : () => [plane(taps, rows, only(anyColumn), loss)];
+  }
+  if (borders.length > mostKindsOfRows) return undefined;
+  const everywhere = plane(taps, only(inside), columns, loss);
+  const more = borders.map((border) => ({
     rows: constant(
       float32(
-        [1, 1, rows.length, 1],
-        rows.map((row) => (isSame(row, border) ? 1 : 0)),
+        [1, 1, rows.at.length, 1],
+        rows.at.map((kind) => (rows.kinds[kind] === border ? 1 : 0)),
       ),
     ),
     loss: plane(
       taps,
-      [border],
+      only(border),
       columns,
-      (output, row, column) => loss(output, row, column) - loss(output, someRow, column),
+      (output, row, column) => loss(output, row, column) - loss(output, inside, column),
     ),
   }));
-  const everywhere = plane(taps, [someRow], columns, loss);
   return (x) => {
     // A product of two Constants would be made once for all, and take as much memory as an image; so would that of a Constant and a sum with one.
     const zero = runTimeZero(x, everywhere);
@@ -62,27 +70,30 @@ interface Axis {
   readonly axis: 2 | 3;
 }
 
-/** For each position of the result, where `before` pads come first. */
-function meetings(before: number, { taps, operand, node, axis }: Axis): readonly Meeting[] {
+/** At each position of the result, where `before` pads come first. */
+function meetings(before: number, { taps, operand, node, axis }: Axis): Meetings {
   const [given = 0, size = 0] = [operand.shape[axis], taps.shape[axis]];
-  return Array.from({ length: node.shape[axis] ?? 0 }, (_, position) =>
-    Array.from({ length: size }, (_, tap) => {
+  const kinds: Meeting[] = [];
+  const known = new Map<string, number>();
+  const at = Array.from({ length: node.shape[axis] ?? 0 }, (_, position) => {
+    const meeting = Array.from({ length: size }, (_, tap) => {
       const met = position + tap - before;
       return met >= 0 && met < given ? 1 : 0;
-    }),
-  );
+    });
+    const kind = known.get(meeting.join()) ?? kinds.push(meeting) - 1;
+    known.set(meeting.join(), kind);
+    return kind;
+  });
+  return { kinds, at };
+}
+
+/** One position, of that kind. */
+function only(kind: Meeting): Meetings {
+  return { kinds: [kind], at: [0] };
 }
 
 function isWhole(meeting: Meeting): boolean {
   return meeting.every((met) => met === 1);
-}
-
-function isSame(a: Meeting, b: Meeting): boolean {
-  return a.every((met, tap) => met === b[tap]);
-}
-
-function distinct(meetings: readonly Meeting[]): readonly Meeting[] {
-  return meetings.filter((meeting, index) => meetings.findIndex((other) => isSame(meeting, other)) === index);
 }
 
 type Loss = (output: number, row: Meeting, column: Meeting) => number;
@@ -103,10 +114,20 @@ function lossOf(taps: Kernels): Loss {
 }
 
 /** [1, O, rows, columns] of a loss. */
-function plane(taps: Kernels, rows: readonly Meeting[], columns: readonly Meeting[], loss: Loss): Kernels {
+function plane(taps: Kernels, rows: Meetings, columns: Meetings, loss: Loss): Kernels {
   const [outputs = 0] = taps.shape;
-  const values = Array.from({ length: outputs }, (_, output) =>
-    rows.flatMap((row) => columns.map((column) => loss(output, row, column))),
-  );
-  return constant(float32([1, outputs, rows.length, columns.length], values.flat()));
+  const shape = [1, outputs, rows.at.length, columns.at.length];
+  const values = new Float32Array(sizeOf(shape));
+  let next = 0;
+  for (let output = 0; output < outputs; output += 1) {
+    const ofKinds = rows.kinds.map((row) => Float32Array.from(columns.kinds, (column) => loss(output, row, column)));
+    for (const row of rows.at) {
+      const ofColumns = ofKinds[row] ?? values;
+      for (const column of columns.at) {
+        values[next] = ofColumns[column] ?? 0;
+        next += 1;
+      }
+    }
+  }
+  return constant(float32(shape, values));
 }

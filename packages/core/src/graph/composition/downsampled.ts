@@ -10,7 +10,8 @@ import type { Plain } from "./plain.ts";
 /** A step that takes every `strides`-th position, by what it and the convolution before it are together. */
 interface Downsampling {
   readonly strides: Pair;
-  readonly kernels: (before: Plain) => Kernels | undefined;
+  /** `flops`: of both steps. */
+  readonly kernels: (before: Plain, flops: number) => Kernels | undefined;
   readonly bias: (before: Plain) => Kernels | undefined;
 }
 
@@ -29,12 +30,13 @@ export function composedDownsampling(
   if (top + left + bottom + right > 0) return undefined;
   const [before, downsampling] = [plain(first), node.op === "Conv" ? strided(node) : averaged(node)];
   if (before === undefined || downsampling === undefined) return undefined;
-  const kernels = downsampling.kernels(before);
+  const flops = flopsOf(first) + flopsOf(node);
+  const kernels = downsampling.kernels(before, flops);
   if (kernels === undefined) return undefined;
   const { strides } = downsampling;
   const { pads } = first.attributes;
   const composed = conv(before.x, kernels, downsampling.bias(before), { strides, pads, name: node.name });
-  return flopsOf(composed) < flopsOf(first) + flopsOf(node) ? composed : undefined;
+  return flopsOf(composed) < flops ? composed : undefined;
 }
 
 function strided(node: NodeOf<"Conv">): Downsampling | undefined {
@@ -42,7 +44,7 @@ function strided(node: NodeOf<"Conv">): Downsampling | undefined {
   return (
     after && {
       strides: node.attributes.strides,
-      kernels: ({ weight }) => kernelProduct(after.weight, weight),
+      kernels: ({ weight }, flops) => kernelProduct(after.weight, weight, flops),
       bias: ({ bias }) => sumOf(bias && throughWeight(after.weight, bias), after.bias),
     }
   );

@@ -8,8 +8,13 @@ import type { Pair } from "../vocabulary.ts";
 /** A Constant [from, to, height, width], a kernel for each pair of channels: a ConvTranspose's weight, or a Conv's [to, from, height, width]. */
 export type Kernels = NodeOf<"Constant">;
 
-/** Multiply-adds beyond which kernels are not put together: two tenths of a second, once for a model. */
-const mostWork = 2 ** 28;
+/**
+ * Multiply-adds beyond which kernels are not put together, at a nanosecond each, once for a model: a thirtieth of a second, or, up to a quarter,
+ * what some six runs of the two steps gain where one step takes three quarters of their time (at 200 GFLOP/s).
+ */
+function mostWork(flops: number): number {
+  return Math.min(2 ** 28, Math.max(2 ** 25, flops / 128));
+}
 
 /** What is made of two Constants goes with their tensors, those with the model: tiles of all kinds, and images of all sizes, take the same. */
 function remembered(make: (first: Kernels, second: Kernels) => Kernels): (first: Kernels, second: Kernels) => Kernels {
@@ -31,11 +36,12 @@ const product = remembered(multiplied);
  *     product[i, o, y] = sum over m, t of first[i, m, t] second[m, o, y - t].
  *
  * Sums are in float64, rounded to float32 once.
- * @returns `undefined` where that would take too long.
+ * @param flops Of the two steps; none by default.
+ * @returns `undefined` where that would take longer than it is worth.
  */
-export function kernelProduct(first: Kernels, second: Kernels): Kernels | undefined {
+export function kernelProduct(first: Kernels, second: Kernels, flops = 0): Kernels | undefined {
   const [, to = 0, rows = 0, columns = 0] = second.shape;
-  return sizeOf(first.shape) * to * rows * columns > mostWork ? undefined : product(first, second);
+  return sizeOf(first.shape) * to * rows * columns > mostWork(flops) ? undefined : product(first, second);
 }
 
 /** Middle channels that are summed together: each sum is read and written a quarter as often. */

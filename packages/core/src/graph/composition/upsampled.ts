@@ -16,8 +16,8 @@ interface Upsampling {
   readonly pads: Pads;
   readonly outputPadding: Pair;
   readonly bias: Kernels | undefined;
-  /** The kernels of this step, and then a convolution with `weight`, in one. */
-  readonly kernels: (weight: Kernels) => Kernels | undefined;
+  /** The kernels of this step, and then a convolution with `weight`, in one, where that is worth it for so many FLOP of both. */
+  readonly kernels: (weight: Kernels, flops: number) => Kernels | undefined;
 }
 
 /** The part of a convolution's operand, and of its weight, that is one of joined values. */
@@ -84,11 +84,12 @@ function composedWith(upsampling: Upsampling, part: Part, node: NodeOf<"Conv">):
   const pads = composedPads(upsampling.pads, node.attributes.pads, [height, width]);
   // What is cheap to tell first: kernels take a tenth of a second.
   if (pads === undefined) return undefined;
-  const kernels = upsampling.kernels(part.weight);
+  const share = (flopsOf(node) * (part.operand.shape[1] ?? 1)) / (node.inputs[0].shape[1] ?? 1);
+  const flops = share + flopsOf(upsampling.node);
+  const kernels = upsampling.kernels(part.weight, flops);
   if (kernels === undefined) return undefined;
   const step: Step = (own) => convTranspose(x, kernels, own, { strides, pads, outputPadding });
-  const share = (flopsOf(node) * (part.operand.shape[1] ?? 1)) / (node.inputs[0].shape[1] ?? 1);
-  if (flopsOf(step(undefined)) >= share + flopsOf(upsampling.node)) return undefined;
+  if (flopsOf(step(undefined)) >= flops) return undefined;
   if (bias === undefined) return { step, bias };
   const correction = borderCorrection(throughTaps(part.weight, bias), part.operand, node);
   if (correction === undefined) return undefined;
@@ -129,7 +130,7 @@ function transposed(node: NodeOf<"ConvTranspose">): Upsampling | undefined {
     pads,
     outputPadding,
     bias: isZero ? undefined : parts.bias,
-    kernels: (weight) => kernelProduct(parts.weight, turned(weight)),
+    kernels: (weight, flops) => kernelProduct(parts.weight, turned(weight), flops),
   };
 }
 
