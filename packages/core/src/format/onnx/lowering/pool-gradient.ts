@@ -8,7 +8,7 @@ const lowest = { float32: -3.4e38, float16: -65_504 } as const;
 
 /**
  * MaxPoolGradient: for each offset in the window, in row-major order, the strided slice of x that lies there is compared
- * with the pooled value; the first that is equal takes the gradient. What the offsets took is put back in place by
+ * with the pooled value; the first that is equal takes the gradient, and leaves none to the others. What the offsets took is put back in place by
  * DepthToSpace: offsets that are equal modulo the stride share a place, shifted against each other by whole windows.
  */
 export function lowerMaxPoolGradient(
@@ -48,12 +48,12 @@ export function lowerMaxPoolGradient(
   const pooled = windowMaxima
     ? emitter.emit("Max", values)
     : emitter.emit("MaxPool", [padded], { kernel_shape: kernel, strides, dilations });
-  let before: string | undefined;
+  let left = gradient;
   const taken = values.map((value, position): { readonly offset: Pair; readonly value: string } => {
     const equal = emitter.emit("Equal", [value, pooled]);
-    const first: string = before === undefined ? equal : emitter.emit("And", [equal, emitter.emit("Not", [before])]);
-    before = before === undefined ? equal : emitter.emit("Or", [before, equal]);
-    return { offset: offsets[position] ?? [0, 0], value: emitter.emit("Where", [first, gradient, zero]) };
+    const own = emitter.emit("Where", [equal, left, zero]);
+    if (position < values.length - 1) left = emitter.emit("Where", [equal, zero, left]);
+    return { offset: offsets[position] ?? [0, 0], value: own };
   });
 
   const blocks = [0, 1].map((axis) => {
