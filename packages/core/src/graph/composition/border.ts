@@ -4,7 +4,7 @@ import { runTimeZero } from "../run-time-zero.ts";
 import { elementsOf, float32, sizeOf } from "../tensor.ts";
 import type { Kernels } from "./kernels.ts";
 
-/** What pads take of a sum, as terms [1, O, H or 1, W or 1] to be added to it; some are made where `x` is. */
+/** What pads take of a sum, as terms [1, O, H or 1, W or 1] to be added to it; some are known only when `x` is. */
 export type BorderCorrection = (x: Node) => readonly Node[];
 
 /** Which taps of a kernel meet a value, not a pad, at a position along an axis: 1 or 0 for each. */

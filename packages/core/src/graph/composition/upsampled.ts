@@ -82,20 +82,22 @@ function composedWith(upsampling: Upsampling, part: Part, node: NodeOf<"Conv">):
   const { x, strides, outputPadding, bias } = upsampling;
   const [, , height = 1, width = 1] = part.weight.shape;
   const pads = composedPads(upsampling.pads, node.attributes.pads, [height, width]);
-  // What is cheap to tell first: kernels take a tenth of a second.
   if (pads === undefined) return undefined;
+  const correction =
+    bias === undefined ? () => [] : borderCorrection(throughTaps(part.weight, bias), part.operand, node);
+  if (correction === undefined) return undefined;
   const share = (flopsOf(node) * (part.operand.shape[1] ?? 1)) / (node.inputs[0].shape[1] ?? 1);
   const flops = share + flopsOf(upsampling.node);
+  // Last: they can take a tenth of a second.
   const kernels = upsampling.kernels(part.weight, flops);
   if (kernels === undefined) return undefined;
-  const step: Step = (own) => convTranspose(x, kernels, own, { strides, pads, outputPadding });
+  const step = (own: Kernels | undefined): Node => convTranspose(x, kernels, own, { strides, pads, outputPadding });
   if (flopsOf(step(undefined)) >= flops) return undefined;
-  if (bias === undefined) return { step, bias };
-  const correction = borderCorrection(throughTaps(part.weight, bias), part.operand, node);
-  if (correction === undefined) return undefined;
-  // Before the other steps are added: engines add those while they convolve.
-  const corrected: Step = (own) => correction(x).reduce((sum, term) => add(sum, term), step(own));
-  return { step: corrected, bias: throughWeight(part.weight, bias) };
+  return {
+    // Before the other steps are added: engines add those while they convolve.
+    step: (own) => correction(x).reduce((sum, term) => add(sum, term), step(own)),
+    bias: bias && throughWeight(part.weight, bias),
+  };
 }
 
 const sides = ["top", "left", "bottom", "right"] as const;
