@@ -28,19 +28,22 @@ export interface WarmSettings {
 
 const leastWarmBytes = 0.5 * 2 ** 30;
 const mostLeastWarmBytes = 2 * 2 ** 30;
-/** Of an accelerator's own memory, which nothing else is in: with the two fifths that a tile may take, a fifth is left. */
-const deviceShare = 0.4;
+/** Of an accelerator's own memory, which nothing else is in: what a tile may take, and what programs may keep beside it; a fifth is left. */
+export const deviceShare = 0.4;
+
+/** An accelerator's own memory, where it tells. */
+interface DeviceMemory {
+  readonly memoryBytes?: number | undefined;
+}
 
 /** What an engine's programs may hold: on an accelerator that does not tell its memory, no more than what a computer has to spare in any case. */
-export function warmLimits(
-  settings: WarmSettings,
-  accelerator: { readonly memoryBytes?: number | undefined } | undefined,
-): WarmLimits {
+export function warmLimits(settings: WarmSettings, accelerator: DeviceMemory | undefined): WarmLimits {
   const host = hostWarmLimits(settings);
-  const ofDevice = ({ memoryBytes }: { readonly memoryBytes?: number | undefined }): number =>
-    memoryBytes === undefined ? host.leastBytes : Math.floor(memoryBytes * deviceShare);
-  const fixed = settings.warmBytes ?? (accelerator && ofDevice(accelerator));
-  return fixed === undefined ? host : { leastBytes: fixed, mostBytes: fixed };
+  if (settings.warmBytes === undefined && accelerator === undefined) return host;
+  const { memoryBytes } = accelerator ?? {};
+  const ofDevice = memoryBytes === undefined ? host.leastBytes : Math.floor(memoryBytes * deviceShare);
+  const fixed = settings.warmBytes ?? ofDevice;
+  return { leastBytes: fixed, mostBytes: fixed };
 }
 
 /**

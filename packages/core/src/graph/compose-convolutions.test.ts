@@ -45,9 +45,9 @@ function region(x: Node): Node {
 }
 
 const vertical: Pads = { top: 1, left: 0, bottom: 1, right: 0 };
+const horizontal: Pads = { top: 0, left: 1, bottom: 0, right: 1 };
 /** A term of the rows at the border, behind a zero that is made at run time. */
 const ofBorderRows = ["Slice", "Abs", "Minimum", "Maximum", "Mul"];
-const horizontal: Pads = { top: 0, left: 1, bottom: 0, right: 1 };
 
 describe("two linear steps become one convolution", () => {
   it.each<[string, () => Node, readonly string[]]>([

@@ -29,6 +29,7 @@ export function optimise(graph: Graph, options: OptimiseOptions = {}): Graph {
   const { foldScales: foldsScales = true, composeConvolutions: composes = false, memoryBytes } = options;
   const simple = simplify(foldConstants(graph));
   const shared = shareCommon(foldsScales ? foldScales(simple) : simple);
+  // What is composed can be simplified and shared in its turn.
   const composed = composes ? shareCommon(simplify(composeConvolutions(shared))) : shared;
   return memoryBytes === undefined ? composed : recompute(composed, { memoryBytes });
 }

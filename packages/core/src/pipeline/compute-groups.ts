@@ -68,7 +68,7 @@ async function computeHere(work: ImageWork, prepared: PreparedWork, options: Gro
   try {
     const choices = await choosing;
     const groups: ComputedGroup[] = [];
-    if (runs.some(({ id }) => choices.get(id)?.used === requested)) {
+    if (runs.some(suitedBy(requested, choices))) {
       groups.push(groupOf(prepared, complete(await computing), choices));
     } else {
       tooCoarse.abort();
@@ -93,7 +93,7 @@ async function computeElsewhere(work: ImageWork, prepared: PreparedWork, options
   const { runs } = prepared.tiles;
   if (place.foreign && requested !== "float32") throw foreignWork(work, `${requested} must be measured`);
   const choices = await probePrecision(work, prepared.tiles, { requested, signal });
-  const suits = runs.some(({ id }) => choices.get(id)?.used === requested);
+  const suits = runs.some(suitedBy(requested, choices));
   const prepareds = [...(suits ? [prepared] : []), ...(await prepareOthers(work, { ...options, runs, choices }))];
   const shards: ShardReference[] = [];
   const leave: OnMissing = async ({ plan, sweep, shards: missing, known, store }) => {
@@ -122,7 +122,7 @@ async function prepareOthers(work: ImageWork, options: RegroupOptions): Promise<
   const groups: PreparedWork[] = [];
   for (const precision of ["float32", "bfloat16", "float16"] as const) {
     if (precision === options.requested) continue;
-    const [first, ...rest] = options.runs.filter(({ id }) => options.choices.get(id)?.used === precision);
+    const [first, ...rest] = options.runs.filter(suitedBy(precision, options.choices));
     if (first === undefined) continue;
     groups.push(await prepareWork(work, { ...options, precision, runs: unmasked([first, ...rest], options) }));
   }
@@ -134,13 +134,19 @@ function unmasked([first, ...rest]: Runs, { runOf }: RegroupOptions): Runs {
   return [runOf(first.id), ...rest.map(({ id }) => runOf(id))];
 }
 
+/** Whether a precision is what a run is to be computed in. */
+function suitedBy(precision: Precision, choices: ComputedGroup["choices"]): (run: { readonly id: string }) => boolean {
+  return ({ id }) => choices.get(id)?.used === precision;
+}
+
 /** Of what was computed together, the runs that this precision suits: those that it does not are computed in another one. */
 function groupOf(
   { tiles: { grid, tissue }, plan: { precision } }: PreparedWork,
   computed: ComputedRuns,
   choices: ComputedGroup["choices"],
 ): ComputedGroup {
-  const runs = computed.runs.filter(({ run }) => choices.get(run.id)?.used === precision);
+  const isSuited = suitedBy(precision, choices);
+  const runs = computed.runs.filter(({ run }) => isSuited(run));
   return { ...computed, grid, tissue, choices, runs };
 }
 

@@ -1,5 +1,5 @@
 import type { Engine, Precision } from "../engine/engine.ts";
-import { availableBytes, narrowness } from "../engine/memory.ts";
+import { availableBytes, deviceShare, narrowness } from "../engine/memory.ts";
 
 /**
  * Bytes that one tile may take in the engine when nothing else is said: a quarter of what the process may use, as the
@@ -11,9 +11,6 @@ export function defaultMemoryBytes(): number {
 
 const leastBytes = 1.5 * 2 ** 30;
 const mostBytes = 8 * 2 ** 30;
-
-/** Of an accelerator's memory: programs of other tile shapes keep some too. */
-const deviceShare = 0.4;
 
 export interface TileMemory {
   /** Bytes that one tile may take; by default what the machine or the accelerator has to spare. */

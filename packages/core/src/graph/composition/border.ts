@@ -26,7 +26,7 @@ const mostKindsOfRows = 2;
  *
  *     lost[o, y, x] = - sum over t, u of taps[o, t, u] (1 - r(y, t) c(x, u)).
  *
- * @returns `undefined` where that is too many terms.
+ * @returns `undefined` where that is too many terms, or no position is away from the border.
  */
 export function borderCorrection(taps: Kernels, operand: Node, node: NodeOf<"Conv">): BorderCorrection | undefined {
   const { pads } = node.attributes;
@@ -34,32 +34,24 @@ export function borderCorrection(taps: Kernels, operand: Node, node: NodeOf<"Con
   const columns = meetings(pads.left, { taps, operand, node, axis: 3 });
   const [inside, anyColumn] = [rows.kinds.find(isWhole), columns.kinds.find(isWhole)];
   if (inside === undefined || anyColumn === undefined) return undefined;
-  const borders = rows.kinds.filter((kind) => !isWhole(kind));
-  const columnsMatter = columns.kinds.length > 1;
+  const borders = rows.kinds.filter((kind) => kind !== inside);
   const loss = lossOf(taps);
-  if (!columnsMatter) {
-    return borders.length === 0 ? () => [] : () => [plane(taps, rows, only(anyColumn), loss)];
+  if (columns.kinds.length === 1) {
+    return () => (borders.length === 0 ? [] : [plane(taps, rows, only(anyColumn), loss)]);
   }
   if (borders.length > mostKindsOfRows) return undefined;
-  const everywhere = plane(taps, only(inside), columns, loss);
-  const more = borders.map((border) => ({
-    rows: constant(
-      float32(
-        [1, 1, rows.at.length, 1],
-        rows.at.map((kind) => (rows.kinds[kind] === border ? 1 : 0)),
-      ),
-    ),
-    loss: plane(
-      taps,
-      only(border),
-      columns,
-      (output, row, column) => loss(output, row, column) - loss(output, inside, column),
-    ),
-  }));
   return (x) => {
-    // A product of two Constants would be made once for all, and take as much memory as an image; so would that of a Constant and a sum with one.
+    const everywhere = plane(taps, only(inside), columns, loss);
     const zero = runTimeZero(x, everywhere);
-    return [everywhere, ...more.map((border) => mul(maximum(border.rows, zero), border.loss))];
+    const ofBorder = (border: Meeting): Node => {
+      const here = rows.at.map((kind) => (rows.kinds[kind] === border ? 1 : 0));
+      const more = plane(taps, only(border), columns, (output, row, column) => {
+        return loss(output, row, column) - loss(output, inside, column);
+      });
+      // A product of two Constants would be made once for all, and take as much memory as an image; so would that of a Constant and a sum with one.
+      return mul(maximum(constant(float32([1, 1, here.length, 1], here)), zero), more);
+    };
+    return [everywhere, ...borders.map(ofBorder)];
   };
 }
 

@@ -91,7 +91,7 @@ function composedWith(upsampling: Upsampling, part: Part, node: NodeOf<"Conv">):
   // Last: they can take a tenth of a second.
   const kernels = upsampling.kernels(part.weight, flops);
   if (kernels === undefined) return undefined;
-  const step = (own: Kernels | undefined): Node => convTranspose(x, kernels, own, { strides, pads, outputPadding });
+  const step: Step = (own) => convTranspose(x, kernels, own, { strides, pads, outputPadding });
   if (flopsOf(step(undefined)) >= flops) return undefined;
   return {
     // Before the other steps are added: engines add those while they convolve.
