@@ -452,6 +452,12 @@ export const operatorCases: { readonly [O in OperatorName]: readonly OperatorCas
     ...reductions(build.reduceSum),
     ...reductionsToChannels(build.reduceSum),
     { of: "float64", inputs: [wide], node: (x) => build.reduceSum(x, [2, 3]), largest: 1e9 },
+    { of: "rows of a ReLU", inputs: [scattered([1, 5, 3, 36])], node: (x) => build.reduceSum(build.relu(x), [3]) },
+    {
+      of: "rows of a ReLU, a prime number of pixels wide",
+      inputs: [scattered([1, 5, 3, 37])],
+      node: (x) => build.reduceSum(build.relu(x), [3]),
+    },
     { of: "int32", inputs: [integers], node: (x) => build.reduceSum(x, [0]) },
   ],
   ReduceMean: [...reductions(build.reduceMean), ...reductionsToChannels(build.reduceMean)],

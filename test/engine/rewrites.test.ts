@@ -31,7 +31,8 @@ function operatorsOf(graph: Graph): string {
 const engines = [
   { engine: "ONNX Runtime on CUDA", suit: (graph: Graph) => suited(graph, "cuda"), rounding: reordered },
   { engine: "ONNX Runtime on WebGPU", suit: (graph: Graph) => suited(graph, "webgpu"), rounding: reordered },
-  { engine: "OpenVINO", suit: suitedToOpenVino, rounding: rounded },
+  { engine: "OpenVINO", suit: (graph: Graph) => suitedToOpenVino(graph, "float32"), rounding: rounded },
+  { engine: "OpenVINO in bfloat16", suit: (graph: Graph) => suitedToOpenVino(graph, "bfloat16"), rounding: rounded },
 ];
 
 describe.each(engines)("what $engine gets", ({ suit, rounding }) => {

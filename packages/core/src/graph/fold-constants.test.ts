@@ -48,6 +48,12 @@ describe("folding constants", () => {
     ]);
   });
 
+  test("keeps a border in an image of zeros as it is", () => {
+    const row = build.constant({ type: "float32", shape: [1, 2], data: Float32Array.of(1, 2) });
+    const image = build.pad(build.exp(row), { before: [0, 0], after: [2, 0] });
+    expect(operators(foldConstants(graphOf({ y: image })))).toEqual(["Constant", "Pad"]);
+  });
+
   test("keeps Coordinates, which are a matter of where the graph runs", () => {
     const graph = graphOf({ y: build.relu(build.coordinate({ axis: 0, rank: 1, size: 4 })) });
     expect(operators(foldConstants(graph))).toEqual(["Coordinate", "Relu"]);

@@ -17,13 +17,13 @@ const defaultMaximumElements = 4 * 1024 * 1024;
 /**
  * The same graph with every value that follows from Constants alone made a Constant, rounded to its type at each step
  * as an engine would. What would be larger than the limit stays a node, as do Coordinates, whose value is a matter of
- * where in the image the graph runs.
+ * where in the image the graph runs, and Pads, which may stand for a border in an image of nothing else.
  */
 export function foldConstants(graph: Graph, options: FoldOptions = {}): Graph {
   const { maximumElements = defaultMaximumElements } = options;
   const fold = (node: Node): Node => {
     const operands = operandsOf(node);
-    if (operands.length === 0 || sizeOf(node.shape) > maximumElements) return node;
+    if (operands.length === 0 || node.op === "Pad" || sizeOf(node.shape) > maximumElements) return node;
     return operands.every((operand) => operand.op === "Constant") ? computed(node) : node;
   };
   return graphOf(mapNodes(graph.outputs, rewrite(Object.values(graph.outputs), fold)));

@@ -23,14 +23,18 @@ const compactShape = 2;
 /**
  * What else costs time, as the FLOP that a CPU of 190 GFLOP/s does meanwhile. Measured with OpenVINO on a virtual
  * machine of two cores: 0.35 s for each GB of memory that is touched for the first time, 0.1 s for each program beside
- * the work (it is compiled while another runs), 5 ms for each tile outside the engine, and 25 ns for each pixel of the
- * first tile, which is read and decoded while the engine waits.
+ * the work (it is compiled while another runs), 5 ms for each tile outside the engine.
  */
-const costs = { freshByte: 67, program: 2e10, tile: 1e9, firstPixel: 5000 } as const;
+const costs = { freshByte: 67, program: 2e10, tile: 1e9 } as const;
+/**
+ * The same for each pixel of the first tile, which is read and decoded (25 ns) while the engine waits. Later tiles' pixels take as long from
+ * an engine on the same cores, which has less to do then: 5 ns are lost.
+ */
+const firstPixelCost = { cpu: 1000, accelerator: 5000 } as const;
 /** Of that memory's cost, what one image bears of many: where all programs of an image fit, the next image finds it touched. */
 const shareOfWarm = 0.25;
-/** What each doubling of a program's memory above this slows a CPU down by, with OpenVINO: 3 % from 0.5 to 12 GB, as its caches hold less of it. */
-const slowdown = { aboveBytes: 5e8, perDoubling: 0.03 } as const;
+/** What each doubling of a program's memory above this slows a CPU down by, with OpenVINO: 1 % from 0.5 to 6 GB, as its caches hold less of it. */
+const slowdown = { aboveBytes: 5e8, perDoubling: 0.01 } as const;
 /** How many times as fast an accelerator computes: the costs around it weigh as much more. Its own memory costs nothing to touch. */
 const acceleratorSpeed = 50;
 
@@ -115,13 +119,13 @@ function costOf(
   const { engine, precision, warmBytes } = options;
   const { core, columns, rows } = grid;
   const kinds = Math.min(3, columns) * Math.min(3, rows);
-  const working =
-    engine.memoryBytes === undefined ? largestOf(growth.bytes, grid) * engine.overhead * narrowness[precision] : 0;
+  const onCpu = engine.memoryBytes === undefined;
+  const working = onCpu ? largestOf(growth.bytes, grid) * engine.overhead * narrowness[precision] : 0;
   const stays = kinds * working <= warmBytes;
   const beside =
     kinds * (working * costs.freshByte * (stays ? shareOfWarm : 1) + costs.program) +
     tileCount(grid) * costs.tile +
-    core.width * core.height * costs.firstPixel;
+    core.width * core.height * firstPixelCost[onCpu ? "cpu" : "accelerator"];
   const slow = 1 + slowdown.perDoubling * Math.log2(Math.max(1, working / slowdown.aboveBytes));
   return totalOf(growth.flops, grid) * slow + beside * speedOf(options);
 }

@@ -69,7 +69,7 @@ export async function openOpenVinoEngine(options: OpenVinoOptions = {}): Promise
       programs += 1;
       const program = programs;
       const model = {
-        bytes: encodeOnnx(suited(graph), { splits: true, windowMaxima: true }),
+        bytes: encodeOnnx(suited(graph, precision), { splits: true, windowMaxima: true, scatters: true }),
         graph,
         precision,
         frequent,

@@ -1,4 +1,5 @@
 import {
+  clip,
   constant,
   conv,
   convTranspose,
@@ -13,6 +14,7 @@ import {
 import type { Graph } from "../../graph/graph.ts";
 import type { Node, NodeOf } from "../../graph/node.ts";
 import { float32 } from "../../graph/tensor.ts";
+import type { Precision } from "../engine.ts";
 import { rewritten, shiftedLogSumExp } from "../rewritten.ts";
 import type { Rewrites } from "../rewritten.ts";
 
@@ -36,6 +38,46 @@ function summedInLines(node: NodeOf<"ReduceSum"> | NodeOf<"ReduceMean">): Node {
   const ones = constant(float32([1, 1, lines], new Float32Array(lines).fill(share)));
   const sums = matMul(ones, reshape(transpose(x, [0, 2, 3, 1]), [images, lines, lineLength]));
   return reshape(reduceSum(reshape(sums, [images * pixels, channels]), [0]), node.shape);
+}
+
+/** The most values of a row that one product adds up. */
+const mostInProduct = 1024;
+/** Fewer pixels of a row would be more sums than products. */
+const fewestPixels = 8;
+/** What float32 holds: a limit that limits nothing. */
+const largest = 3.4e38;
+
+/**
+ * Sums of rows of what a ReLU gives, where values are narrower than float32: in float32, as such sums are at a graph's end, they would keep the
+ * convolution before the ReLU from giving the narrow values that all others read, and those would be made of its wide ones. A product reads
+ * them narrow, and adds up in float32.
+ */
+function summedRows(node: NodeOf<"ReduceSum">): Node {
+  const [x] = node.inputs;
+  const [images = 0, channels = 0, height = 0, width = 0] = x.shape;
+  if (x.op !== "Relu" || x.shape.length !== 4 || node.attributes.axes.join() !== "3" || node.type !== "float32")
+    return node;
+  const pixels = largestDivisor(width, mostInProduct / channels);
+  if (pixels < fewestPixels) return node;
+  const ones = new Float32Array(pixels * channels * channels);
+  for (let pixel = 0; pixel < pixels; pixel += 1) {
+    for (let channel = 0; channel < channels; channel += 1) {
+      ones[(pixel * channels + channel) * channels + channel] = 1;
+    }
+  }
+  const weight = constant(float32([pixels * channels, channels], ones));
+  const parts = (images * height * width) / pixels;
+  const product = matMul(reshape(transpose(x, [0, 2, 3, 1]), [parts, pixels * channels]), weight);
+  // What is joined with something that is computed wide is given wide; without it, sums would be rounded before they meet.
+  const wide = clip(product, { min: -largest, max: largest });
+  const rows = reduceSum(reshape(wide, [images, height, width / pixels, channels]), [2]);
+  return transpose(rows, [0, 3, 1, 2], { name: node.name });
+}
+
+function largestDivisor(count: number, most: number): number {
+  let divisor = Math.max(1, Math.min(count, Math.floor(most)));
+  while (count % divisor !== 0) divisor -= 1;
+  return divisor;
 }
 
 /** Whether blocks of so many can't be alike, except with one each. */
@@ -85,7 +127,21 @@ const rewrites: Rewrites = {
   ReduceLogSumExp: shiftedLogSumExp,
 };
 
-/** The same function in what OpenVINO computes right and fast; inputs and outputs keep their names and order. */
-export function suited(graph: Graph): Graph {
-  return rewritten(graph, rewrites);
+const narrowRewrites: Rewrites = {
+  ...rewrites,
+  ReduceSum: (node) => {
+    const rows = summedRows(node);
+    return rows === node ? summedInLines(node) : rows;
+  },
+};
+
+const rewritesFor: { readonly [P in Precision]: Rewrites } = {
+  float32: rewrites,
+  bfloat16: narrowRewrites,
+  float16: narrowRewrites,
+};
+
+/** The same function in what OpenVINO computes right and fast in this precision; inputs and outputs keep their names and order. */
+export function suited(graph: Graph, precision: Precision): Graph {
+  return rewritten(graph, rewritesFor[precision]);
 }

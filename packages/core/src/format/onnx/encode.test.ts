@@ -507,6 +507,46 @@ describe("a graph encoded with runs as parts of a Split", () => {
   });
 });
 
+describe("a graph encoded with scattered sums", () => {
+  const x = given([1, 3, 5, 6], "float32", "x");
+  const padded = (shape: readonly number[], before: readonly number[], after: readonly number[], value = 0): Node =>
+    build.pad(constantOf(shape, 5), { before, after, value });
+  const sums = {
+    firstRow: build.add(x, padded([1, 3, 1, 6], [0, 0, 0, 0], [0, 0, 4, 0])),
+    lastColumns: build.add(padded([1, 3, 5, 2], [0, 0, 0, 4], [0, 0, 0, 0]), x),
+    innerRow: build.add(build.relu(x), padded([1, 3, 1, 6], [0, 0, 2, 0], [0, 0, 2, 0])),
+  };
+  const twice = padded([1, 3, 1, 6], [0, 0, 0, 0], [0, 0, 4, 0]);
+  const others = {
+    corner: build.add(x, padded([1, 3, 2, 2], [0, 0, 0, 0], [0, 0, 3, 4])),
+    ones: build.add(x, padded([1, 3, 1, 6], [0, 0, 0, 0], [0, 0, 4, 0], 1)),
+    channel: build.add(x, padded([1, 1, 5, 6], [0, 2, 0, 0], [0, 0, 0, 0])),
+    broadcast: build.add(given([1, 3, 1, 1], "float32", "y"), padded([1, 3, 1, 6], [0, 0, 0, 0], [0, 0, 4, 0])),
+    twice: build.add(twice, twice),
+  };
+
+  test("has the same values", async () => {
+    const graph = graphOf({ ...sums, ...others });
+    const values = valuesFor(graph);
+    const results = await runOnnx(encodeOnnx(graph, { scatters: true }), values);
+    const expected = evaluateAt(graph, values);
+    for (const name of Object.keys(graph.outputs))
+      expect(relativeDifference(results[name], expected[name]), name).toBeLessThanOrEqual(1e-6);
+  });
+
+  test("scatters whole rows or columns of constants, and keeps no image of zeros", () => {
+    const operators = (node: Node): readonly string[] => {
+      const { graph } = readModelProto(encodeOnnx(graphOf({ y: node }), { scatters: true }));
+      return (graph?.nodes ?? []).map(({ operator }) => operator);
+    };
+    for (const sum of Object.values(sums)) {
+      expect(operators(sum)).toContain("ScatterElements");
+      expect(operators(sum)).not.toContain("Pad");
+    }
+    for (const sum of Object.values(others)) expect(operators(sum)).toEqual(["Pad", "Add"]);
+  });
+});
+
 test.each(cases.filter(([name]) => name.startsWith("MaxPoolGradient")))(
   "%s is the same with maxima of windows' values",
   async (_, graph) => {

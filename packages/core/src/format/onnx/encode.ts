@@ -1,6 +1,8 @@
 import type { Graph } from "../../graph/graph.ts";
 import { topologicalOrder } from "../../graph/graph.ts";
 import type { Node, NodeOf } from "../../graph/node.ts";
+import { addedParts, lowerAddedPart } from "./lowering/added-part.ts";
+import type { AddedPart } from "./lowering/added-part.ts";
 import { channelsLastDomain, openEmitter } from "./lowering/emitter.ts";
 import { lower } from "./lowering/table.ts";
 import { writeModelProto } from "./proto-writer.ts";
@@ -24,6 +26,11 @@ export interface EncodeOptions {
    * what is computed value by value.
    */
   readonly windowMaxima?: boolean;
+  /**
+   * Add rows and columns at an image's border with ScatterElements rather than as an image of zeros elsewhere: for engines that write into
+   * what is added to.
+   */
+  readonly scatters?: boolean;
   /** Let convolutions and pools work on channels that lie last: for ONNX Runtime on a GPU, whose matrix units want them so. */
   readonly channelsLast?: boolean;
 }
@@ -42,11 +49,21 @@ export function encodeOnnx(graph: Graph, options: EncodeOptions = {}): Uint8Arra
   const emitter = openEmitter(new Set([...names.values(), ...outputs.map(([name]) => name)]));
   const { dynamicAxes = false, splits = false, windowMaxima = false, channelsLast = false } = options;
   const style = { dynamicAxes, splits, windowMaxima, channelsLast };
+  const added = options.scatters === true ? addedParts(graph) : new Map<Node, AddedPart>();
+  const unread = new Set([...added.values()].map(({ padded }) => padded));
   const values = new Map<Node, string>();
   for (const node of topologicalOrder(Object.values(graph.outputs))) {
+    if (unread.has(node)) continue;
+    const name = names.get(node);
+    const sum = added.get(node);
+    if (sum !== undefined) {
+      const operands = [values.get(sum.to) ?? "", values.get(sum.part) ?? ""] as const;
+      values.set(node, lowerAddedPart(emitter, operands, { added: sum, name }));
+      continue;
+    }
     const inputs: readonly (Node | undefined)[] = node.inputs;
     const operands = inputs.map((operand) => (operand === undefined ? "" : (values.get(operand) ?? "")));
-    values.set(node, lower({ node, emitter, operands, name: names.get(node), ...style }));
+    values.set(node, lower({ node, emitter, operands, name, ...style }));
   }
   for (const [name, node] of outputs) {
     const value = values.get(node) ?? "";

@@ -1,58 +1,62 @@
-import { constant, maximum, mul } from "../build.ts";
+import { add, constant, pad } from "../build.ts";
 import type { Node, NodeOf } from "../node.ts";
-import { runTimeZero } from "../run-time-zero.ts";
 import { elementsOf, float32, sizeOf } from "../tensor.ts";
 import type { Kernels } from "./kernels.ts";
 
-/** What pads take of a sum, as terms [1, O, H or 1, W or 1] to be added to it; some are known only when `x` is. */
-export type BorderCorrection = (x: Node) => readonly Node[];
+/** Takes from a sum [1, O, H, W] what pads have no part in. */
+export type BorderCorrection = (sum: Node) => Node;
 
 /** Which taps of a kernel meet a value, not a pad, at a position along an axis: 1 or 0 for each. */
 type Meeting = readonly number[];
 
-/** Of all positions along an axis. */
+/** Of positions along an axis. */
 interface Meetings {
   readonly kinds: readonly Meeting[];
   /** The kind at each position. */
   readonly at: readonly number[];
 }
 
-/** Each is a term for every pixel: more than a row above and one below would cost what composing gains. */
-const mostKindsOfRows = 2;
+interface Span {
+  readonly start: number;
+  readonly end: number;
+}
 
 /**
  * What pads take, where they stand in for it, from a constant that is `taps` [O, 1, kh, kw] behind the convolution `node` of `operand`: with r(y, t),
  * c(x, u) as 1 where a tap meets a row, and a column, of the operand, and as 0 where it meets pads,
  *
- *     lost[o, y, x] = - sum over t, u of taps[o, t, u] (1 - r(y, t) c(x, u)).
+ *     lost[o, y, x] = - sum over t, u of taps[o, t, u] (1 - r(y, t) c(x, u)),
  *
- * @returns `undefined` where that is too many terms, or no position is away from the border.
+ * which is 0 away from the border: whole rows above and below, and columns at the sides, are added to the sum where they lie.
+ * @returns `undefined` where no position is away from the border.
  */
 export function borderCorrection(taps: Kernels, operand: Node, node: NodeOf<"Conv">): BorderCorrection | undefined {
   const { pads } = node.attributes;
   const rows = meetings(pads.top, { taps, operand, node, axis: 2 });
   const columns = meetings(pads.left, { taps, operand, node, axis: 3 });
-  const [inside, anyColumn] = [rows.kinds.find(isWhole), columns.kinds.find(isWhole)];
-  if (inside === undefined || anyColumn === undefined) return undefined;
-  const borders = rows.kinds.filter((kind) => kind !== inside);
+  const [insideRows, insideColumns] = [inside(rows), inside(columns)];
+  if (insideRows === undefined || insideColumns === undefined) return undefined;
+  const [height, width] = [rows.at.length, columns.at.length];
+  const [down, across] = [
+    { start: 0, end: height },
+    { start: 0, end: width },
+  ];
   const loss = lossOf(taps);
-  if (columns.kinds.length === 1) {
-    return () => (borders.length === 0 ? [] : [plane(taps, rows, only(anyColumn), loss)]);
-  }
-  if (borders.length > mostKindsOfRows) return undefined;
-  return (x) => {
-    const everywhere = plane(taps, only(inside), columns, loss);
-    const zero = runTimeZero(x, everywhere);
-    const ofBorder = (border: Meeting): Node => {
-      const here = rows.at.map((kind) => (rows.kinds[kind] === border ? 1 : 0));
-      const more = plane(taps, only(border), columns, (output, row, column) => {
-        return loss(output, row, column) - loss(output, inside, column);
-      });
-      // A product of two Constants would be made once for all, and take as much memory as an image; so would that of a Constant and a sum with one.
-      return mul(maximum(constant(float32([1, 1, here.length, 1], here)), zero), more);
-    };
-    return [everywhere, ...borders.map(ofBorder)];
-  };
+  // A corner is its row's.
+  const besideRows: Loss = (output, row, column) => (isWhole(row) ? loss(output, row, column) : 0);
+  const borders = [
+    { down: { start: 0, end: insideRows.start }, across, loss },
+    { down: { start: insideRows.end, end: height }, across, loss },
+    { down, across: { start: 0, end: insideColumns.start }, loss: besideRows },
+    { down, across: { start: insideColumns.end, end: width }, loss: besideRows },
+  ].filter((border) => [border.down, border.across].every(({ start, end }) => end > start));
+  return (sum) =>
+    borders.reduce((whole, border) => {
+      const lost = plane(taps, { rows: part(rows, border.down), columns: part(columns, border.across) }, border.loss);
+      const before = [0, 0, border.down.start, border.across.start];
+      const after = [0, 0, height - border.down.end, width - border.across.end];
+      return add(whole, pad(lost, { before, after }));
+    }, sum);
 }
 
 interface Axis {
@@ -79,9 +83,14 @@ function meetings(before: number, { taps, operand, node, axis }: Axis): Meetings
   return { kinds, at };
 }
 
-/** One position, of that kind. */
-function only(kind: Meeting): Meetings {
-  return { kinds: [kind], at: [0] };
+/** The positions between both borders, where every tap meets a value; `undefined` where there are none. */
+function inside({ kinds, at }: Meetings): Span | undefined {
+  const whole = kinds.findIndex(isWhole);
+  return whole < 0 ? undefined : { start: at.indexOf(whole), end: at.lastIndexOf(whole) + 1 };
+}
+
+function part({ kinds, at }: Meetings, { start, end }: Span): Meetings {
+  return { kinds, at: at.slice(start, end) };
 }
 
 function isWhole(meeting: Meeting): boolean {
@@ -106,7 +115,7 @@ function lossOf(taps: Kernels): Loss {
 }
 
 /** [1, O, rows, columns] of a loss. */
-function plane(taps: Kernels, rows: Meetings, columns: Meetings, loss: Loss): Kernels {
+function plane(taps: Kernels, { rows, columns }: Readonly<Record<"rows" | "columns", Meetings>>, loss: Loss): Kernels {
   const [outputs = 0] = taps.shape;
   const shape = [1, outputs, rows.at.length, columns.at.length];
   const values = new Float32Array(sizeOf(shape));

@@ -84,7 +84,7 @@ function composedWith(upsampling: Upsampling, part: Part, node: NodeOf<"Conv">):
   const pads = composedPads(upsampling.pads, node.attributes.pads, [height, width]);
   if (pads === undefined) return undefined;
   const correction =
-    bias === undefined ? () => [] : borderCorrection(throughTaps(part.weight, bias), part.operand, node);
+    bias === undefined ? (sum: Node) => sum : borderCorrection(throughTaps(part.weight, bias), part.operand, node);
   if (correction === undefined) return undefined;
   const share = (flopsOf(node) * (part.operand.shape[1] ?? 1)) / (node.inputs[0].shape[1] ?? 1);
   const flops = share + flopsOf(upsampling.node);
@@ -95,7 +95,7 @@ function composedWith(upsampling: Upsampling, part: Part, node: NodeOf<"Conv">):
   if (flopsOf(step(undefined)) >= flops) return undefined;
   return {
     // Before the other steps are added: engines add those while they convolve.
-    step: (own) => correction(x).reduce((sum, term) => add(sum, term), step(own)),
+    step: (own) => correction(step(own)),
     bias: bias && throughWeight(part.weight, bias),
   };
 }
