@@ -38,6 +38,14 @@ function sums(weight: Tensor, columns: number): Graph {
   return graphOf({ features, rows: build.reduceSum(features, [3]) });
 }
 
+/** A whole number to 8 bits, halves to the even one. */
+function toBfloat16(value: number): number {
+  const step = 2 ** Math.max(0, Math.floor(Math.log2(Math.max(1, value))) - 7);
+  const [below, rest] = [Math.floor(value / step), value % step];
+  const up = rest * 2 > step || (rest * 2 === step && below % 2 === 1);
+  return (below + (up ? 1 : 0)) * step;
+}
+
 const columns = 1000;
 const bytes = Uint8Array.from({ length: 3 * 4 * columns }, (_, index) => (index * 37) % 256);
 
@@ -50,7 +58,7 @@ async function run(graph: Graph, precision: "float32" | "bfloat16"): Promise<Rea
 }
 
 describe.skipIf(!narrow)("openvino in bfloat16, where the processor has it", () => {
-  test("adds up and gives out in float32", async () => {
+  test("adds up in float32 what is in bfloat16, and gives out in float32", async () => {
     // Bytes and ones have 8 bits; sums of three bytes have up to 10, which bfloat16 has not.
     const graph = sums(float32([1, 3, 1, 1], [1, 1, 1]), columns);
     const { features, rows } = await run(graph, "bfloat16");
@@ -61,10 +69,10 @@ describe.skipIf(!narrow)("openvino in bfloat16, where the processor has it", () 
       return at(0, row, column) + at(1, row, column) + at(2, row, column);
     });
     expect([...(features ?? [])]).toEqual(expected);
+    // What a convolution gives to others is rounded, as they read it; its sums, which need 19 bits, are not.
+    const added = expected.map(toBfloat16);
     expect([...(rows ?? [])]).toEqual(
-      [0, 1, 2, 3].map((row) =>
-        expected.slice(row * columns, (row + 1) * columns).reduce((sum, value) => sum + value, 0),
-      ),
+      [0, 1, 2, 3].map((row) => added.slice(row * columns, (row + 1) * columns).reduce((sum, value) => sum + value, 0)),
     );
   });
 

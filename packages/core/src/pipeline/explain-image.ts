@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { isRetryable } from "../errors/codes.ts";
 import { SlidelightError } from "../errors/slidelight-error.ts";
-import { commitRun, describeOutputs } from "../format/output/commit.ts";
+import { commitRun } from "../format/output/commit.ts";
 import { openFinisher } from "../format/output/finish.ts";
 import type { Finisher } from "../format/output/finish.ts";
 import type { Abortable } from "../io/byte-source.ts";
@@ -280,11 +280,11 @@ async function writeGroups(
       try {
         const finished: FinishedRun = { ...work, ...group, ...run, precision, outcome, scale };
         const written = join(folder, id);
-        await timed("assemble", () =>
+        const outputs = await timed("assemble", () =>
           writeResults(finished, { folder: written, finisher, tiles, thumbnail: group.thumbnail }, { signal }),
         );
         const manifest = manifestOf(finished, {
-          outputs: await describeOutputs(written),
+          outputs,
           startedAt,
           seconds: { ...seconds, total: (Date.now() - startedAt.getTime()) / 1000 },
           maker,

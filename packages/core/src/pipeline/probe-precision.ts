@@ -36,6 +36,8 @@ export interface PrecisionChoice {
 /** As large as a U-Net's receptive field is wide; more would cost small images as much as the map itself. */
 const probeSide = 192;
 const probeCount = 3;
+/** Of an image that is one tile, at most, where one probe is not more: they are computed twice. */
+const probedShare = 0.02;
 
 /**
  * What the network should be computed in.
@@ -88,15 +90,20 @@ export async function probePrecision(
   );
 }
 
-/** Squares in the middle of some of the kept tiles, spread over the image. */
+/** Squares in some of the kept tiles, spread over the image: at evenly spaced steps from the first tile's upper left to the last one's lower right. */
 function probeAreas({ level }: ImageWork, { grid, tissue }: TilePlan): readonly Rectangle[] {
   const width = Math.min(probeSide, level.width);
   const height = Math.min(probeSide, level.height);
-  const count = Math.min(probeCount, tissue.tiles.length);
+  const { tiles } = tissue;
+  const affordable = Math.floor((level.width * level.height * probedShare) / (width * height));
+  const count = Math.min(probeCount, Math.max(tiles.length, affordable));
   return Array.from({ length: count }, (_, index) => {
-    const core = coreOf(grid, tissue.tiles[Math.floor(((index + 0.5) / count) * tissue.tiles.length)] ?? 0);
-    const x = Math.min(Math.max(0, core.x + Math.floor((core.width - width) / 2)), level.width - width);
-    const y = Math.min(Math.max(0, core.y + Math.floor((core.height - height) / 2)), level.height - height);
+    const place = ((index + 0.5) / count) * tiles.length;
+    const core = coreOf(grid, tiles[Math.floor(place)] ?? 0);
+    const along = (start: number, extent: number, side: number, whole: number): number =>
+      Math.min(Math.max(0, Math.floor(start + (place % 1) * extent - side / 2)), whole - side);
+    const x = along(core.x, core.width, width, level.width);
+    const y = along(core.y, core.height, height, level.height);
     return { x, y, width, height };
   });
 }

@@ -16,6 +16,7 @@ import { prepareRestriction } from "../graph/restrict.ts";
 import type { RestrictionPlan } from "../graph/restrict.ts";
 import { float32 } from "../graph/tensor.ts";
 import type { Tensor } from "../graph/tensor.ts";
+import { allOrFirstFailure } from "../io/all-or-first-failure.ts";
 import type { Abortable } from "../io/byte-source.ts";
 import type { Observe } from "./events.ts";
 import type { ProgramCache } from "./program-cache.ts";
@@ -82,7 +83,7 @@ export async function* sweepTiles(run: TileSweep, known: StatisticTable): AsyncG
 
   const compute = async (task: TileTask): Promise<TileResult> => {
     // A program is compiled while its first tile is read.
-    const [{ inputs, thumbnail }, program] = await both(
+    const [{ inputs, thumbnail }, program] = await allOrFirstFailure([
       read(task),
       run.programs.get({
         key: `${run.programKey}/sweep${run.index}/${run.samples}/${run.precision}/${task.plan.key}`,
@@ -96,7 +97,7 @@ export async function* sweepTiles(run: TileSweep, known: StatisticTable): AsyncG
             ...(run.recomputeAbove === undefined ? {} : { memoryBytes: run.recomputeAbove }),
           }),
       }),
-    );
+    ]);
     const names = new Set(program.inputs);
     const given = Object.fromEntries(Object.entries(inputs).filter(([name]) => names.has(name)));
     const started = performance.now();
@@ -117,12 +118,6 @@ export async function* sweepTiles(run: TileSweep, known: StatisticTable): AsyncG
     run.signal?.throwIfAborted();
     yield result;
   }
-}
-
-/** Both results; the first failure once both have ended, so that nothing runs on behind the caller's back. */
-async function both<A, B>(a: Promise<A>, b: Promise<B>): Promise<readonly [A, B]> {
-  await Promise.allSettled([a, b]);
-  return [await a, await b];
 }
 
 function planTasks(grid: TileGrid, sweep: Sweep, tiles: readonly number[]): readonly TileTask[] {

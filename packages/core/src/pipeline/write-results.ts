@@ -3,11 +3,14 @@ import { join } from "node:path";
 import type { Outcome } from "../explain/explanation.ts";
 import type { ImageLevel, SlideImage } from "../format/image.ts";
 import type { Scale } from "../format/output/assemble-map.ts";
+import { describeOutputs, filesUnder } from "../format/output/commit.ts";
 import type { Finisher } from "../format/output/finish.ts";
+import type { Manifest } from "../format/output/manifest.ts";
 import type { WritePreview } from "../format/output/preview.ts";
 import type { StoredPart } from "../format/output/shard-file.ts";
 import type { StoredTile } from "../format/output/stored-tile.ts";
 import type { TileGrid } from "../geometry/tile-grid.ts";
+import { allOrFirstFailure } from "../io/all-or-first-failure.ts";
 import type { Abortable } from "../io/byte-source.ts";
 import { requireSpace } from "../io/scratch.ts";
 import type { ImageWork } from "./image-work.ts";
@@ -35,8 +38,17 @@ export interface ResultParts {
 /** Of the map's TIFF with its levels, where nothing can be made smaller; of the raw values' plane and chunks, too. */
 const bytesPerPixel = { plain: 1.4, raw: 9.4 } as const;
 
-/** Writes `map.tif`, `map.zarr` when it is asked for, and `preview.jpg` into a folder. */
-export async function writeResults(run: FinishedRun, parts: ResultParts, { signal }: Abortable): Promise<void> {
+const previewName = "preview.jpg";
+
+/**
+ * Writes `map.tif`, `map.zarr` when it is asked for, and `preview.jpg` into a folder.
+ * @returns The files as a manifest lists them.
+ */
+export async function writeResults(
+  run: FinishedRun,
+  parts: ResultParts,
+  { signal }: Abortable,
+): Promise<Manifest["outputs"]> {
   const { settings, level, slide, scale } = run;
   const { folder, finisher, tiles, thumbnail } = parts;
   const size = { width: level.width, height: level.height };
@@ -56,11 +68,18 @@ export async function writeResults(run: FinishedRun, parts: ResultParts, { signa
     } as const;
     await finisher.run(zarr, { signal });
   }
-  const path = join(folder, "preview.jpg");
-  await finisher.run(
-    { kind: "preview", thumbnail, mapPath, mapSize: size, scale, lines: captionOf(run), path },
-    { signal },
-  );
+  const maps = await filesUnder(folder);
+  const preview = {
+    kind: "preview",
+    thumbnail,
+    mapPath,
+    mapSize: size,
+    scale,
+    lines: captionOf(run),
+    path: join(folder, previewName),
+  } as const;
+  const [described] = await allOrFirstFailure([describeOutputs(folder, maps), finisher.run(preview, { signal })]);
+  return [...described, ...(await describeOutputs(folder, [previewName]))];
 }
 
 function captionOf({ method, outcome, image, level }: FinishedRun): readonly string[] {

@@ -1,5 +1,6 @@
 import type { Rectangle } from "../../geometry/rectangle.ts";
 import { levelIndex } from "../../geometry/units.ts";
+import { allOrFirstFailure } from "../../io/all-or-first-failure.ts";
 import type { Abortable, ByteSource } from "../../io/byte-source.ts";
 import { cached } from "../../io/cached.ts";
 import { coalesced } from "../../io/coalesced.ts";
@@ -102,12 +103,6 @@ async function fill(pixels: Pixels, { reader, page, level, area, signal }: Filli
       }),
     );
   }
-}
-
-/** Waits for all, so that nothing runs on behind the caller's back, then throws the first failure. */
-async function allOrFirstFailure(work: readonly Promise<void>[]): Promise<void> {
-  await Promise.allSettled(work);
-  await Promise.all(work);
 }
 
 function copyRows(

@@ -22,8 +22,8 @@ export interface EncodeOptions {
    */
   readonly splits?: boolean;
   /**
-   * In a MaxPoolGradient, take the maximum of each window's values, which are there one by one, rather than from a pool: for engines that fuse
-   * what is computed value by value.
+   * In a MaxPoolGradient, take the maximum of each window's values, which are there one by one, rather than from a pool, and put gradients in place
+   * by broadcasting where windows lie side by side: for engines that fuse what is computed value by value.
    */
   readonly windowMaxima?: boolean;
   /**

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openFileStore } from "../../io/file-store.ts";
 import type { ObjectStore } from "../../io/object-store.ts";
-import { commitRun, describeOutputs, readManifest } from "./commit.ts";
+import { commitRun, describeOutputs, filesUnder, readManifest } from "./commit.ts";
 import { encodeManifest, parseManifest } from "./manifest.ts";
 import type { Manifest } from "./manifest.ts";
 
@@ -39,7 +39,7 @@ async function finished(name: string, map: string): Promise<{ readonly folder: s
   await mkdir(join(run, "map.zarr"), { recursive: true });
   await writeFile(join(run, "map.tif"), map);
   await writeFile(join(run, "map.zarr", "zarr.json"), "{}");
-  return { folder: run, manifest: { ...template, outputs: await describeOutputs(run) } };
+  return { folder: run, manifest: { ...template, outputs: await describeOutputs(run, await filesUnder(run)) } };
 }
 
 describe("committing a run", () => {

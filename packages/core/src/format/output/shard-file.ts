@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { open } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import { z } from "zod";
 import { SlidelightError } from "../../errors/slidelight-error.ts";
 import type { StatisticTable } from "../../explain/explanation.ts";
@@ -94,9 +95,12 @@ export async function createShardFile(path: string): Promise<ShardWriter> {
   const index: StoredTiles = [];
   let position = 0;
   const append = async (bytes: Uint8Array): Promise<void> => {
+    const written = writing(path, () => writeAll(file, bytes));
+    // Met below.
+    written.catch(() => undefined);
+    // Meanwhile: a tile's samples take as long to hash as to write.
     hash.update(bytes);
-    // Writes all of it, or throws.
-    await writing(path, () => file.writeFile(bytes));
+    await written;
     position += bytes.length;
   };
   await append(mark);
@@ -238,6 +242,14 @@ function encodeBytes(bytes: Uint8Array): string {
 /** In a buffer of its own, from its start. */
 function decodeBytes(text: string): Uint8Array<ArrayBuffer> {
   return new Uint8Array(Buffer.from(text, "base64"));
+}
+
+/** In as few calls as the system allows; `writeFile` makes one for every half a megabyte. */
+async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    const { bytesWritten } = await file.write(bytes, done);
+    done += bytesWritten;
+  }
 }
 
 async function writing<T>(path: string, work: () => Promise<T>): Promise<T> {

@@ -1,10 +1,17 @@
 import { spanOf } from "../../../graph/extents.ts";
 import type { Node } from "../../../graph/node.ts";
+import { tensorOf } from "../../../graph/tensor.ts";
 import type { MaxPoolAttributes, Pair } from "../../../graph/vocabulary.ts";
 import type { Emitter } from "./emitter.ts";
 
 /** Below every value that a network computes; infinities would make NaN of a zero product. */
 const lowest = { float32: -3.4e38, float16: -65_504 } as const;
+
+type Pool = MaxPoolAttributes & {
+  readonly shapes: { readonly x: Node["shape"]; readonly gradient: Node["shape"]; readonly type: Node["type"] };
+  readonly name: string | undefined;
+  readonly windowMaxima: boolean;
+};
 
 /**
  * MaxPoolGradient: for each offset in the window, in row-major order, the strided slice of x that lies there is compared
@@ -14,11 +21,7 @@ const lowest = { float32: -3.4e38, float16: -65_504 } as const;
 export function lowerMaxPoolGradient(
   emitter: Emitter,
   operands: readonly [x: string, gradient: string],
-  pool: MaxPoolAttributes & {
-    readonly shapes: { readonly x: Node["shape"]; readonly gradient: Node["shape"]; readonly type: Node["type"] };
-    readonly name: string | undefined;
-    readonly windowMaxima: boolean;
-  },
+  pool: Pool,
 ): string {
   const [x, gradient] = operands;
   const { kernel, strides, dilations, pads, shapes, name, windowMaxima } = pool;
@@ -48,6 +51,7 @@ export function lowerMaxPoolGradient(
   const pooled = windowMaxima
     ? emitter.emit("Max", values)
     : emitter.emit("MaxPool", [padded], { kernel_shape: kernel, strides, dilations });
+  if (windowMaxima && isTiling(pool)) return placed(emitter, { values, pooled, gradient, zero }, pool);
   let left = gradient;
   const taken = values.map((value, position): { readonly offset: Pair; readonly value: string } => {
     const equal = emitter.emit("Equal", [value, pooled]);
@@ -96,6 +100,54 @@ export function lowerMaxPoolGradient(
     {},
     name,
   );
+}
+
+/** Whether windows lie side by side and cover all of x. */
+function isTiling({ kernel, strides, dilations, pads, shapes }: Pool): boolean {
+  const isPadded = [pads.top, pads.left, pads.bottom, pads.right].some((amount) => amount > 0);
+  return (
+    !isPadded &&
+    [0, 1].every((axis) => {
+      const [window, extent = 0] = [kernel[axis] ?? 1, shapes.x[axis + 2]];
+      return strides[axis] === window && dilations[axis] === 1 && extent === window * (shapes.gradient[axis + 2] ?? 0);
+    })
+  );
+}
+
+interface Windows {
+  /** What lies at each offset of the windows. */
+  readonly values: readonly string[];
+  readonly pooled: string;
+  readonly gradient: string;
+  readonly zero: string;
+}
+
+/**
+ * Where windows lie side by side: the offset of each window's first maximum is found, and every value of a window takes the gradient whose own
+ * offset that is. Channels lie last meanwhile, so that a window's rows and columns are axes of their own, along which both are repeated without a
+ * copy.
+ */
+function placed(emitter: Emitter, { values, pooled, gradient, zero }: Windows, { kernel, shapes, name }: Pool): string {
+  const [n = 1, channels = 1, height = 0, width = 0] = shapes.x;
+  const [, , rows = 0, columns = 0] = shapes.gradient;
+  const number = (value: number): string => emitter.number(value, shapes.type);
+  const first = values
+    .slice(0, -1)
+    .reduceRight(
+      (offset, value, position) =>
+        emitter.emit("Where", [emitter.emit("Equal", [value, pooled]), number(position), offset]),
+      number(values.length - 1),
+    );
+  const ofWindows = (value: string): string =>
+    emitter.emit("Reshape", [
+      emitter.emit("Transpose", [value], { perm: [0, 2, 3, 1] }),
+      emitter.integers([n, rows, 1, columns, 1, channels]),
+    ]);
+  const offsets = emitter.tensor(tensorOf(shapes.type, [1, 1, kernel[0], 1, kernel[1], 1], [...values.keys()]));
+  const isOwn = emitter.emit("Equal", [ofWindows(first), offsets]);
+  const spread = emitter.emit("Where", [isOwn, ofWindows(gradient), zero]);
+  const image = emitter.emit("Reshape", [spread, emitter.integers([n, height, width, channels])]);
+  return emitter.emit("Transpose", [image], { perm: [0, 3, 1, 2] }, name);
 }
 
 interface Blocks {
