@@ -51,10 +51,18 @@ export async function prepare(folder, { network, pixels, width, height, tile, de
   });
 }
 
+/** Lets glibc keep what PyTorch gives back: by default each large value is fresh memory. */
+export const keepingMemory = {
+  MALLOC_MMAP_THRESHOLD_: String(2 ** 32),
+  MALLOC_TRIM_THRESHOLD_: String(2 ** 34),
+  MALLOC_TOP_PAD_: String(2 ** 28),
+};
+
 /** A process that runs the variants it is asked for. Compiled ones want their own: compiling does not succeed everywhere. */
-export async function startPython(setup, script = "pytorch.py") {
+export async function startPython(setup, { script = "pytorch.py", environment = {} } = {}) {
   const child = spawn(python, [fileURLToPath(new URL(script, import.meta.url))], {
     stdio: ["pipe", "pipe", "inherit"],
+    env: { ...process.env, ...environment },
   });
   const ended = once(child, "exit");
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();

@@ -54,7 +54,7 @@ export async function benchTrain({ rounds, bases, threads, engines = ["openvino"
       if (missing === undefined) {
         const python = await startPython(
           JSON.stringify({ depth: 3, base, images: batch.images, side: batch.side, ...threadsOf(threads) }),
-          "train.py",
+          { script: "train.py" },
         );
         closing.push(() => python.close());
         for (const variant of variants)

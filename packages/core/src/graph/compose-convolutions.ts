@@ -1,6 +1,6 @@
 import { composedDownsampling } from "./composition/downsampled.ts";
 import { composedUpsampling } from "./composition/upsampled.ts";
-import { graphOf, operandsOf, topologicalOrder } from "./graph.ts";
+import { graphOf, readCounts } from "./graph.ts";
 import type { Graph } from "./graph.ts";
 import type { Node } from "./node.ts";
 import { mapNodes, rewrite } from "./rewrite.ts";
@@ -12,11 +12,11 @@ import { mapNodes, rewrite } from "./rewrite.ts";
  */
 export function composeConvolutions(graph: Graph): Graph {
   const roots = Object.values(graph.outputs);
-  const once = readOnce(roots);
+  const reads = readCounts(roots);
   const own = new Set<Node>();
   const compose = (node: Node, original: Node): Node => {
     const composed = composedFrom(node, own) ?? node;
-    if (once.has(original)) own.add(composed);
+    if (reads.get(original) === 1) own.add(composed);
     return composed;
   };
   return graphOf(mapNodes(graph.outputs, rewrite(roots, compose)));
@@ -25,16 +25,4 @@ export function composeConvolutions(graph: Graph): Graph {
 function composedFrom(node: Node, own: ReadonlySet<Node>): Node | undefined {
   if (node.op === "AveragePool") return composedDownsampling(node, own);
   return node.op === "Conv" ? (composedDownsampling(node, own) ?? composedUpsampling(node, own)) : undefined;
-}
-
-/** Values that are no output, and operand of one node, once. */
-function readOnce(roots: readonly Node[]): ReadonlySet<Node> {
-  const once = new Set<Node>();
-  const seen = new Set<Node>(roots);
-  for (const operand of topologicalOrder(roots).flatMap(operandsOf)) {
-    if (seen.has(operand)) once.delete(operand);
-    else once.add(operand);
-    seen.add(operand);
-  }
-  return once;
 }

@@ -35,6 +35,15 @@ export function topologicalOrder(roots: Iterable<Node>): readonly Node[] {
   return order;
 }
 
+/** How often each value is read: by nodes that the roots depend on, and as a root. */
+export function readCounts(roots: readonly Node[]): Map<Node, number> {
+  const counts = new Map<Node, number>();
+  for (const read of [...roots, ...topologicalOrder(roots).flatMap(operandsOf)]) {
+    counts.set(read, (counts.get(read) ?? 0) + 1);
+  }
+  return counts;
+}
+
 /** A graph with these outputs; its inputs are the Input nodes that they depend on, in the order of first use. */
 export function graphOf(outputs: Readonly<Record<string, Node>>): Graph {
   const inputs = topologicalOrder(Object.values(outputs)).filter((node) => node.op === "Input");

@@ -1,4 +1,4 @@
-import { operandsOf, topologicalOrder } from "./graph.ts";
+import { operandsOf, readCounts, topologicalOrder } from "./graph.ts";
 import type { Graph } from "./graph.ts";
 import type { Node } from "./node.ts";
 import { sizeOf } from "./tensor.ts";
@@ -15,9 +15,10 @@ const elementBytes: { readonly [T in ElementType]: number } = {
   bool: 1,
 };
 
-/** Bytes of a value; a Constant, which a program holds anyway, counts nothing. */
+/** Bytes of a value; a Constant, which a program holds anyway, counts nothing, nor does one with pads, which is added where it lies. */
 export function activationBytes(node: Node): number {
-  return node.op === "Constant" ? 0 : sizeOf(node.shape) * elementBytes[node.type];
+  const isConstant = node.op === "Constant" || (node.op === "Pad" && node.inputs[0].op === "Constant");
+  return isConstant ? 0 : sizeOf(node.shape) * elementBytes[node.type];
 }
 
 export interface ActivationPeak {
@@ -37,9 +38,7 @@ export function peakActivationBytes(graph: Graph): number {
 /** The same, and where it is. */
 export function activationPeak(graph: Graph): ActivationPeak {
   const order = topologicalOrder(Object.values(graph.outputs));
-  const uses = new Map<Node, number>();
-  for (const node of order) for (const operand of operandsOf(node)) uses.set(operand, (uses.get(operand) ?? 0) + 1);
-  for (const output of Object.values(graph.outputs)) uses.set(output, (uses.get(output) ?? 0) + 1);
+  const uses = readCounts(Object.values(graph.outputs));
   let alive = 0;
   let peak: ActivationPeak = { bytes: 0, node: undefined };
   for (const node of order) {

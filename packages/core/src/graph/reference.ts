@@ -1,6 +1,6 @@
 import { sameShape } from "./extents.ts";
 import { roundToFloat16 } from "./float16.ts";
-import { operandsOf, topologicalOrder } from "./graph.ts";
+import { operandsOf, readCounts, topologicalOrder } from "./graph.ts";
 import type { Graph } from "./graph.ts";
 import type { Node, NodeOf } from "./node.ts";
 import { conv, convTranspose } from "./reference/convolution.ts";
@@ -113,7 +113,7 @@ export function evaluate(
 ): Readonly<Record<string, ReferenceTensor>> {
   const roots = Object.values(graph.outputs);
   const order = topologicalOrder(roots);
-  const pending = usesOf(order, roots);
+  const pending = readCounts(roots);
   const values = new Map<Node, Float64Array>();
   const valueOf: ValueOf = (operand) => {
     const value = values.get(operand);
@@ -131,13 +131,6 @@ export function evaluate(
   return Object.fromEntries(
     Object.entries(graph.outputs).map(([name, node]) => [name, { shape: node.shape, data: valueOf(node) }]),
   );
-}
-
-/** How often each node is used; a root once more, by the caller. */
-function usesOf(order: readonly Node[], roots: readonly Node[]): Map<Node, number> {
-  const uses = new Map<Node, number>();
-  for (const node of [...order.flatMap(operandsOf), ...roots]) uses.set(node, (uses.get(node) ?? 0) + 1);
-  return uses;
 }
 
 function inputValue(node: NodeOf<"Input">, inputs: Readonly<Record<string, ReferenceTensor>>): Float64Array {

@@ -1,6 +1,6 @@
 import { constant, conv, convTranspose } from "../graph/build.ts";
 import type { Graph } from "../graph/graph.ts";
-import { graphOf } from "../graph/graph.ts";
+import { graphOf, readCounts } from "../graph/graph.ts";
 import type { Node } from "../graph/node.ts";
 import { mapNodes, rewrite } from "../graph/rewrite.ts";
 import { elementsOf, float32 } from "../graph/tensor.ts";
@@ -11,30 +11,14 @@ import type { Tensor } from "../graph/tensor.ts";
  * same function with two passes over memory less. y = s (W * x + b) + t = (s W) * x + (s b + t).
  */
 export function foldBatchNorm(graph: Graph): Graph {
-  const uses = countUses(graph);
+  const reads = readCounts(Object.values(graph.outputs));
   const map = rewrite(Object.values(graph.outputs), (node, original) => {
     const [convolution] = original.inputs;
     // A convolution that something else reads too would have to be computed twice.
-    if (convolution === undefined || (uses.get(convolution) ?? 0) > 1) return node;
+    if (convolution === undefined || (reads.get(convolution) ?? 0) > 1) return node;
     return foldInto(node) ?? node;
   });
   return graphOf(mapNodes(graph.outputs, map));
-}
-
-function countUses(graph: Graph): ReadonlyMap<Node, number> {
-  const uses = new Map<Node, number>();
-  const seen = new Set<Node>();
-  const open = Object.values(graph.outputs);
-  for (let node = open.pop(); node !== undefined; node = open.pop()) {
-    if (seen.has(node)) continue;
-    seen.add(node);
-    for (const operand of node.inputs) {
-      if (operand === undefined) continue;
-      uses.set(operand, (uses.get(operand) ?? 0) + 1);
-      open.push(operand);
-    }
-  }
-  return uses;
 }
 
 /** The convolution that `node`, a product or sum of a convolution and a constant for each channel, equals. */

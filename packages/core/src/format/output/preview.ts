@@ -45,24 +45,26 @@ export async function writePreview(request: WritePreview): Promise<void> {
     readMap(request, panel, ratio),
   ]);
   const shown = shownRange(map, scale);
-  const colours = colourTable(scale, shown);
-  const overlay = overlayOf(image, map, colours);
-
   const textWidth = 2 * margin + Math.max(...lines.map((line) => line.length), 0) * cell.width * fontSize;
   const width = Math.min(longestSide, Math.max(3 * margin + 2 * panel.width + barRoom, textWidth));
   const height = header + Math.max(panel.height, 96) + 2 * margin;
   const top = header + margin;
   const frame = { width, height, top, panel: { ...panel, height: Math.max(panel.height, 96) } };
   const drawing = decoration(frame, lines, shown);
-  const canvas: Picture = { width, height, data: Buffer.alloc(width * height * 3, 255) };
-  paste(canvas, { ...panel, data: image }, { x: margin, y: top });
-  paste(canvas, { ...panel, data: overlay }, { x: 2 * margin + panel.width, y: top });
   const beside = 2 * margin + 2 * panel.width;
   const around = [
     { x: 0, y: 0, width, height: top },
     { x: beside, y: top, width: width - beside, height: height - top },
   ];
-  await Promise.all(around.map(async (part) => paste(canvas, await drawn(drawing, part), part)));
+  // On other threads, while this one lays the map over the image.
+  const decorations = Promise.all(around.map(async (place) => ({ ...(await drawn(drawing, place)), place })));
+  // Met when they are waited for.
+  decorations.catch(() => undefined);
+  const overlay = overlayOf(image, map, colourTable(scale, shown));
+  const canvas: Picture = { width, height, data: Buffer.alloc(width * height * 3, 255) };
+  paste(canvas, { ...panel, data: image }, { x: margin, y: top });
+  paste(canvas, { ...panel, data: overlay }, { x: 2 * margin + panel.width, y: top });
+  for (const part of await decorations) paste(canvas, part, part.place);
   await sharp(canvas.data, { raw: { width, height, channels: 3 } })
     .jpeg({ quality: 90, chromaSubsampling: "4:4:4" })
     .toFile(request.path);

@@ -1,5 +1,5 @@
 import type { Graph } from "../../../graph/graph.ts";
-import { operandsOf, topologicalOrder } from "../../../graph/graph.ts";
+import { readCounts, topologicalOrder } from "../../../graph/graph.ts";
 import type { Node, NodeOf } from "../../../graph/node.ts";
 import { tensorOf } from "../../../graph/tensor.ts";
 import type { Emitter } from "./emitter.ts";
@@ -19,13 +19,11 @@ export interface AddedPart {
 /** Those sums with Constants whose operands nothing else reads, by their nodes. */
 export function addedParts(graph: Graph): ReadonlyMap<Node, AddedPart> {
   const roots = Object.values(graph.outputs);
-  const order = topologicalOrder(roots);
-  const readers = new Map<Node, number>();
-  for (const read of [...roots, ...order.flatMap(operandsOf)]) readers.set(read, (readers.get(read) ?? 0) + 1);
+  const reads = readCounts(roots);
   return new Map(
-    order.flatMap((node) => {
+    topologicalOrder(roots).flatMap((node) => {
       const added = node.op === "Add" ? addedPart(node) : undefined;
-      return added === undefined || readers.get(added.padded) !== 1 ? [] : [[node, added] as const];
+      return added === undefined || reads.get(added.padded) !== 1 ? [] : [[node, added] as const];
     }),
   );
 }
