@@ -49,6 +49,21 @@ describe("images in flight", () => {
     expect(await flight.done).toBe(2);
   });
 
+  it("has a successor for an image that is one large tile while that is computed, and no third", async () => {
+    const flight = flightOf(["a", "b", "c"]);
+    await settled();
+    flight.started[0]?.observe(planned(4096 * 4096));
+    await settled();
+    flight.started[1]?.observe(planned(4096 * 4096));
+    await settled();
+    expect(flight.begun()).toEqual(["a", "b"]);
+    flight.started[0]?.observe(tile(4096 * 4096));
+    await settled();
+    expect(flight.begun()).toEqual(["a", "b", "c"]);
+    for (const { finish } of flight.started) finish();
+    expect(await flight.done).toBe(3);
+  });
+
   it("has several small images in flight, each begun when the one before it is open", async () => {
     const flight = flightOf(["a", "b", "c", "d", "e", "f", "g", "h"]);
     for (let index = 0; index < 8; index += 1) {

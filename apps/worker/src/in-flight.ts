@@ -2,11 +2,11 @@ import type { Observe, PipelineEvent } from "@slidelight/core";
 import type { ImageEntry } from "@slidelight/contract";
 
 /**
- * The next image is begun when less than this is left to compute of those in flight: a few of the largest tiles, so that
- * the engine has work while images are opened, assembled and written. Of small images several are in flight, of a slide
- * only its end overlaps the beginning of the next.
+ * The next image is begun when less than this is left to compute of those in flight: more than the largest tile, which may be a whole image of
+ * 4096 x 4096, so that the engine has work while images are opened, assembled and written. Of small images several are in flight, of
+ * a slide only its end overlaps the beginning of the next.
  */
-const leastPixels = 16_000_000;
+const leastPixels = 32_000_000;
 /** Each image in flight holds decoded tiles and a thread that writes. */
 const mostImages = 6;
 
