@@ -163,6 +163,30 @@ test("an image that is given up goes on where it was: no shard twice, the same b
   expect(await filesIn(own.scratch)).toEqual([]);
 });
 
+test("an image of one tile keeps the map of the target alone, and goes on with it: the same bytes", async () => {
+  const whole: ExplanationSettings = { ...settings, methods: ["hires-cam"], tile: 256 };
+  const reference = place();
+  const result = await resultOf(await explainImage(image(), whole, reference));
+  const own = place();
+  const abort = new AbortController();
+  const observe = (event: PipelineEvent): void => {
+    if (event.kind === "shard-done" && event.sweep === 1) abort.abort(new Error("enough"));
+  };
+  await expect(explainImage(image(), whole, { ...own, observe }, { signal: abort.signal })).rejects.toThrow("enough");
+  const shards = (await filesIn(own.scratch)).filter((path) => path.endsWith(".shard"));
+  const bytes = await Promise.all(
+    shards.toSorted().map(async (path) => (await readFile(join(own.scratch, path))).length),
+  );
+  // Of 16 bits; the other two classes' maps would be as large again, each.
+  const oneMap = size.width * size.height * 2;
+  expect(bytes).toHaveLength(2);
+  expect(bytes[1]).toBeGreaterThan(oneMap);
+  expect(bytes[1]).toBeLessThan(2 * oneMap);
+  expect(await resultOf(await explainImage(image(), whole, own))).toEqual(result);
+  expect(tilesDone(own)).toBe(0);
+  expect(tilesDone(reference)).toBe(2);
+});
+
 test("shards that anybody computes in any order give the bytes of a single explain", async () => {
   const { result } = await calm();
   const own = place();

@@ -95,9 +95,11 @@ async function fill(pixels: Pixels, { reader, page, level, area, signal }: Filli
   const batch = Math.max(1, Math.floor(batchBytes / segmentBytes));
   for (let start = 0; start < indices.length; start += batch) {
     signal?.throwIfAborted();
+    const together = indices.slice(start, start + batch);
+    const segments = reader.read({ level, indices: together }, { signal });
     await allOrFirstFailure(
-      indices.slice(start, start + batch).map(async (index) => {
-        const block = await reader.read({ level, index }, { signal });
+      together.map(async (index, position) => {
+        const block = await segments[position];
         const at = { x: (index % columns) * segmentWidth, y: Math.floor(index / columns) * segmentHeight };
         copyRows(pixels, { block: block?.data, at, area, segment: { width: segmentWidth, height: segmentHeight } });
       }),

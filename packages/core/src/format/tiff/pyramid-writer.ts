@@ -141,8 +141,11 @@ function halve(rows: Uint8Array, { width, height }: Size): Uint8Array {
 }
 
 const deflated = promisify(deflate);
-/** Lengths of runs alone, no search for what was there before: after the predictor as small, in a third of the time. */
-const compression = { strategy: constants.Z_RLE } as const;
+/**
+ * Lengths of runs alone, no search for what was there before: after the predictor as small, in a third of the time. A tile's bytes in one
+ * piece: each one more would be a task and a copy of its own.
+ */
+const compression = { strategy: constants.Z_RLE, memLevel: 9, chunkSize: tiffTile * tiffTile + 1024 } as const;
 
 /** A row of tiles, from left to right; nobody reads what they hold beyond the rows. */
 function compressed(rows: Uint8Array, { width, height }: Size): Promise<readonly Uint8Array[]> {

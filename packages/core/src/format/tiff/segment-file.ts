@@ -20,40 +20,55 @@ interface Field {
 const typeCodes = { byte: 7, short: 3, long: 4 } as const;
 const typeBytes = { byte: 1, short: 2, long: 4 } as const;
 
+/** A segment's bytes as they are compressed. */
+export interface SegmentBytes {
+  /** One part for each plane. */
+  readonly planes: readonly Uint8Array[];
+  /** In rows. */
+  readonly height: number;
+}
+
 /**
- * A TIFF file in memory whose only image is one segment, still compressed, so that libvips decodes it with everything it
- * knows of TIFF. A tile is written as a strip: their bytes are the same.
- * @param options.planes the segment's bytes, one part for each plane
+ * A TIFF file in memory whose only image is some segments, still compressed, one below the other, so that libvips decodes them with
+ * everything it knows of TIFF. A tile is written as a strip: their bytes are the same.
+ * @param options.segments as high as each other; the last one may be lower
  */
 export function segmentFile(
   page: Page,
   options: {
-    readonly planes: readonly Uint8Array[];
-    readonly height: number;
+    readonly segments: readonly SegmentBytes[];
     readonly littleEndian: boolean;
     readonly copied: SegmentTags;
   },
 ): Buffer {
-  const { planes, height, littleEndian, copied } = options;
+  const { segments, littleEndian, copied } = options;
   const shorts = (tag: number, ...values: readonly number[]): Field => ({ tag, type: "short", values });
   const longs = (tag: number, ...values: readonly number[]): Field => ({ tag, type: "long", values });
+  const planeCount = page.planar ? page.samplesPerPixel : 1;
+  // All strips of a plane come before those of the next one.
+  const strips = Array.from({ length: planeCount }, (_, plane) =>
+    segments.flatMap(({ planes }) => planes.slice(plane, plane + 1)),
+  ).flat();
   const offsets: number[] = [];
   let length = 8;
-  for (const plane of planes) {
+  for (const strip of strips) {
     offsets.push(length);
-    length += plane.length + (plane.length % 2);
+    length += strip.length + (strip.length % 2);
   }
   const fields: readonly Field[] = [
     longs(tags.imageWidth, page.segmentWidth),
-    longs(tags.imageLength, height),
+    longs(
+      tags.imageLength,
+      segments.reduce((sum, { height }) => sum + height, 0),
+    ),
     shorts(tags.bitsPerSample, ...Array.from({ length: page.samplesPerPixel }, () => page.bitsPerSample[0] ?? 8)),
     shorts(tags.compression, page.compression),
     shorts(tags.photometric, page.photometric),
     shorts(tags.fillOrder, copied.fillOrder),
     longs(tags.stripOffsets, ...offsets),
     shorts(tags.samplesPerPixel, page.samplesPerPixel),
-    longs(tags.rowsPerStrip, height),
-    longs(tags.stripByteCounts, ...planes.map((plane) => plane.length)),
+    longs(tags.rowsPerStrip, segments[0]?.height ?? 0),
+    longs(tags.stripByteCounts, ...strips.map((strip) => strip.length)),
     shorts(tags.planarConfiguration, page.planar ? 2 : 1),
     ...(page.compression === 3 ? [longs(tags.t4Options, copied.t4Options)] : []),
     ...(page.compression === 4 ? [longs(tags.t6Options, copied.t6Options)] : []),
@@ -75,7 +90,7 @@ export function segmentFile(
   file.write(littleEndian ? "II" : "MM", 0, "latin1");
   view.setUint16(2, 42, littleEndian);
   view.setUint32(4, directory, littleEndian);
-  planes.forEach((plane, index) => file.set(plane, offsets[index]));
+  strips.forEach((strip, index) => file.set(strip, offsets[index]));
   view.setUint16(directory, fields.length, littleEndian);
   fields.forEach((field, index) => {
     const at = directory + 2 + index * 12;

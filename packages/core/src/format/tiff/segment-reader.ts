@@ -1,33 +1,36 @@
-import { SlidelightError } from "../../errors/slidelight-error.ts";
+import { availableParallelism } from "node:os";
 import type { Abortable, ByteSource } from "../../io/byte-source.ts";
-import { messageOf } from "../../io/io-error.ts";
 import { shareWork } from "../../io/shared-work.ts";
 import type { SharedWork } from "../../io/shared-work.ts";
-import { decodeOptions, decodeRgb } from "../images/decode.ts";
 import type { RgbBlock } from "../images/decode.ts";
-import { loadSharp } from "../sharp.ts";
-import { tagValues } from "./directories.ts";
 import type { TiffFile } from "./directories.ts";
 import type { Page } from "./page.ts";
-import { segmentFile } from "./segment-file.ts";
-import type { SegmentTags } from "./segment-file.ts";
-import { placeDetail, segmentPlace } from "./segment-place.ts";
-import { tags } from "./tags.ts";
+import { keptBlocks } from "./kept-blocks.ts";
+import { readSegments, segmentTags } from "./read-segments.ts";
+import type { SegmentLevel, SegmentOutcome } from "./read-segments.ts";
 
 /** Gives decoded tiles and strips, keeping those that were used last. */
 export interface SegmentReader {
   /**
-   * Segment `index` of a level as RGB, `undefined` when it is blank.
-   * @throws {SlidelightError} `image-corrupt`/`image-truncated` with its place in message and detail, `store-*`.
+   * Segments of a level as RGB, in their order, each `undefined` where it is blank.
+   * @param at.indices ascending
+   * @throws {SlidelightError} In the segment's own promise: `image-corrupt`/`image-truncated` with its place in message and detail, `store-*`.
    */
-  read(at: { readonly level: number; readonly index: number }, options: Abortable): Promise<RgbBlock | undefined>;
+  read(
+    at: { readonly level: number; readonly indices: readonly number[] },
+    options: Abortable,
+  ): readonly Promise<RgbBlock | undefined>[];
 }
 
-interface Level {
-  readonly page: Page;
-  readonly copied: SegmentTags;
-  readonly orientation: number;
+/** A segment that is being read, with others. */
+interface Reading {
+  readonly work: SharedWork<readonly SegmentOutcome[]>;
+  /** Among those. */
+  readonly position: number;
 }
+
+/** Decoded bytes of the segments that are read together: where they are large, each is worth a call of its own. */
+const togetherBytes = 2_097_152;
 
 /**
  * @param options.source where the compressed bytes come from; coalesced, so that neighbours are one request
@@ -43,132 +46,66 @@ export async function openSegmentReader(
 ): Promise<SegmentReader> {
   const { pages, source, cacheBytes, signal } = options;
   const [{ orientation }] = pages;
-  const levels: Level[] = [];
-  for (const page of pages) levels.push({ page, orientation, copied: await segmentTags(file, { page, signal }) });
+  const levels: SegmentLevel[] = [];
+  for (const [level, page] of pages.entries())
+    levels.push({ level, page, orientation, copied: await segmentTags(file, { page, signal }) });
 
-  const kept = new Map<string, RgbBlock>();
-  const reading = new Map<string, SharedWork<RgbBlock | undefined>>();
-  let keptBytes = 0;
-  const keep = (key: string, block: RgbBlock): void => {
-    const known = kept.get(key);
-    if (known !== undefined) keptBytes -= known.data.byteLength;
-    kept.delete(key);
-    kept.set(key, block);
-    keptBytes += block.data.byteLength;
-    for (const [oldest, { data }] of kept) {
-      if (keptBytes <= cacheBytes) break;
-      kept.delete(oldest);
-      keptBytes -= data.byteLength;
-    }
-  };
-  const start = (key: string, level: number, index: number): SharedWork<RgbBlock | undefined> => {
+  const kept = keptBlocks(cacheBytes);
+  const reading = new Map<string, Reading>();
+  const keyOf = (level: number, index: number): string => `${level}:${index}`;
+  const start = (level: SegmentLevel, indices: readonly number[]): void => {
+    const keys = indices.map((index) => keyOf(level.level, index));
     const work = shareWork(async (signal) => {
       try {
-        const block = await readSegment(file, { ...levelAt(levels, level), source, level, index, signal });
-        if (block !== undefined) keep(key, block);
-        return block;
+        const outcomes = await readSegments(file, { ...level, source, indices, signal });
+        for (const [position, key] of keys.entries()) {
+          const outcome = outcomes[position];
+          if (outcome?.status === "fulfilled" && outcome.value !== undefined) kept.keep(key, outcome.value);
+        }
+        return outcomes;
       } finally {
-        if (reading.get(key) === work) reading.delete(key);
+        for (const key of keys) if (reading.get(key)?.work === work) reading.delete(key);
       }
     });
-    reading.set(key, work);
-    return work;
+    for (const [position, key] of keys.entries()) reading.set(key, { work, position });
   };
   return {
-    read: async ({ level, index }, readOptions) => {
-      const key = `${level}:${index}`;
-      const known = kept.get(key);
-      if (known !== undefined) {
-        keep(key, known);
-        return known;
-      }
-      const started = reading.get(key);
-      const work = started === undefined || started.abandoned ? start(key, level, index) : started;
-      return work.join(readOptions);
+    read: ({ level, indices }, readOptions) => {
+      const from = levelAt(levels, level);
+      const isNew = (index: number): boolean => {
+        const key = keyOf(level, index);
+        return !kept.has(key) && reading.get(key)?.work.abandoned !== false;
+      };
+      for (const together of groupsOf(indices.filter(isNew), from.page)) start(from, together);
+      return indices.map(async (index) => {
+        const key = keyOf(level, index);
+        const known = kept.use(key);
+        if (known !== undefined) return known;
+        const started = reading.get(key);
+        if (started === undefined) throw new RangeError("Every segment that is not kept is being read.");
+        const outcome = (await started.work.join(readOptions))[started.position];
+        if (outcome?.status === "rejected") throw outcome.reason;
+        return outcome?.value;
+      });
     },
   };
 }
 
-function levelAt(levels: readonly Level[], level: number): Level {
+/** Segments that are read together: some for each core. */
+function groupsOf(
+  indices: readonly number[],
+  { segmentWidth, segmentHeight, bitsPerSample }: Page,
+): readonly (readonly number[])[] {
+  const bytes = segmentWidth * segmentHeight * 3 * (bitsPerSample[0] === 16 ? 2 : 1);
+  const shared = Math.ceil(indices.length / availableParallelism());
+  const length = Math.max(1, Math.min(shared, Math.floor(togetherBytes / bytes)));
+  return Array.from({ length: Math.ceil(indices.length / length) }, (_, group) =>
+    indices.slice(group * length, (group + 1) * length),
+  );
+}
+
+function levelAt(levels: readonly SegmentLevel[], level: number): SegmentLevel {
   const found = levels[level];
   if (found === undefined) throw new RangeError(`The image has ${levels.length} levels, got level ${level}.`);
   return found;
-}
-
-async function segmentTags(
-  file: TiffFile,
-  { page, signal }: Abortable & { readonly page: Page },
-): Promise<SegmentTags> {
-  const { directory } = page;
-  const values = (tag: number, most = 1): Promise<readonly number[]> =>
-    tagValues(file, { directory, tag, most, signal });
-  return {
-    fillOrder: (await values(tags.fillOrder))[0] ?? 1,
-    predictor: (await values(tags.predictor))[0] ?? 1,
-    t4Options: (await values(tags.t4Options))[0] ?? 0,
-    t6Options: (await values(tags.t6Options))[0] ?? 0,
-    yCbCrSubSampling: page.photometric === 6 ? await values(tags.yCbCrSubSampling, 2) : [],
-    colorMap: page.photometric === 3 ? await values(tags.colorMap, 3 * 2 ** (page.bitsPerSample[0] ?? 8)) : [],
-  };
-}
-
-async function readSegment(
-  file: TiffFile,
-  request: Abortable & Level & { readonly source: ByteSource; readonly level: number; readonly index: number },
-): Promise<RgbBlock | undefined> {
-  const { page, copied, orientation, source, level, index, signal } = request;
-  const ranges = page.ranges(index);
-  if (ranges.some(({ length }) => length === 0)) return undefined;
-  const place = segmentPlace(page, { level, index, orientation });
-  const where = place.text;
-  const detail = { ...placeDetail(place), offset: ranges[0]?.offset, length: ranges[0]?.length };
-  const past = ranges.find(({ offset, length }) => offset + length > source.size);
-  if (past !== undefined) {
-    throw new SlidelightError(
-      "image-truncated",
-      `Reading ${where} of ${source.uri} failed: the file has only ${source.size} bytes. Copy it again from its origin.`,
-      { detail: { ...detail, offset: past.offset, length: past.length, size: source.size } },
-    );
-  }
-  const planes = await Promise.all(ranges.map((range) => source.read(range, { signal })));
-  if (page.compression === jpegCompression && planes.some(endsEarly)) {
-    throw new SlidelightError(
-      "image-truncated",
-      `Reading ${where} of ${source.uri} failed: its JPEG data end too early. The file is incomplete there: copy it again from its origin.`,
-      { detail },
-    );
-  }
-  const row = Math.floor(index / page.columns);
-  const height = page.tiled ? page.segmentHeight : Math.min(page.segmentHeight, page.height - row * page.segmentHeight);
-  const [extra] = page.extraSamples;
-  const colours = page.photometric === 2 || page.photometric === 6 ? 3 : 1;
-  const hasAlpha = extra === 1 || extra === 2;
-  const sharp = await loadSharp();
-  try {
-    const image = sharp(segmentFile(page, { planes, height, littleEndian: file.littleEndian, copied }), decodeOptions);
-    return await decodeRgb(image, {
-      samples: page.bitsPerSample[0] === 16 ? "uint16" : "uint8",
-      alpha: page.samplesPerPixel === colours ? "none" : hasAlpha ? "compose" : "drop",
-    });
-  } catch (error) {
-    throw new SlidelightError(
-      "image-corrupt",
-      `Decoding ${where} of ${source.uri} failed: ${messageOf(error)}. The file is damaged there: copy it again from its origin.`,
-      { cause: error, detail },
-    );
-  }
-}
-
-const jpegCompression = 7;
-const startOfImage = Buffer.from([0xff, 0xd8]);
-const startOfScan = Buffer.from([0xff, 0xda]);
-const endOfImage = Buffer.from([0xff, 0xd9]);
-
-/**
- * Whether a JPEG stream lacks the marker that ends it, as in a file whose last part was never copied. libvips fills such a
- * tile with grey and says nothing. The marker can't occur within the compressed data behind the last start of a scan.
- */
-function endsEarly(stream: Uint8Array): boolean {
-  const bytes = Buffer.from(stream.buffer, stream.byteOffset, stream.byteLength);
-  return bytes.subarray(0, 2).equals(startOfImage) && bytes.lastIndexOf(endOfImage) <= bytes.lastIndexOf(startOfScan);
 }

@@ -17,21 +17,21 @@ export function tolerantReader(
   const [base] = pages;
   const bad = new Set<string>();
   return {
-    read: async (at, readOptions) => {
-      const key = `${at.level}:${at.index}`;
-      if (bad.has(key)) return undefined;
-      try {
-        return await reader.read(at, readOptions);
-      } catch (error) {
-        if (!(error instanceof SlidelightError) || !isUnreadable(error.code)) throw error;
-        if (bad.has(key)) return undefined;
-        bad.add(key);
-        const page = pages[at.level] ?? base;
-        const { level, rectangle } = segmentPlace(page, { ...at, orientation: base.orientation });
-        tolerate({ level: levelIndex(level), rectangle, code: error.code, message: error.message });
-        return undefined;
-      }
-    },
+    read: ({ level, indices }, readOptions) =>
+      reader.read({ level, indices }, readOptions).map(async (segment, position) => {
+        const index = indices[position] ?? 0;
+        try {
+          return await segment;
+        } catch (error) {
+          if (!(error instanceof SlidelightError) || !isUnreadable(error.code)) throw error;
+          const key = `${level}:${index}`;
+          if (bad.has(key)) return undefined;
+          bad.add(key);
+          const { rectangle } = segmentPlace(pages[level] ?? base, { level, index, orientation: base.orientation });
+          tolerate({ level: levelIndex(level), rectangle, code: error.code, message: error.message });
+          return undefined;
+        }
+      }),
   };
 }
 

@@ -1,9 +1,11 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { StatisticTable, SweepPlan } from "../../explain/explanation.ts";
+import type { StatisticTable } from "../../explain/explanation.ts";
+import type { JointExplanation } from "../../explain/join.ts";
+import { mergeTables } from "../../explain/statistics.ts";
 import { createShardFile, readShardIndex } from "../../format/output/shard-file.ts";
 import { readStoredTile } from "../../format/output/stored-tile.ts";
-import type { ShardTile, ShardWriter } from "../../format/output/shard-file.ts";
+import type { ShardTile, ShardWriter, TileResult } from "../../format/output/shard-file.ts";
 import { SlidelightError } from "../../errors/slidelight-error.ts";
 import { openFileSource } from "../../io/file-source.ts";
 import type { Abortable } from "../../io/byte-source.ts";
@@ -17,7 +19,7 @@ import { partName, planName, shardName, sweepPrefix } from "./work-plan.ts";
 import type { WorkPlan } from "./work-plan.ts";
 
 export interface ComputeShards extends Abortable {
-  readonly joint: SweepPlan;
+  readonly joint: JointExplanation;
   readonly tiles: TilePlan;
   readonly plan: WorkPlan;
   readonly sweep: number;
@@ -73,7 +75,7 @@ export async function computeShards(work: ImageWork, request: ComputeShards): Pr
           const next = await results.next();
           if (next.done === true) throw new RangeError("The sweep ended before its last tile.");
           pixels += next.value.core.width * next.value.core.height;
-          await writer.add(next.value);
+          await writer.add(wantedOf(next.value, request));
         }
       } catch (error) {
         work.observe({ kind: "stage-failed", stage: "compute", seconds: (performance.now() - sinceMs) / 1000, error });
@@ -93,6 +95,17 @@ export async function computeShards(work: ImageWork, request: ComputeShards): Pr
     await results.return(undefined);
     work.resources.speeds?.record(work.speedKey, { pixels, seconds: (performance.now() - startedMs) / 1000 });
   }
+}
+
+/**
+ * There is a map for each class that may turn out to be the target. Which one is wanted, only the last tile of the last sweep tells; where it is
+ * the only one, the others need not be kept.
+ */
+function wantedOf(result: TileResult, { joint, tiles, plan, sweep, known }: ComputeShards): TileResult {
+  if (sweep < joint.sweeps.length - 1 || plan.sweeps[sweep]?.tiles.length !== 1) return result;
+  const statistics = mergeTables(known, result.statistics);
+  const wanted = new Set(tiles.runs.map((_, index) => joint.outcome(index, statistics).map));
+  return { ...result, maps: new Map([...result.maps].filter(([id]) => wanted.has(id))) };
 }
 
 /**
