@@ -9,6 +9,7 @@ import { fileEtag, openFile } from "./file-source.ts";
 import { fileError, systemCodeOf } from "./io-error.ts";
 import { compareKeys, keySegments, prefixFolder, temporaryPrefix } from "./key.ts";
 import { makeFolder } from "./make-folder.ts";
+import { partBytes } from "./part-bytes.ts";
 import { ownerOf, temporaryName } from "./temporary-name.ts";
 import type { ObjectInfo, ObjectStore, PutOptions } from "./object-store.ts";
 
@@ -74,8 +75,6 @@ export function openFileStore(root: string): ObjectStore {
   };
 }
 
-/** Of a file that is copied, at once: less costs more in calls than in copying. */
-const partBytes = 1_048_576;
 /** Writes that are older are taken for given up, where nothing else is known of them. */
 const givenUpMs = 3_600_000;
 

@@ -4,6 +4,7 @@ import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Abortable } from "../../io/byte-source.ts";
 import type { ObjectStore } from "../../io/object-store.ts";
+import { partBytes } from "../../io/part-bytes.ts";
 import { encodeManifest, parseManifest } from "./manifest.ts";
 import type { Manifest } from "./manifest.ts";
 
@@ -28,9 +29,6 @@ export async function filesUnder(folder: string): Promise<readonly string[]> {
     .map((entry) => join(entry.parentPath, entry.name).slice(prefix).replaceAll("\\", "/"))
     .sort();
 }
-
-/** Of a file, at once: less costs more in calls than in reading. */
-const partBytes = 1_048_576;
 
 async function sha256Of(path: string): Promise<string> {
   const hash = createHash("sha256");

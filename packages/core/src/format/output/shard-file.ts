@@ -248,6 +248,7 @@ function decodeBytes(text: string): Uint8Array<ArrayBuffer> {
 async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
   for (let done = 0; done < bytes.length; ) {
     const { bytesWritten } = await file.write(bytes, done);
+    if (bytesWritten === 0) throw new RangeError(`the last ${bytes.length - done} bytes could not be written`);
     done += bytesWritten;
   }
 }
