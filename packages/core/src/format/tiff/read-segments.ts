@@ -124,8 +124,10 @@ async function decodedEach(
     const [segment, ...others] = segments;
     if (segment !== undefined && others.length === 0)
       return new Map([[segment, { status: "rejected", reason: corrupt(request.source.uri, segment, error) }]]);
-    const alone = await Promise.all(segments.map((segment) => decodedEach(file, request, [segment])));
-    return new Map(alone.flatMap((outcome) => [...outcome]));
+    // One after the other: what libvips says of a failure is lost where another decoding ends at the same moment.
+    const alone: [StoredSegment, SegmentOutcome][] = [];
+    for (const segment of segments) alone.push(...(await decodedEach(file, request, [segment])));
+    return new Map(alone);
   }
 }
 
