@@ -17,21 +17,24 @@ export function tolerantReader(
   const [base] = pages;
   const bad = new Set<string>();
   return {
-    read: ({ level, indices }, readOptions) =>
-      reader.read({ level, indices }, readOptions).map(async (segment, position) => {
-        const index = indices[position] ?? 0;
+    read: ({ level, indices }, readOptions) => {
+      const keyOf = (index: number): string => `${level}:${index}`;
+      const whole = indices.filter((index) => !bad.has(keyOf(index)));
+      const segments = reader.read({ level, indices: whole }, readOptions);
+      const segmentOf = new Map(whole.map((index, position) => [index, segments[position]]));
+      return indices.map(async (index) => {
         try {
-          return await segment;
+          return await segmentOf.get(index);
         } catch (error) {
           if (!(error instanceof SlidelightError) || !isUnreadable(error.code)) throw error;
-          const key = `${level}:${index}`;
-          if (bad.has(key)) return undefined;
-          bad.add(key);
+          if (bad.has(keyOf(index))) return undefined;
+          bad.add(keyOf(index));
           const { rectangle } = segmentPlace(pages[level] ?? base, { level, index, orientation: base.orientation });
           tolerate({ level: levelIndex(level), rectangle, code: error.code, message: error.message });
           return undefined;
         }
-      }),
+      });
+    },
   };
 }
 
