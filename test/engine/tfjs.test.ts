@@ -70,8 +70,9 @@ async function repeat(times: number, work: () => Promise<unknown>): Promise<void
   for (let time = 0; time < times; time += 1) await work();
 }
 
-for (const { provider, reason } of providers) {
-  if (reason !== undefined) continue;
+const present = providers.filter(({ reason }) => reason === undefined).map(({ provider }) => provider);
+
+for (const provider of present) {
   const open = (): Promise<TfjsEngine> => openTfjsEngine({ provider });
 
   test(`tfjs ${provider} is exact enough to be chosen`, async () => {
@@ -79,7 +80,10 @@ for (const { provider, reason } of providers) {
     expect(await errorOf(engine)).toBeLessThan(exactError);
   });
 
-  test(`tfjs ${provider} holds as much after 10,000 tiles as after 100, and nothing after the last program`, async () => {
+  // The same code lets go of tensors for all; what begins operators takes the longest where libtensorflow does.
+  const tiles = provider === "wasm" ? 10_000 : 1_000;
+
+  test(`tfjs ${provider} holds as much after ${tiles} tiles as after 100, and nothing after the last program`, async () => {
     // Threads that wait for each other would take longer than a tile so small.
     await using engine = await openTfjsEngine({ provider, threads: 1 });
     const before = await engine.memory();
@@ -87,7 +91,7 @@ for (const { provider, reason } of providers) {
       await using program = await engine.compile(smallNetwork());
       await repeat(100, () => program.run(tile()));
       const early = await engine.memory();
-      await repeat(9_900, () => program.run(tile()));
+      await repeat(tiles - 100, () => program.run(tile()));
       expect(await engine.memory()).toEqual(early);
       expect(early.tensors).toBeGreaterThan(before.tensors);
     }
@@ -161,7 +165,6 @@ test("when whoever opened the engine is killed, the process that computes ends, 
 
 test("without a provider, the fastest that is there computes", async () => {
   await using engine = await openTfjsEngine();
-  const present = providers.filter(({ reason }) => reason === undefined).map(({ provider }) => provider);
   expect(engine.provider).toBe((["gpu", "cpu", "wasm"] as const).find((provider) => present.includes(provider)));
 });
 

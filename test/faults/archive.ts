@@ -33,7 +33,7 @@ const small = [
   { width: 200, height: 176 },
 ] as const;
 const large = ["large/one.tif", "large/two.tif"] as const;
-const largeSize = { width: 900, height: 640 };
+const largeSize = { width: 760, height: 500 };
 const damaged = "poisoned/damaged.tif";
 const text = "poisoned/text.png";
 

@@ -8,7 +8,7 @@ export function calmRuns(ground: () => Ground): void {
   test("by one worker, which gives two results an image, some of many tiles", () => {
     const { archive, calm } = ground();
     expect(calm.manifests.size).toBe(2 * archive.sound.length);
-    expect(Math.max(...[...calm.manifests.values()].map(({ tiles }) => tiles.kept))).toBeGreaterThanOrEqual(40);
+    expect(Math.max(...[...calm.manifests.values()].map(({ tiles }) => tiles.kept))).toBeGreaterThanOrEqual(24);
   });
 
   test.each([2, 4])("by %i workers at once", async (count) => {
