@@ -88,7 +88,7 @@ async function tissue({ width, height, seed, tiled }: Picture): Promise<Uint8Arr
   const folder = await mkdtemp(join(tmpdir(), "slidelight-picture-"));
   try {
     const path = join(folder, "picture.tif");
-    await image.tiff({ tile: true, tileWidth: 64, tileHeight: 64, compression: "deflate" }).toFile(path);
+    await image.tiff({ tile: true, tileWidth: 128, tileHeight: 128, compression: "deflate" }).toFile(path);
     return await readFile(path);
   } finally {
     await rm(folder, { recursive: true, force: true });
