@@ -1,7 +1,6 @@
 import { explainInFlight } from "../apps/worker/dist/in-flight.js";
-import { chooseEngine, openFinisher, openProgramCache } from "../packages/core/dist/index.js";
-import { explain } from "./explain.mjs";
-import { megapixels, median, printTable, timed } from "./measure.mjs";
+import { explain, sharedParts } from "./explain.mjs";
+import { megapixels, median, printTable, timed, withResources } from "./measure.mjs";
 import { generatedSlide } from "./subjects.mjs";
 
 /** What is aimed at: share of the time that the engine computes. */
@@ -14,47 +13,41 @@ const slides = 8;
  * has: from the first file that is opened to the last map that is committed. Warm, as in a worker that has been running for a while.
  */
 export async function benchArchive({ rounds, side }) {
-  const engine = await chooseEngine();
-  const shared = { engine, programs: openProgramCache(engine), finisher: openFinisher() };
-  const rows = [];
-  try {
+  const sizes = side === undefined ? sides : [side];
+  return withResources(sharedParts, async (shared) => {
+    const { engine } = shared;
+    const rows = [];
     for (const precision of engine.precisions) {
-      for (const extent of side === undefined ? sides : [side]) {
-        const image = await generatedSlide(extent);
-        const runs = { alone: [], "in flight": [] };
-        // Round 0 warms up.
-        for (let round = 0; round <= rounds; round += 1) {
-          for (const [how, inTurn] of Object.entries({ alone: oneByOne, "in flight": explainInFlight })) {
-            const run = await explained(image, { precision, shared, inTurn });
-            if (round > 0) runs[how].push(run);
-          }
-        }
-        for (const [how, taken] of Object.entries(runs)) {
-          const seconds = median(taken.map((run) => run.seconds));
-          const busy = median(taken.map((run) => run.busySeconds / run.seconds));
-          const assembling = median(taken.map((run) => run.assemblingSeconds)) / slides;
-          rows.push({
-            precision,
-            size: `${extent}x${extent}`,
-            slides,
-            how,
-            "MP/s": (slides * megapixels(image)) / seconds,
-            busy,
-            "s a slide to assemble": assembling,
-          });
-        }
-      }
+      for (const extent of sizes) rows.push(...(await rowsOf(extent, { precision, shared, rounds })));
     }
-  } finally {
-    await shared.finisher[Symbol.asyncDispose]();
-    await shared.programs[Symbol.asyncDispose]();
-    await engine[Symbol.asyncDispose]();
+    printTable(
+      `${slides} slides, Grad-CAM, base-16 depth-4 U-Net, ${engine.name} ${engine.provider} (goal in flight: busy >= ${goal})`,
+      rows,
+    );
+    return { goal, rows };
+  });
+}
+
+/** Slides of one size, alone and in flight. */
+async function rowsOf(extent, { precision, shared, rounds }) {
+  const image = await generatedSlide(extent);
+  const runs = { alone: [], "in flight": [] };
+  // Round 0 warms up.
+  for (let round = 0; round <= rounds; round += 1) {
+    for (const [how, inTurn] of Object.entries({ alone: oneByOne, "in flight": explainInFlight })) {
+      const run = await explained(image, { precision, shared, inTurn });
+      if (round > 0) runs[how].push(run);
+    }
   }
-  printTable(
-    `${slides} slides, Grad-CAM, base-16 depth-4 U-Net, ${engine.name} ${engine.provider} (goal in flight: busy >= ${goal})`,
-    rows,
-  );
-  return { goal, rows };
+  return Object.entries(runs).map(([how, taken]) => ({
+    precision,
+    size: `${extent}x${extent}`,
+    slides,
+    how,
+    "MP/s": (slides * megapixels(image)) / median(taken.map((run) => run.seconds)),
+    busy: median(taken.map((run) => run.busySeconds / run.seconds)),
+    "s a slide to assemble": median(taken.map((run) => run.assemblingSeconds)) / slides,
+  }));
 }
 
 /** The same slide several times; each is explained anew. */

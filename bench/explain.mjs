@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { chooseEngine, explainImage, openStore } from "../packages/core/dist/index.js";
+import { chooseEngine, explainImage, openFinisher, openProgramCache, openStore } from "../packages/core/dist/index.js";
 import { median, megapixels, peakGigabytes, printTable, timed, withResource } from "./measure.mjs";
 import { generatedSlide, model, realSlide } from "./subjects.mjs";
 
@@ -41,9 +41,16 @@ export async function benchExplain({ rounds, side }) {
   return { goal, peakGigabytes: peakGigabytes(), rows };
 }
 
+/** What images have in common in a worker that runs for a while: for `withResources`. */
+export const sharedParts = {
+  engine: () => chooseEngine(),
+  programs: ({ engine }) => openProgramCache(engine),
+  finisher: () => openFinisher(),
+};
+
 /**
- * Explains the image once, in a store of its own; notes every call of the engine. With `shared`, an engine, programs and a
- * finisher that were used before, as in a worker that has been running for a while. A lower precision is used whatever its error.
+ * Explains the image once, in a store of its own; notes every call of the engine. With `shared`, what was opened of
+ * `sharedParts` and used before, as in a worker that has been running for a while. A lower precision is used whatever its error.
  * `watch` is told of every event.
  */
 export async function explain(image, shared, options = {}) {

@@ -16,6 +16,17 @@ export async function withResource(resource, work) {
   }
 }
 
+/** What `work` makes of what all `open` gives, by name; what was opened is disposed of afterwards, the last one first. */
+export async function withResources(opening, work) {
+  const opened = {};
+  try {
+    for (const [name, open] of Object.entries(opening)) opened[name] = await open(opened);
+    return await work(opened);
+  } finally {
+    for (const resource of Object.values(opened).toReversed()) await resource[Symbol.asyncDispose]();
+  }
+}
+
 export function median(values) {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;

@@ -89,7 +89,7 @@ export async function startPython(setup, { script = "pytorch.py", environment = 
   return {
     greeting,
     ask,
-    close: async () => {
+    [Symbol.asyncDispose]: async () => {
       child.stdin.end();
       await ended;
     },

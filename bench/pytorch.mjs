@@ -2,9 +2,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
-import { chooseEngine, openFinisher, openProgramCache } from "../packages/core/dist/index.js";
-import { explain } from "./explain.mjs";
-import { median, megapixels, printTable, withResource } from "./measure.mjs";
+import { explain, sharedParts } from "./explain.mjs";
+import { median, megapixels, printTable, withResource, withResources } from "./measure.mjs";
 import { hasCuda, keepingMemory, prepare, startPython, whatIsMissing } from "./python.mjs";
 import { generatedSlide, model, networkOf } from "./subjects.mjs";
 
@@ -69,84 +68,113 @@ export async function benchPytorch({ rounds, side }) {
     return { skipped: missing };
   }
   const image = await generatedSlide(side);
-  const engine = await chooseEngine();
-  const narrow = engine.precisions.find((precision) => precision !== "float32") ?? "bfloat16";
-  const device = engine.provider === "cuda" && (await hasCuda()) ? "cuda" : "cpu";
-  const groups = theirs(narrow, device);
   const folder = await mkdtemp(join(tmpdir(), "slidelight-bench-"));
   try {
-    const setup = await prepare(folder, {
-      network: networkOf(16),
-      pixels: await sharp(image.path, { limitInputPixels: false }).removeAlpha().raw().toBuffer(),
-      width: image.width,
-      height: image.height,
-      tile: tiles[device],
-      device,
-    });
-    const eager = await startPython(setup);
-    await expectSameNetwork(image, { engine, tile: tiles[device], theirs: (await eager.ask("logits")).logits });
-    // In a process of its own: compiling takes minutes, and does not succeed everywhere.
-    const compiled = await startPython(setup);
-    const keeping = await startPython(setup, { environment: keepingMemory });
-    const processOf = (variant) =>
-      variant.endsWith("compiled") ? compiled : variant.endsWith("memory kept") ? keeping : eager;
-    const shared = { engine, programs: openProgramCache(engine), finisher: openFinisher() };
-    const errors = new Map();
-    const runners = new Map();
-    for (const [name, settings] of Object.entries(ours(narrow))) {
-      if (!engine.precisions.includes(settings.precision))
-        errors.set(name, `${engine.name} has no ${settings.precision}`);
-      else runners.set(name, () => explainWarm(image, shared, settings));
-    }
-    for (const variant of new Set(Object.values(groups).flat())) {
-      runners.set(variant, () => processOf(variant).ask(variant.replace(",", ""), compileLimitMs));
-    }
-    const seconds = new Map();
-    // Round 0 warms up: compiling and first touches of memory are not what is compared.
-    for (let round = 0; round <= rounds; round += 1) {
-      for (const [name, take] of runners) {
-        const reply = await take();
-        if (reply.error !== undefined) {
-          errors.set(name, reply.error);
-          runners.delete(name);
-        } else if (round > 0) seconds.set(name, [...(seconds.get(name) ?? []), reply.seconds]);
-      }
-    }
-    const pixels = megapixels(image);
-    const speed = (name) => (seconds.has(name) ? pixels / median(seconds.get(name)) : undefined);
-    const ratios = [];
-    for (const { ours: own, theirs: names, goal } of goals(narrow)) {
-      if (names.some((group) => groups[group] === undefined)) continue;
-      const variants = names.flatMap((group) => groups[group]).filter((name) => seconds.has(name));
-      const best = variants.toSorted((a, b) => speed(b) - speed(a))[0];
-      const known = seconds.has(own) && best !== undefined ? speed(own) / speed(best) : undefined;
-      const isClose = goal !== undefined && known !== undefined && Math.abs(known / goal - 1) < closeToGoal;
-      const paired = isClose ? await ratioInPairs(runners.get(own), runners.get(best)) : undefined;
-      ratios.push({ ours: own, over: names.join(" or "), "its best": best, ratio: known, "in pairs": paired, goal });
-    }
-    await shared.finisher[Symbol.asyncDispose]();
-    await shared.programs[Symbol.asyncDispose]();
-    await engine[Symbol.asyncDispose]();
-    await eager.close();
-    await compiled.close();
-    await keeping.close();
-
-    const rows = [...runners.keys()].map((name) => ({
-      what: name,
-      "MP/s": speed(name),
-      rounds: seconds.get(name)?.length,
-    }));
-    const { greeting } = eager;
-    printTable(
-      `End to end with ${engine.name} ${engine.provider}, beside PyTorch ${greeting.torch} on ${device === "cpu" ? `${greeting.threads} threads` : greeting.device}, ${image.width}x${image.height}`,
-      rows,
-    );
-    printTable("Ours over theirs", ratios);
-    for (const [name, error] of errors) process.stdout.write(`  ${name} does not run here: ${error}\n`);
-    return { rows, ratios, errors: Object.fromEntries(errors), versions: greeting };
+    return await withResources(sharedParts, (shared) => besidePytorch(image, { rounds, shared, folder }));
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+async function besidePytorch(image, { rounds, shared, folder }) {
+  const { engine } = shared;
+  const narrow = engine.precisions.find((precision) => precision !== "float32") ?? "bfloat16";
+  const device = engine.provider === "cuda" && (await hasCuda()) ? "cuda" : "cpu";
+  const groups = theirs(narrow, device);
+  const setup = await prepare(folder, {
+    network: networkOf(16),
+    pixels: await sharp(image.path, { limitInputPixels: false }).removeAlpha().raw().toBuffer(),
+    width: image.width,
+    height: image.height,
+    tile: tiles[device],
+    device,
+  });
+  return withResources(processes(setup), async (pytorch) => {
+    const { logits } = await pytorch.eager.ask("logits");
+    await expectSameNetwork(image, { engine, tile: tiles[device], theirs: logits });
+    const runners = new Map([...oursOf(image, shared, narrow), ...theirsOf(pytorch, groups)]);
+    const taken = await takeTurns(runners, rounds);
+    const pixels = megapixels(image);
+    const rows = [...taken.seconds].map(([what, seconds]) => ({
+      what,
+      "MP/s": pixels / median(seconds),
+      rounds: seconds.length,
+    }));
+    const ratios = await ratiosOf(goals(narrow), { groups, runners, seconds: taken.seconds });
+    const { greeting } = pytorch.eager;
+    const on = device === "cpu" ? `${greeting.threads} threads` : greeting.device;
+    printTable(
+      `End to end with ${engine.name} ${engine.provider}, beside PyTorch ${greeting.torch} on ${on}, ${image.width}x${image.height}`,
+      rows,
+    );
+    printTable("Ours over theirs", ratios);
+    for (const [name, error] of taken.errors) process.stdout.write(`  ${name} does not run here: ${error}\n`);
+    return { rows, ratios, errors: Object.fromEntries(taken.errors), versions: greeting };
+  });
+}
+
+/** PyTorch's processes. Compiling has its own: it takes minutes, and does not succeed everywhere. */
+const processes = (setup) => ({
+  eager: () => startPython(setup),
+  compiled: () => startPython(setup),
+  keeping: () => startPython(setup, { environment: keepingMemory }),
+});
+
+function processOf({ eager, compiled, keeping }, variant) {
+  if (variant.endsWith("compiled")) return compiled;
+  return variant.endsWith("memory kept") ? keeping : eager;
+}
+
+/** By name, what is timed of ours. */
+function oursOf(image, shared, narrow) {
+  return Object.entries(ours(narrow)).map(([name, settings]) => [
+    name,
+    async () =>
+      shared.engine.precisions.includes(settings.precision)
+        ? explainWarm(image, shared, settings)
+        : { error: `${shared.engine.name} has no ${settings.precision}` },
+  ]);
+}
+
+/** By name, what is timed of PyTorch's. */
+function theirsOf(pytorch, groups) {
+  return [...new Set(Object.values(groups).flat())].map((variant) => [
+    variant,
+    () => processOf(pytorch, variant).ask(variant.replace(",", ""), compileLimitMs),
+  ]);
+}
+
+/** Each runner once in every round: its seconds, or why it does not run, which is not tried again. */
+async function takeTurns(runners, rounds) {
+  const [seconds, errors] = [new Map(), new Map()];
+  // Round 0 warms up: compiling and first touches of memory are not what is compared.
+  for (let round = 0; round <= rounds; round += 1) {
+    for (const [name, take] of runners) {
+      if (errors.has(name)) continue;
+      const reply = await take();
+      if (reply.error !== undefined) {
+        errors.set(name, reply.error);
+        seconds.delete(name);
+      } else if (round > 0) seconds.set(name, [...(seconds.get(name) ?? []), reply.seconds]);
+    }
+  }
+  return { seconds, errors };
+}
+
+/** How ours compares with the best of theirs, goal by goal; one that is near its goal is measured again in pairs. */
+async function ratiosOf(wanted, { groups, runners, seconds }) {
+  const ratios = [];
+  for (const { ours: own, theirs: names, goal } of wanted) {
+    if (names.some((group) => groups[group] === undefined)) continue;
+    const timed = names.flatMap((group) => groups[group]).filter((name) => seconds.has(name));
+    const [best] = timed.toSorted((a, b) => median(seconds.get(a)) - median(seconds.get(b)));
+    const isKnown = seconds.has(own) && best !== undefined;
+    const ratio = isKnown ? median(seconds.get(best)) / median(seconds.get(own)) : undefined;
+    const isClose = isKnown && goal !== undefined && Math.abs(ratio / goal - 1) < closeToGoal;
+    const paired = isClose ? await ratioInPairs(runners.get(own), runners.get(best)) : undefined;
+    ratios.push({ ours: own, over: names.join(" or "), "its best": best, ratio, "in pairs": paired, goal });
+  }
+  return ratios;
 }
 
 /** Share of a goal within which one round does not settle whether it is reached. */

@@ -56,7 +56,7 @@ export async function benchTrain({ rounds, bases, threads, engines = ["openvino"
           JSON.stringify({ depth: 3, base, images: batch.images, side: batch.side, ...threadsOf(threads) }),
           { script: "train.py" },
         );
-        closing.push(() => python.close());
+        closing.push(() => python[Symbol.asyncDispose]());
         for (const variant of variants)
           runners.set(`PyTorch, ${variant}`, async () => theirStep(await python.ask(variant)));
       }

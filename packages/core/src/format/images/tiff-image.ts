@@ -6,6 +6,7 @@ import { cached } from "../../io/cached.ts";
 import { coalesced } from "../../io/coalesced.ts";
 import type { ImageLevel, ImageLimits, Pixels, SlideImage, UnreadablePart } from "../image.ts";
 import { readTiff } from "../tiff/directories.ts";
+import { decodedBytes, samplesOf } from "../tiff/page.ts";
 import type { Page } from "../tiff/page.ts";
 import { readPyramid } from "../tiff/pyramid.ts";
 import { openSegmentReader } from "../tiff/segment-reader.ts";
@@ -44,7 +45,7 @@ export async function openTiffImage(
     signal,
   });
   const reader = tolerate === undefined ? strict : tolerantReader(strict, { pages, tolerate });
-  const samples = base.bitsPerSample[0] === 16 ? "uint16" : "uint8";
+  const samples = samplesOf(base);
   const levelOf = (page: Page, index: number): ImageLevel => ({
     index: levelIndex(index),
     ...orientedSize(page, orientation),
@@ -91,8 +92,7 @@ async function fill(pixels: Pixels, { reader, page, level, area, signal }: Filli
       indices.push(row * columns + column);
     }
   }
-  const segmentBytes = segmentWidth * segmentHeight * 3 * pixels.data.BYTES_PER_ELEMENT;
-  const batch = Math.max(1, Math.floor(batchBytes / segmentBytes));
+  const batch = Math.max(1, Math.floor(batchBytes / decodedBytes(page)));
   for (let start = 0; start < indices.length; start += batch) {
     signal?.throwIfAborted();
     const together = indices.slice(start, start + batch);

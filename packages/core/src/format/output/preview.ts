@@ -22,6 +22,8 @@ export interface WritePreview {
 const longestSide = 2048;
 const margin = 16;
 const barWidth = 18;
+/** Of the colour bar and its numbers, beside the flattest image. */
+const fewestLegendPixels = 96;
 const fontSize = 2;
 const ink = "#222222";
 /** Room for a number of nine characters beside the bar. */
@@ -44,7 +46,8 @@ export async function writePreview(request: WritePreview): Promise<void> {
   const raw = { width: thumbnail.width, height: thumbnail.height, channels: 3 } as const;
   const textWidth = 2 * margin + Math.max(...lines.map((line) => line.length), 0) * cell.width * fontSize;
   const width = Math.min(longestSide, Math.max(3 * margin + 2 * panel.width + barRoom, textWidth));
-  const height = header + Math.max(panel.height, 96) + 2 * margin;
+  const legendHeight = Math.max(panel.height, fewestLegendPixels);
+  const height = header + legendHeight + 2 * margin;
   const top = header + margin;
   const [image, map, caption] = await allOrFirstFailure([
     sharp(thumbnail.data, { raw }).resize(panel.width, panel.height, { fit: "fill", kernel }).raw().toBuffer(),
@@ -55,7 +58,7 @@ export async function writePreview(request: WritePreview): Promise<void> {
   const beside = 2 * margin + 2 * panel.width;
   const [legend, overlay] = await allOrFirstFailure([
     // On another thread, while this one lays the map over the image.
-    drawn(legendOf(shown, Math.max(panel.height, 96)), { width: width - beside, height: height - top }),
+    drawn(legendOf(shown, legendHeight), { width: width - beside, height: height - top }),
     Promise.resolve().then(() => overlayOf(image, map, colourTable(scale, shown))),
   ]);
   const canvas: Picture = { width, height, data: Buffer.alloc(width * height * 3, 255) };

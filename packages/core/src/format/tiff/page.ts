@@ -199,6 +199,16 @@ export async function readPage(file: TiffFile, options: Abortable & { readonly h
   };
 }
 
+/** What the samples of a page are decoded to. */
+export function samplesOf({ bitsPerSample }: PageHeader): "uint8" | "uint16" {
+  return bitsPerSample[0] === 16 ? "uint16" : "uint8";
+}
+
+/** Of a whole segment, decoded to RGB. */
+export function decodedBytes(page: PageHeader): number {
+  return page.segmentWidth * page.segmentHeight * 3 * (samplesOf(page) === "uint16" ? 2 : 1);
+}
+
 /** The bytes of run `index` of a strip's rows. */
 function rowsOf(
   header: PageHeader,

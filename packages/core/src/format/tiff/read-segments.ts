@@ -8,6 +8,7 @@ import type { RgbBlock } from "../images/decode.ts";
 import { loadSharp } from "../sharp.ts";
 import { tagValues } from "./directories.ts";
 import type { TiffFile } from "./directories.ts";
+import { samplesOf } from "./page.ts";
 import type { Page } from "./page.ts";
 import { segmentFile } from "./segment-file.ts";
 import type { SegmentTags } from "./segment-file.ts";
@@ -150,7 +151,7 @@ async function decodeTogether(
   const sharp = await loadSharp();
   const image = sharp(segmentFile(page, { segments, littleEndian: file.littleEndian, copied }), decodeOptions);
   const { width, data } = await decodeRgb(image, {
-    samples: page.bitsPerSample[0] === 16 ? "uint16" : "uint8",
+    samples: samplesOf(page),
     alpha: page.samplesPerPixel === colours ? "none" : hasAlpha ? "compose" : "drop",
   });
   let above = 0;

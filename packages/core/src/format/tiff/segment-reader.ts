@@ -4,6 +4,7 @@ import { shareWork } from "../../io/shared-work.ts";
 import type { SharedWork } from "../../io/shared-work.ts";
 import type { RgbBlock } from "../images/decode.ts";
 import type { TiffFile } from "./directories.ts";
+import { decodedBytes } from "./page.ts";
 import type { Page } from "./page.ts";
 import { keptBlocks } from "./kept-blocks.ts";
 import { readSegments, segmentTags } from "./read-segments.ts";
@@ -92,13 +93,9 @@ export async function openSegmentReader(
 }
 
 /** Segments that are read together: some for each core. */
-function groupsOf(
-  indices: readonly number[],
-  { segmentWidth, segmentHeight, bitsPerSample }: Page,
-): readonly (readonly number[])[] {
-  const bytes = segmentWidth * segmentHeight * 3 * (bitsPerSample[0] === 16 ? 2 : 1);
+function groupsOf(indices: readonly number[], page: Page): readonly (readonly number[])[] {
   const shared = Math.ceil(indices.length / availableParallelism());
-  const length = Math.max(1, Math.min(shared, Math.floor(togetherBytes / bytes)));
+  const length = Math.max(1, Math.min(shared, Math.floor(togetherBytes / decodedBytes(page))));
   return Array.from({ length: Math.ceil(indices.length / length) }, (_, group) =>
     indices.slice(group * length, (group + 1) * length),
   );
