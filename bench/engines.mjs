@@ -9,7 +9,7 @@ import { engineChoices, openEngine, SlidelightError } from "../packages/core/dis
 import { withMarked } from "../scripts/marked.mjs";
 import { root } from "../scripts/setup.mjs";
 import { enginesChart } from "./engines-chart.mjs";
-import { median, printTable } from "./measure.mjs";
+import { median, printTable, takeTurns } from "./measure.mjs";
 import { hasCuda, prepare, startPython, whatIsMissing } from "./python.mjs";
 import { networkOf } from "./subjects.mjs";
 
@@ -139,12 +139,17 @@ async function compare(contenders, { base, method, side, rounds, device, withPyT
   const children = [];
   try {
     const runners = new Map();
+    /** Of our engines; PyTorch's processes do not tell. */
+    const details = new Map();
     for (const contender of contenders) {
       const child = startChild({ ...contender, base, method, side });
       children.push(child);
       const ready = await child.ask();
       if (ready.error !== undefined) process.stdout.write(`  ${nameOf(contender)}: ${ready.error}\n`);
-      else runners.set(nameOf(contender), { child, gigaflop: ready.gigaflop, take: () => child.ask("run") });
+      else {
+        runners.set(nameOf(contender), () => child.ask("run"));
+        details.set(nameOf(contender), { child, gigaflop: ready.gigaflop });
+      }
       if (peaks !== undefined && ready.error === undefined) {
         const peak = await child.ask("peak");
         if (peak.error === undefined) peaks[nameOf(contender)] = { ...peak, best: Math.max(...Object.values(peak)) };
@@ -158,24 +163,15 @@ async function compare(contenders, { base, method, side, rounds, device, withPyT
         const process = await startPython(setup);
         children.push(process);
         for (const variant of theirs[device][method].filter((name) => name.endsWith("compiled") === compiled)) {
-          runners.set(`PyTorch ${variant}`, { take: () => process.ask(variant, limitMs) });
+          runners.set(`PyTorch ${variant}`, () => process.ask(variant, limitMs));
         }
       }
     }
-    const seconds = new Map();
-    // Round 0 warms up: compilers, kernels, memory.
-    for (let round = 0; round <= rounds; round += 1) {
-      for (const [name, { take }] of runners) {
-        const reply = await take();
-        if (reply.error !== undefined) {
-          process.stdout.write(`  ${name} does not run here: ${reply.error}\n`);
-          runners.delete(name);
-        } else if (round > 0) seconds.set(name, [...(seconds.get(name) ?? []), reply.seconds]);
-      }
-    }
+    const { seconds, errors } = await takeTurns(runners, rounds);
+    for (const [name, error] of errors) process.stdout.write(`  ${name} does not run here: ${error}\n`);
     const rows = [];
-    for (const [name, { child, gigaflop }] of runners) {
-      const times = seconds.get(name);
+    for (const [name, times] of seconds) {
+      const { child, gigaflop } = details.get(name) ?? {};
       const typical = median(times);
       rows.push({
         what: name,
@@ -188,7 +184,7 @@ async function compare(contenders, { base, method, side, rounds, device, withPyT
     }
     return rows;
   } finally {
-    for (const child of children) await child.close();
+    for (const child of children) await child[Symbol.asyncDispose]();
     await rm(folder, { recursive: true, force: true });
   }
 }
@@ -213,7 +209,7 @@ function startChild(request) {
       const { value, done } = await lines.next();
       return done === true ? { error: "its process ended early" } : JSON.parse(value);
     },
-    close: async () => {
+    [Symbol.asyncDispose]: async () => {
       child.stdin.end();
       await ended;
     },

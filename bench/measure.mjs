@@ -16,15 +16,35 @@ export async function withResource(resource, work) {
   }
 }
 
-/** What `work` makes of what all `open` gives, by name; what was opened is disposed of afterwards, the last one first. */
-export async function withResources(opening, work) {
+/**
+ * What `work` makes of several resources, by name; they are disposed of afterwards, the last one first. `openers` open them one after the other:
+ * each is given those before it.
+ */
+export async function withResources(openers, work) {
   const opened = {};
   try {
-    for (const [name, open] of Object.entries(opening)) opened[name] = await open(opened);
+    for (const [name, open] of Object.entries(openers)) opened[name] = await open(opened);
     return await work(opened);
   } finally {
     for (const resource of Object.values(opened).toReversed()) await resource[Symbol.asyncDispose]();
   }
+}
+
+/** Each runner once in every round: its seconds, or why it does not run, which is not tried again. */
+export async function takeTurns(runners, rounds) {
+  const [seconds, errors] = [new Map(), new Map()];
+  // Round 0 warms up: compiling and first touches of memory are not what is compared.
+  for (let round = 0; round <= rounds; round += 1) {
+    for (const [name, take] of runners) {
+      if (errors.has(name)) continue;
+      const reply = await take();
+      if (reply.error !== undefined) {
+        errors.set(name, reply.error);
+        seconds.delete(name);
+      } else if (round > 0) seconds.set(name, [...(seconds.get(name) ?? []), reply.seconds]);
+    }
+  }
+  return { seconds, errors };
 }
 
 export function median(values) {

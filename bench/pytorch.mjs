@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
 import { explain, sharedParts } from "./explain.mjs";
-import { median, megapixels, printTable, withResource, withResources } from "./measure.mjs";
+import { median, megapixels, printTable, takeTurns, withResource, withResources } from "./measure.mjs";
 import { hasCuda, keepingMemory, prepare, startPython, whatIsMissing } from "./python.mjs";
 import { generatedSlide, model, networkOf } from "./subjects.mjs";
 
@@ -142,23 +142,6 @@ function theirsOf(pytorch, groups) {
     variant,
     () => processOf(pytorch, variant).ask(variant.replace(",", ""), compileLimitMs),
   ]);
-}
-
-/** Each runner once in every round: its seconds, or why it does not run, which is not tried again. */
-async function takeTurns(runners, rounds) {
-  const [seconds, errors] = [new Map(), new Map()];
-  // Round 0 warms up: compiling and first touches of memory are not what is compared.
-  for (let round = 0; round <= rounds; round += 1) {
-    for (const [name, take] of runners) {
-      if (errors.has(name)) continue;
-      const reply = await take();
-      if (reply.error !== undefined) {
-        errors.set(name, reply.error);
-        seconds.delete(name);
-      } else if (round > 0) seconds.set(name, [...(seconds.get(name) ?? []), reply.seconds]);
-    }
-  }
-  return { seconds, errors };
 }
 
 /** How ours compares with the best of theirs, goal by goal; one that is near its goal is measured again in pairs. */

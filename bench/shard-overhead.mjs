@@ -3,15 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { openQueue } from "../apps/producer/dist/open-queue.js";
-import {
-  chooseEngine,
-  explainImage,
-  openFinisher,
-  openProgramCache,
-  openSpeedMeter,
-  openStore,
-} from "../packages/core/dist/index.js";
-import { median, megapixels, printTable, timed, withResource } from "./measure.mjs";
+import { explainImage, openSpeedMeter, openStore } from "../packages/core/dist/index.js";
+import { sharedParts } from "./explain.mjs";
+import { median, megapixels, printTable, timed, withResources } from "./measure.mjs";
 import { startRedis } from "./queue-server.mjs";
 import { outputHashes, settings, throughQueue, writeModel } from "./shard-queue.mjs";
 import { generatedSlide, model as network } from "./subjects.mjs";
@@ -30,19 +24,22 @@ export async function benchShardOverhead({ rounds, side, shardSeconds }) {
   const folder = await mkdtemp(join(tmpdir(), "slidelight-bench-shards-"));
   try {
     const model = await writeModel(join(folder, "unet.onnx"), network);
-    return await withResource(await startRedis(), async ({ url }) => {
-      const args = ["worker", "--redis", url, "--scratch", join(folder, "worker")];
-      return withResource(await openQueue({ redis: url }), async (open) =>
-        withResource(await startWorker(command, [...args, "--shard-seconds", String(shardSeconds)]), async (worker) =>
-          withResource(await openHere({ model, folder }), async (here) => {
-            const ways = {
-              explain: (out) => here.explain(image, out),
-              shards: (out) => inShards(worker, () => throughQueue(open, { image, model, out, settings })),
-            };
-            return compare(ways, { folder, rounds, image });
-          }),
-        ),
-      );
+    const openers = {
+      redis: () => startRedis(),
+      open: ({ redis }) => openQueue({ redis: redis.url }),
+      worker: ({ redis }) => {
+        const args = ["worker", "--redis", redis.url, "--scratch", join(folder, "worker")];
+        return startWorker(command, [...args, "--shard-seconds", String(shardSeconds)]);
+      },
+      ...sharedParts,
+    };
+    return await withResources(openers, async ({ open, worker, ...shared }) => {
+      const explain = explainer(shared, { model, folder });
+      const ways = {
+        explain: (out) => explain(image, out),
+        shards: (out) => inShards(worker, () => throughQueue(open, { image, model, out, settings })),
+      };
+      return compare(ways, { folder, rounds, image });
     });
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -102,30 +99,20 @@ async function compare(ways, { folder, rounds, image }) {
   return { goal, overhead, besideEngine, ofCpu, rows };
 }
 
-/** What explains an image in this process, with all that a worker keeps between images. */
-async function openHere({ model, folder }) {
-  const engine = await chooseEngine();
-  const programs = openProgramCache(engine);
-  const finisher = openFinisher();
+/** Explains images in this process, with all that a worker keeps between images. */
+function explainer({ engine, programs, finisher }, { model, folder }) {
   const speeds = openSpeedMeter();
-  return {
-    explain: async (image, out) => {
-      let busySeconds = 0;
-      const observe = (event) => {
-        if (event.kind === "tile-done") busySeconds += event.busySeconds;
-      };
-      const shared = { engine, programs, finisher, speeds, model: model.model, observe };
-      const resources = { ...shared, output: openStore(out), scratch: join(folder, "explain") };
-      const before = process.cpuUsage();
-      const { seconds } = await timed(() => explainImage(image, settings, resources));
-      const { user, system } = process.cpuUsage(before);
-      return { seconds, engine: busySeconds, cpu: (user + system) / 1e6 };
-    },
-    [Symbol.asyncDispose]: async () => {
-      await finisher[Symbol.asyncDispose]();
-      await programs[Symbol.asyncDispose]();
-      await engine[Symbol.asyncDispose]();
-    },
+  return async (image, out) => {
+    let busySeconds = 0;
+    const observe = (event) => {
+      if (event.kind === "tile-done") busySeconds += event.busySeconds;
+    };
+    const shared = { engine, programs, finisher, speeds, model: model.model, observe };
+    const resources = { ...shared, output: openStore(out), scratch: join(folder, "explain") };
+    const before = process.cpuUsage();
+    const { seconds } = await timed(() => explainImage(image, settings, resources));
+    const { user, system } = process.cpuUsage(before);
+    return { seconds, engine: busySeconds, cpu: (user + system) / 1e6 };
   };
 }
 
