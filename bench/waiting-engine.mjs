@@ -1,17 +1,13 @@
 import { setTimeout } from "node:timers/promises";
+import { newTensor } from "../packages/core/dist/engine/new-tensor.js";
 import { topologicalOrder } from "../packages/core/dist/graph/graph.js";
 import { sizeOf } from "../packages/core/dist/graph/tensor.js";
 
-const arrays = {
-  float32: Float32Array,
-  float64: Float64Array,
-  float16: Uint16Array,
-  int64: BigInt64Array,
-  int32: Int32Array,
-  uint8: Uint8Array,
-  uint16: Uint16Array,
-  bool: Uint8Array,
-};
+function zeros([name, { type, shape }]) {
+  const tensor = newTensor(type, shape);
+  new Uint8Array(tensor.data.buffer).fill(0);
+  return [name, tensor];
+}
 
 /**
  * An engine that takes a core of no machine: a run lasts as long as its largest output, the map of a tile's core, would take
@@ -19,15 +15,14 @@ const arrays = {
  */
 export function openWaitingEngine({ pixelsPerSecond }) {
   let freeAt = 0;
-  const run = async (graph, signal) => {
+  const run = async (graph, { inputs, signal }) => {
     const outputs = Object.entries(graph.outputs);
     const busySeconds = Math.max(...outputs.map(([, { shape }]) => sizeOf(shape))) / pixelsPerSecond;
     freeAt = Math.max(freeAt, performance.now()) + busySeconds * 1000;
     await setTimeout(Math.max(0, freeAt - performance.now()), undefined, { signal }).catch((error) => {
       throw signal?.reason ?? error;
     });
-    const zeros = ([name, { type, shape }]) => [name, { type, shape, data: new arrays[type](sizeOf(shape)) }];
-    return { outputs: Object.fromEntries(outputs.map(zeros)), busySeconds };
+    return { outputs: Object.fromEntries(outputs.map(zeros)), spent: inputs, busySeconds };
   };
   return {
     name: "waiting",
@@ -41,7 +36,7 @@ export function openWaitingEngine({ pixelsPerSecond }) {
     overhead: 1,
     compile: async (graph) => ({
       inputs: topologicalOrder(Object.values(graph.outputs)).flatMap(({ op, name }) => (op === "Input" ? [name] : [])),
-      run: (_, { signal } = {}) => run(graph, signal),
+      run: (inputs, { signal } = {}) => run(graph, { inputs, signal }),
       [Symbol.asyncDispose]: async () => undefined,
     }),
     [Symbol.asyncDispose]: async () => undefined,

@@ -7,6 +7,8 @@ import type { ImageEntry } from "@slidelight/contract";
  * a slide only its end overlaps the beginning of the next.
  */
 const leastPixels = 32_000_000;
+/** The same, in seconds of an engine that computes more meanwhile: what opening an image, reading its first tile, and writing another one's map take. */
+const leadSeconds = 2;
 /** Each image in flight holds decoded tiles and a thread that writes. */
 const mostImages = 6;
 
@@ -46,11 +48,16 @@ export async function explainInFlight(
   const flights = new Map<Flight, Promise<void>>();
   const faults: unknown[] = [];
   let wake = (): void => undefined;
+  const computed = { pixels: 0, seconds: 0 };
   const observing =
     (flight: Flight, number: number) =>
     (event: PipelineEvent): void => {
       if (event.kind === "image-planned") flight.total += event.pixels * event.sweeps;
-      if (event.kind === "tile-done") flight.done += event.pixels;
+      if (event.kind === "tile-done") {
+        flight.done += event.pixels;
+        computed.pixels += event.pixels;
+        computed.seconds += event.busySeconds;
+      }
       if (event.kind !== "image-planned" && event.kind !== "tile-done") return;
       const all = [...flights.keys()];
       progress({
@@ -64,7 +71,10 @@ export async function explainInFlight(
     const all = [...flights.keys()];
     const opening = all.some(({ total }) => total === 0);
     const left = sum(all.map(({ total, done }) => total - done));
-    return all.length === 0 || (!opening && all.length < mostImages && left < leastPixels);
+    const speed = computed.pixels / Math.max(computed.seconds, Number.MIN_VALUE);
+    return (
+      all.length === 0 || (!opening && all.length < mostImages && left < Math.max(leastPixels, leadSeconds * speed))
+    );
   };
   let number = 0;
   for await (const entry of entries) {

@@ -1,6 +1,6 @@
 export { chooseEngine } from "./engine/choose-engine.ts";
 export type { Engine, Precision, Program } from "./engine/engine.ts";
-export { availableBytes } from "./engine/memory.ts";
+export { availableBytes } from "./io/available-bytes.ts";
 export { engineChoices, engineNames, openEngine } from "./engine/engines.ts";
 export type { EngineChoice, EngineName, EngineRequest, EngineSettings } from "./engine/engines.ts";
 export { speedOf } from "./engine/measure.ts";

@@ -22,6 +22,8 @@ export interface CompileOptions extends Abortable {
 
 export interface RunResult {
   readonly outputs: Readonly<Record<string, Tensor>>;
+  /** The inputs, as far as the engine gives them back: the caller's own again, whatever they hold now. */
+  readonly spent?: Readonly<Record<string, Tensor>>;
   /** Time that the engine itself computed, without queueing and transfer. */
   readonly busySeconds: number;
 }
@@ -32,7 +34,8 @@ export interface Program extends AsyncDisposable {
   readonly inputs: readonly string[];
   /**
    * `inputs` by the graph's input names, each of the declared type and shape. **Takes over the inputs' buffers**: they
-   * may be transferred to another thread and are unusable afterwards. The outputs' buffers are the caller's own.
+   * may be transferred to another thread and are unusable afterwards, but for those that it gives back. The outputs' buffers
+   * are the caller's own.
    * When the signal aborts, a run that waits is withdrawn; one that computes goes on, and its result is dropped.
    * @throws {SlidelightError} `engine-failed` naming the program's label.
    * @throws {RangeError} naming the input that is missing, unknown, or of another type or shape than declared.

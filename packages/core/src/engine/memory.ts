@@ -1,11 +1,5 @@
-import { totalmem } from "node:os";
+import { availableBytes } from "../io/available-bytes.ts";
 import type { Precision } from "./engine.ts";
-
-/** Bytes that this process may use, as the machine or its container says. */
-export function availableBytes(): number {
-  const limit = process.constrainedMemory();
-  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
-}
 
 /** What a value takes in a precision, beside float32: sums and maps stay wide, but they are few. */
 export const narrowness: { readonly [P in Precision]: number } = { float32: 1, bfloat16: 0.5, float16: 0.5 };
@@ -22,7 +16,7 @@ export interface WarmLimits {
 export interface WarmSettings {
   /** Bytes that one tile's program may take: all together keep no more than twice that. Default: half of the machine's. */
   readonly memoryBytes?: number;
-  /** Bytes that programs may keep between runs beside the one that runs. Default: what the machine can spare; of an accelerator's, two fifths. */
+  /** Bytes that programs may keep between runs beside the one that runs. Default: what the machine can spare; of an accelerator's memory, four fifths, the one that runs included. */
   readonly warmBytes?: number;
 }
 
@@ -41,9 +35,15 @@ export function warmLimits(settings: WarmSettings, accelerator: DeviceMemory | u
   const host = hostWarmLimits(settings);
   if (settings.warmBytes === undefined && accelerator === undefined) return host;
   const { memoryBytes } = accelerator ?? {};
-  const ofDevice = memoryBytes === undefined ? host.leastBytes : Math.floor(memoryBytes * deviceShare);
-  const fixed = settings.warmBytes ?? ofDevice;
+  if (settings.warmBytes === undefined && memoryBytes !== undefined) return deviceWarmLimits(memoryBytes);
+  const fixed = settings.warmBytes ?? host.leastBytes;
   return { leastBytes: fixed, mostBytes: fixed };
+}
+
+/** What programs may hold of an accelerator's memory: the more, the less the one that runs takes. */
+export function deviceWarmLimits(memoryBytes: number): WarmLimits {
+  const share = Math.floor(memoryBytes * deviceShare);
+  return { leastBytes: share, mostBytes: 2 * share };
 }
 
 /**

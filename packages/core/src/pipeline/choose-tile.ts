@@ -1,4 +1,4 @@
-import { hostWarmLimits, narrowness } from "../engine/memory.ts";
+import { deviceWarmLimits, hostWarmLimits, narrowness } from "../engine/memory.ts";
 import type { SweepPlan } from "../explain/explanation.ts";
 import type { Size } from "../geometry/rectangle.ts";
 import { balancedTileGrid, tileCount, tileGrid } from "../geometry/tile-grid.ts";
@@ -17,6 +17,8 @@ export interface ChooseTileOptions extends TileMemory {
 
 /** Sides of cores that are tried, besides the image's own. */
 const sides = [4096, 3072, 2048, 1536, 1024, 768, 512, 384, 256, 192, 128] as const;
+/** The longest side on an accelerator: of wider tiles in float32, an H200 computes two fifths less a second. */
+const acceleratorSide = 4096;
 /** Of a compact core, the longer side over the shorter one. */
 const compactShape = 2;
 
@@ -37,6 +39,11 @@ const shareOfWarm = 0.25;
 const slowdown = { aboveBytes: 5e8, perDoubling: 0.01 } as const;
 /** How many times as fast an accelerator computes: the costs around it weigh as much more. Its own memory costs nothing to touch. */
 const acceleratorSpeed = 50;
+/**
+ * What else costs time with it, measured with ONNX Runtime on an H200: a program that it can't keep beside the others is opened again for each
+ * image (1 to 2.4 s, most of it the search for the quickest convolutions); 1.5 ms a tile to hand it over.
+ */
+const acceleratorCosts = { reopened: 1.9e11, tile: 3e8 } as const;
 
 /**
  * The tile grid that should be fastest of those that fit into memory: large tiles compute little twice; few *kinds* of
@@ -59,9 +66,11 @@ export function rankTileGrids(explanation: SweepPlan, options: ChooseTileOptions
   const growth = tileGrowth(explanation);
   const budget = valueBytes(options);
   const warmBytes = hostWarmLimits(options).mostBytes;
-  const ranked = candidates(size, { stride, compact: options.compact ?? false })
+  const sweeps = explanation.sweeps.length;
+  const longest = options.engine.memoryBytes === undefined ? Infinity : acceleratorSide;
+  const ranked = candidates(size, { stride, longest, compact: options.compact ?? false })
     .filter((grid) => largestOf(growth.bytes, grid) <= budget)
-    .map((grid) => ({ grid, cost: costOf(grid, growth, { ...options, warmBytes }) }))
+    .map((grid) => ({ grid, cost: costOf(grid, growth, { ...options, warmBytes, sweeps }) }))
     .sort((a, b) => a.cost - b.cost);
   const best: TileGrid[] = [];
   for (const { grid } of ranked) {
@@ -80,9 +89,12 @@ function isAlike(a: Size, b: Size): boolean {
 
 function candidates(
   size: Size,
-  { stride, compact }: { readonly stride: number; readonly compact: boolean },
+  { stride, longest, compact }: { readonly stride: number; readonly longest: number; readonly compact: boolean },
 ): readonly TileGrid[] {
-  const most = (extent: number): readonly number[] => [extent, ...sides.filter((side) => side < extent)];
+  const most = (extent: number): readonly number[] => [
+    ...(extent <= longest ? [extent] : []),
+    ...sides.filter((side) => side < extent),
+  ];
   const grids = most(size.width).flatMap((width) =>
     most(size.height).map((height) => balancedTileGrid(size, { core: { width, height }, stride })),
   );
@@ -107,25 +119,58 @@ export function estimatedSpeed(explanation: SweepPlan, options: TileMemory & { r
   return (image.width * image.height * cpuFlops * speedOf(options)) / flops;
 }
 
+interface CostOptions extends TileMemory {
+  /** What all programs together may keep of the computer's memory. */
+  readonly warmBytes: number;
+  readonly sweeps: number;
+}
+
 /** Of all sweeps of the image, in FLOP. */
-function costOf(
-  grid: TileGrid,
-  growth: TileGrowth,
-  options: TileMemory & {
-    /** What all programs together may keep. */
-    readonly warmBytes: number;
-  },
-): number {
-  const { engine, precision, warmBytes } = options;
+function costOf(grid: TileGrid, growth: TileGrowth, options: CostOptions): number {
+  const { engine, precision } = options;
   const { core, columns, rows } = grid;
+  const working = largestOf(growth.bytes, grid) * engine.overhead * narrowness[precision];
   const kinds = Math.min(3, columns) * Math.min(3, rows);
-  const onCpu = engine.memoryBytes === undefined;
-  const working = onCpu ? largestOf(growth.bytes, grid) * engine.overhead * narrowness[precision] : 0;
-  const stays = kinds * working <= warmBytes;
-  const beside =
-    kinds * (working * costs.freshByte * (stays ? shareOfWarm : 1) + costs.program) +
-    tileCount(grid) * costs.tile +
-    core.width * core.height * firstPixelCost[onCpu ? "cpu" : "accelerator"];
-  const slow = 1 + slowdown.perDoubling * Math.log2(Math.max(1, working / slowdown.aboveBytes));
+  const { slow, program, tile, firstPixel } = (engine.memoryBytes === undefined ? hostCosts : deviceCosts)(options, {
+    working,
+    kinds,
+  });
+  const beside = kinds * program + tileCount(grid) * tile + core.width * core.height * firstPixel;
   return totalOf(growth.flops, grid) * slow + beside * speedOf(options);
+}
+
+interface Costs {
+  /** Factor on all arithmetic. */
+  readonly slow: number;
+  /** Of each program, tile, and pixel of the first tile. */
+  readonly program: number;
+  readonly tile: number;
+  readonly firstPixel: number;
+}
+
+interface Programs {
+  /** Bytes that the largest takes. */
+  readonly working: number;
+  /** How many there are, of one sweep. */
+  readonly kinds: number;
+}
+
+function hostCosts({ warmBytes }: CostOptions, { working, kinds }: Programs): Costs {
+  const stay = kinds * working <= warmBytes;
+  return {
+    slow: 1 + slowdown.perDoubling * Math.log2(Math.max(1, working / slowdown.aboveBytes)),
+    program: working * costs.freshByte * (stay ? shareOfWarm : 1) + costs.program,
+    tile: costs.tile,
+    firstPixel: firstPixelCost.cpu,
+  };
+}
+
+function deviceCosts({ engine: { memoryBytes = 0 }, sweeps }: CostOptions, { working, kinds }: Programs): Costs {
+  const stay = sweeps * kinds * working <= deviceWarmLimits(memoryBytes).mostBytes;
+  return {
+    slow: 1,
+    program: costs.program + (stay ? 0 : sweeps * acceleratorCosts.reopened),
+    tile: acceleratorCosts.tile,
+    firstPixel: firstPixelCost.accelerator,
+  };
 }

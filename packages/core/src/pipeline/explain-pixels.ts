@@ -11,6 +11,7 @@ import { cropPixels } from "../format/images/crop-pixels.ts";
 import type { Rectangle, Size } from "../geometry/rectangle.ts";
 import type { TileGrid } from "../geometry/tile-grid.ts";
 import type { Abortable } from "../io/byte-source.ts";
+import { giveBuffers } from "../io/used-buffers.ts";
 import type { Model } from "../model/model.ts";
 import { networkFor } from "../model/network.ts";
 import type { Preprocessing } from "../model/network.ts";
@@ -178,6 +179,7 @@ async function sweepPixels(
         maps.set(map, whole);
         copyTile(whole, { width, height }, { values, core: result.core });
       }
+      giveBuffers([...result.maps.values()].map(({ data }) => data));
     }
     statistics = merged;
   }

@@ -18,6 +18,7 @@ import { float32 } from "../graph/tensor.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import { allOrFirstFailure } from "../io/all-or-first-failure.ts";
 import type { Abortable } from "../io/byte-source.ts";
+import { giveBuffers } from "../io/used-buffers.ts";
 import type { Observe } from "./events.ts";
 import type { ProgramCache } from "./program-cache.ts";
 import { readAhead } from "./read-ahead.ts";
@@ -62,7 +63,8 @@ interface TileInputs {
 }
 
 /**
- * Visits tiles: what each of them gives, in the order that was asked for, while those after it are read and computed.
+ * Visits tiles: what each of them gives, in the order that was asked for, while those after it are read and computed. The maps'
+ * buffers are the caller's, who may give them away (`giveBuffers`).
  * @throws What reading or the engine throws; the signal's reason.
  */
 export async function* sweepTiles(run: TileSweep, known: StatisticTable): AsyncGenerator<TileResult> {
@@ -101,7 +103,8 @@ export async function* sweepTiles(run: TileSweep, known: StatisticTable): AsyncG
     const names = new Set(program.inputs);
     const given = Object.fromEntries(Object.entries(inputs).filter(([name]) => names.has(name)));
     const started = performance.now();
-    const { outputs, busySeconds } = await program.run(given, { signal: run.signal });
+    const { outputs, spent = {}, busySeconds } = await program.run(given, { signal: run.signal });
+    giveBuffers(Object.values(spent).map(({ data }) => data));
     run.observe({ kind: "stage-done", stage: "compute", seconds: (performance.now() - started) / 1000 });
     const { tile, core, regions } = task;
     run.observe({ kind: "tile-done", sweep: run.index, pixels: core.width * core.height, busySeconds });

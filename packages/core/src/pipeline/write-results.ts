@@ -3,14 +3,13 @@ import { join } from "node:path";
 import type { Outcome } from "../explain/explanation.ts";
 import type { ImageLevel, SlideImage } from "../format/image.ts";
 import type { Scale } from "../format/output/assemble-map.ts";
-import { describeOutputs, filesUnder } from "../format/output/commit.ts";
-import type { Finisher } from "../format/output/finish.ts";
+import type { Finisher, FinishTask } from "../format/output/finish.ts";
 import type { Manifest } from "../format/output/manifest.ts";
 import type { WritePreview } from "../format/output/preview.ts";
 import type { StoredPart } from "../format/output/shard-file.ts";
 import type { StoredTile } from "../format/output/stored-tile.ts";
+import type { WriteZarr } from "../format/output/write-zarr.ts";
 import type { TileGrid } from "../geometry/tile-grid.ts";
-import { allOrFirstFailure } from "../io/all-or-first-failure.ts";
 import type { Abortable } from "../io/byte-source.ts";
 import { requireSpace } from "../io/scratch.ts";
 import type { ImageWork } from "./image-work.ts";
@@ -38,8 +37,6 @@ export interface ResultParts {
 /** Of the map's TIFF with its levels, where nothing can be made smaller; of the raw values' plane and chunks, too. */
 const bytesPerPixel = { plain: 1.4, raw: 9.4 } as const;
 
-const previewName = "preview.jpg";
-
 /**
  * Writes `map.tif`, `map.zarr` when it is asked for, and `preview.jpg` into a folder.
  * @returns The files as a manifest lists them.
@@ -55,20 +52,8 @@ export async function writeResults(
   await mkdir(folder);
   await requireSpace(folder, level.width * level.height * bytesPerPixel[settings.raw === undefined ? "plain" : "raw"]);
   const mapPath = join(folder, "map.tif");
-  await finisher.run({ kind: "map", size, tiles, scale, path: mapPath }, { signal });
-  if (settings.raw !== undefined) {
-    const micronsPerPixel = micronsPerPixelOf(slide, level);
-    const zarr = {
-      kind: "zarr",
-      size,
-      tiles,
-      type: settings.raw,
-      folder: join(folder, "map.zarr"),
-      micronsPerPixel,
-    } as const;
-    await finisher.run(zarr, { signal });
-  }
-  const maps = await filesUnder(folder);
+  const map = await finisher.run({ kind: "map", size, tiles, scale, path: mapPath }, { signal });
+  const raw = settings.raw === undefined ? [] : await finisher.run(rawMap(run, parts, settings.raw), { signal });
   const preview = {
     kind: "preview",
     thumbnail,
@@ -76,10 +61,18 @@ export async function writeResults(
     mapSize: size,
     scale,
     lines: captionOf(run),
-    path: join(folder, previewName),
+    path: join(folder, "preview.jpg"),
   } as const;
-  const [described] = await allOrFirstFailure([describeOutputs(folder, maps), finisher.run(preview, { signal })]);
-  return [...described, ...(await describeOutputs(folder, [previewName]))];
+  return [...map, ...raw, ...(await finisher.run(preview, { signal }))];
+}
+
+function rawMap(
+  { level: { width, height }, level, slide }: FinishedRun,
+  { folder, tiles }: ResultParts,
+  type: WriteZarr["type"],
+): FinishTask {
+  const micronsPerPixel = micronsPerPixelOf(slide, level);
+  return { kind: "zarr", size: { width, height }, tiles, type, folder: join(folder, "map.zarr"), micronsPerPixel };
 }
 
 function captionOf({ method, outcome, image, level }: FinishedRun): readonly string[] {

@@ -7,20 +7,22 @@ import { peakActivationBytes } from "../../graph/memory.ts";
 import { narrowPrecision } from "../../graph/narrow-precision.ts";
 import type { Abortable } from "../../io/byte-source.ts";
 import { threadFile } from "../../io/thread-file.ts";
+import { transferList } from "../../io/transfer.ts";
 import { checkInputs } from "../check-inputs.ts";
 import type { Engine, Precision } from "../engine.ts";
 import { cudaDevice } from "../cuda-device.ts";
 import { tellLibraries } from "../environment.ts";
 import { warmLimits } from "../memory.ts";
 import type { WarmSettings } from "../memory.ts";
+import { newTensor } from "../new-tensor.ts";
 import { connectTo } from "./connection.ts";
 import type { Connection } from "./connection.ts";
+import { arraysOf } from "./protocol.ts";
 import type { Greeting, ThreadSettings } from "./protocol.ts";
 import { providerRule } from "./providers.ts";
 import type { Provider } from "./providers.ts";
 import { suited } from "./rewrite.ts";
 import { refuseTelemetry } from "./telemetry.ts";
-import { arraysOf, transferList } from "./transfer.ts";
 import { usablePrecisions } from "./usable-precisions.ts";
 
 export interface OnnxRuntimeOptions extends Abortable, WarmSettings {
@@ -31,9 +33,6 @@ export interface OnnxRuntimeOptions extends Abortable, WarmSettings {
   /** Index of the accelerator. Default: 0. */
   readonly device?: number;
 }
-
-/** Layouts and work space, as a multiple of the values that are alive: measured 1.6 (with gradients) to 2.7 on U-Nets. */
-const overhead = 2.5;
 
 /**
  * ONNX Runtime on a worker thread, because it blocks the one it runs on. Graphs are compiled there once; tensors are
@@ -84,9 +83,8 @@ export async function openOnnxRuntimeEngine(options: OnnxRuntimeOptions = {}): P
     precisions: rule.precisions,
     widest: "float64",
     keepsOrder: false,
-    // On the CPU its transposed convolutions are slow; on accelerators it was not measured.
-    composesConvolutions: false,
-    overhead,
+    composesConvolutions: rule.composesConvolutions,
+    overhead: rule.overhead,
     ...(gpu === undefined ? {} : { memoryBytes: gpu.memoryBytes }),
     compile: async (wide, { label = "a graph", frequent = false, precision = "float32", signal } = {}) => {
       signal?.throwIfAborted();
@@ -96,7 +94,7 @@ export async function openOnnxRuntimeEngine(options: OnnxRuntimeOptions = {}): P
       const bytes = encodeOnnx(graph, { channelsLast: rule.channelsLast.includes(precision) });
       const dispose = (): Promise<void> => forget(connection, program);
       try {
-        const workingBytes = overhead * peakActivationBytes(graph);
+        const workingBytes = rule.overhead * peakActivationBytes(graph);
         const question = { kind: "compile", program, bytes, frequent, workingBytes } as const;
         const operation = `Compiling "${label}"`;
         await connection.ask(question, { operation, signal, transfer: transferList([bytes]) });
@@ -110,10 +108,14 @@ export async function openOnnxRuntimeEngine(options: OnnxRuntimeOptions = {}): P
         run: async (inputs, { signal } = {}) => {
           checkInputs(graph, inputs, label);
           const operation = `Running "${label}"`;
-          const transfer = transferList(arraysOf(inputs));
-          const reply = await connection.ask({ kind: "run", program, inputs }, { operation, signal, transfer });
+          signal?.throwIfAborted();
+          const memory = Object.entries(graph.outputs).map(([name, { type, shape }]) => [name, newTensor(type, shape)]);
+          const question = { kind: "run", program, inputs, outputs: Object.fromEntries(memory) } as const;
+          const transfer = transferList([question.inputs, question.outputs].flatMap(arraysOf));
+          const reply = await connection.ask(question, { operation, signal, transfer });
           if (reply.kind !== "ran") throw new TypeError(`${operation}: the thread replied "${reply.kind}".`);
-          return { outputs: reply.outputs, busySeconds: reply.busySeconds };
+          const { outputs, spent, busySeconds } = reply;
+          return { outputs, spent, busySeconds };
         },
         [Symbol.asyncDispose]: dispose,
       };

@@ -14,6 +14,10 @@ export interface ThreadSettings {
 
 export type Tensors = Readonly<Record<string, Tensor>>;
 
+export function arraysOf(tensors: Tensors): readonly ArrayBufferView[] {
+  return Object.values(tensors).map(({ data }) => data);
+}
+
 /** What the thread is asked to do, one after the other; each has one reply with the same `id`. */
 export type Request = { readonly id: number } & (
   | {
@@ -25,7 +29,13 @@ export type Request = { readonly id: number } & (
       /** Estimate of what a run takes, and what the session then keeps. */
       readonly workingBytes: number;
     }
-  | { readonly kind: "run"; readonly program: number; readonly inputs: Tensors }
+  | {
+      readonly kind: "run";
+      readonly program: number;
+      readonly inputs: Tensors;
+      /** Memory for the outputs. */
+      readonly outputs: Tensors;
+    }
   | { readonly kind: "forget"; readonly program: number }
 );
 
@@ -34,7 +44,7 @@ export type Message = Request | { readonly kind: "withdraw"; readonly id: number
 
 export type Reply = { readonly id: number } & (
   | { readonly kind: "compiled" }
-  | { readonly kind: "ran"; readonly outputs: Tensors; readonly busySeconds: number }
+  | { readonly kind: "ran"; readonly outputs: Tensors; readonly spent: Tensors; readonly busySeconds: number }
   | { readonly kind: "forgotten" }
   | { readonly kind: "failed"; readonly message: string }
 );

@@ -11,6 +11,13 @@ interface ProviderRule {
   readonly precisions: readonly Precision[];
   /** Those of them in which convolutions are faster on channels that lie last. */
   readonly channelsLast: readonly Precision[];
+  /**
+   * Layouts and work space, as a multiple of the values that are alive: measured on U-Nets 1.6 (with gradients) to 2.7 on a CPU, 1.6 to
+   * 2.6 on an H200, there less where all programs are counted together.
+   */
+  readonly overhead: number;
+  /** See `Engine`. CUDA: saliency in float16 takes 0.89 of the time, all else as long; on a CPU its transposed convolutions are slow. */
+  readonly composesConvolutions: boolean;
   /** ONNX Runtime's own settings; what a provider can't compute falls back to the CPU. */
   readonly executionProviders: (settings: ThreadSettings) => InferenceSession.SessionOptions["executionProviders"];
   /** What to do where the provider is missing. */
@@ -31,6 +38,8 @@ export const providers = {
     environment: {},
     precisions: ["float32"],
     channelsLast: [],
+    overhead: 2.5,
+    composesConvolutions: false,
     executionProviders: () => ["cpu"],
     advice:
       "The npm package onnxruntime-node has binaries for Linux, macOS (arm64) and Windows: install it for this one.",
@@ -40,6 +49,8 @@ export const providers = {
     environment: {},
     precisions: ["float32", "float16"],
     channelsLast: [],
+    overhead: 2.5,
+    composesConvolutions: false,
     executionProviders: () => ["webgpu"],
     advice:
       "It needs a GPU with a Vulkan driver and its loader (Debian: libvulkan1 and the vendor's driver; in a container, NVIDIA_DRIVER_CAPABILITIES=compute,utility,graphics). Or use the cpu provider.",
@@ -49,6 +60,8 @@ export const providers = {
     environment: noTensorFloat32,
     precisions: ["float32", "float16"],
     channelsLast: ["float16"],
+    overhead: 2,
+    composesConvolutions: true,
     executionProviders: ({ device }) => [{ name: "cuda", deviceId: device }],
     advice:
       "It needs an NVIDIA GPU with its driver, and libraries that `npm run setup:cuda` fetches. Or use the cpu provider.",
@@ -58,6 +71,8 @@ export const providers = {
     environment: noTensorFloat32,
     precisions: ["float32", "float16"],
     channelsLast: [],
+    overhead: 2,
+    composesConvolutions: true,
     executionProviders: ({ device }) => [
       { name: "tensorrt", deviceId: device },
       { name: "cuda", deviceId: device },

@@ -1,15 +1,17 @@
 import type { MessagePort } from "node:worker_threads";
 import { env, InferenceSession, listSupportedBackends } from "onnxruntime-node";
+import type { Tensor as OrtTensor } from "onnxruntime-node";
 import { encodeOnnx } from "../../format/onnx/encode.ts";
 import { input, relu } from "../../graph/build.ts";
 import { graphOf } from "../../graph/graph.ts";
+import { transferList } from "../../io/transfer.ts";
 import { openInbox } from "./inbox.ts";
+import { arraysOf } from "./protocol.ts";
 import type { Greeting, Reply, Request, Tensors, ThreadSettings } from "./protocol.ts";
 import { probeOptions, sessionOptions } from "./providers.ts";
 import { openSessionPool } from "./session-pool.ts";
 import type { SessionPool } from "./session-pool.ts";
 import { fromOrtTensor, toOrtTensor } from "./tensors.ts";
-import { arraysOf, transferList } from "./transfer.ts";
 
 /** The thread's side: answers requests in the order in which they came, until it is told to close. */
 export async function serve(port: MessagePort, settings: ThreadSettings): Promise<void> {
@@ -58,12 +60,12 @@ async function answer(port: MessagePort, pool: SessionPool, request: Request): P
   } catch (error) {
     reply = { id, kind: "failed", message: messageOf(error) };
   }
-  port.postMessage(reply, reply.kind === "ran" ? transferList(arraysOf(reply.outputs)) : []);
+  port.postMessage(reply, reply.kind === "ran" ? transferList([reply.outputs, reply.spent].flatMap(arraysOf)) : []);
 }
 
 type Done =
   | { readonly kind: "compiled" | "forgotten" }
-  | { readonly kind: "ran"; readonly outputs: Tensors; readonly busySeconds: number };
+  | { readonly kind: "ran"; readonly outputs: Tensors; readonly spent: Tensors; readonly busySeconds: number };
 
 async function perform(pool: SessionPool, request: Request): Promise<Done> {
   switch (request.kind) {
@@ -71,7 +73,7 @@ async function perform(pool: SessionPool, request: Request): Promise<Done> {
       await pool.add(request.program, request);
       return { kind: "compiled" };
     case "run":
-      return pool.use(request.program, (session) => runSession(session, request.inputs));
+      return pool.use(request.program, (session) => runSession(session, request));
     case "forget":
       await pool.remove(request.program);
       return { kind: "forgotten" };
@@ -80,13 +82,22 @@ async function perform(pool: SessionPool, request: Request): Promise<Done> {
   }
 }
 
-async function runSession(session: InferenceSession, inputs: Tensors): Promise<Done> {
-  const feeds = Object.entries(inputs).map(([name, tensor]) => [name, toOrtTensor(tensor)] as const);
+/** ONNX Runtime writes into the memory that it is given for its outputs: its own would have to be copied for another thread. */
+async function runSession(
+  session: InferenceSession,
+  { inputs, outputs: memory }: { readonly inputs: Tensors; readonly outputs: Tensors },
+): Promise<Done> {
+  const feeds = ortTensors(inputs);
+  const fetches = ortTensors(memory);
   const started = performance.now();
-  const results = await session.run(Object.fromEntries(feeds));
+  const results = await session.run(feeds, fetches);
   const busySeconds = (performance.now() - started) / 1000;
   const outputs = Object.entries(results).map(([name, tensor]) => [name, fromOrtTensor(tensor)] as const);
-  return { kind: "ran", outputs: Object.fromEntries(outputs), busySeconds };
+  return { kind: "ran", outputs: Object.fromEntries(outputs), spent: inputs, busySeconds };
+}
+
+function ortTensors(tensors: Tensors): Readonly<Record<string, OrtTensor>> {
+  return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, toOrtTensor(tensor)]));
 }
 
 function messageOf(error: unknown): string {

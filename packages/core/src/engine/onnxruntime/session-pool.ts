@@ -1,10 +1,11 @@
 import { InferenceSession } from "onnxruntime-node";
 import { spareBytes } from "../memory.ts";
-import type { WarmLimits } from "../memory.ts";
 import { openWarmPool } from "../warm-pool.ts";
 import type { PooledModel, WarmPool } from "../warm-pool.ts";
+import type { ThreadSettings } from "./protocol.ts";
 
-const sessionLimit = 16;
+/** A large image's are 18: nine kinds of tiles, visited twice. */
+const sessionLimit = 24;
 
 export interface CompiledModel extends PooledModel {
   /** An ONNX model, kept to compile it again. */
@@ -16,11 +17,12 @@ export type SessionPool = WarmPool<CompiledModel, InferenceSession>;
 /** ONNX Runtime's sessions by program. Compiling a U-Net again takes some 40 ms. */
 export function openSessionPool(
   options: InferenceSession.SessionOptions,
-  { warm }: { readonly warm: WarmLimits },
+  { provider, warm }: Pick<ThreadSettings, "provider" | "warm">,
 ): SessionPool {
   return openWarmPool<CompiledModel, InferenceSession>({
     warm,
-    spareBytes,
+    // Of an accelerator's memory nobody else takes any.
+    spareBytes: provider === "cpu" ? spareBytes : () => Infinity,
     limit: sessionLimit,
     open: ({ bytes }) => InferenceSession.create(bytes, options),
     close: (session) => session.release(),

@@ -46,7 +46,7 @@ export async function openOpenVinoEngine(options: OpenVinoOptions = {}): Promise
   const queue = openSerialQueue();
   const pool = openWarmPool<OpenVinoModel, Request>({
     warm: warmLimits(options, provider === "cpu" ? undefined : capabilities),
-    spareBytes,
+    spareBytes: provider === "cpu" ? spareBytes : () => Infinity,
     limit: modelLimit,
     open: (model) => openRequest(library, { core, model }, { device: deviceName, threads }),
     close: (request) => closeRequest(library, request),

@@ -1,9 +1,10 @@
 import type { Graph } from "../../graph/graph.ts";
 import type { Tensor } from "../../graph/tensor.ts";
 import type { Precision, RunResult } from "../engine.ts";
+import { newTensor } from "../new-tensor.ts";
 import type { PooledModel } from "../warm-pool.ts";
 import type { Handle, OpenVino } from "./library.ts";
-import { emptyTensor, viewOf } from "./tensors.ts";
+import { viewOf } from "./tensors.ts";
 
 /** What is kept of a program while it is not compiled. */
 export interface OpenVinoModel extends PooledModel {
@@ -68,7 +69,7 @@ export async function runRequest(
 ): Promise<RunResult> {
   const given = graph.inputs.map(({ name }) => inputs[name]).filter((tensor) => tensor !== undefined);
   const outputs = Object.entries(graph.outputs).map(
-    ([name, { type, shape }]) => [name, emptyTensor(type, shape)] as const,
+    ([name, { type, shape }]) => [name, newTensor(type, shape)] as const,
   );
   const views: Handle[] = [];
   const view = (tensor: Tensor): Handle => {
@@ -82,7 +83,8 @@ export async function runRequest(
     outputs.forEach(([, tensor], index) => library.call("setOutput", request, index, view(tensor)));
     const started = performance.now();
     await library.callAsync("infer", request);
-    return { outputs: Object.fromEntries(outputs), busySeconds: (performance.now() - started) / 1000 };
+    const busySeconds = (performance.now() - started) / 1000;
+    return { outputs: Object.fromEntries(outputs), spent: inputs, busySeconds };
   } finally {
     for (const handle of views) library.free("freeTensor", handle);
     // Referenced to the end: while OpenVINO computes, nothing else holds the buffers.

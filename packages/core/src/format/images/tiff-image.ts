@@ -12,7 +12,7 @@ import { readPyramid } from "../tiff/pyramid.ts";
 import { openSegmentReader } from "../tiff/segment-reader.ts";
 import type { SegmentReader } from "../tiff/segment-reader.ts";
 import { tolerantReader } from "../tiff/tolerant-reader.ts";
-import { emptyPixels } from "./blank-pixels.ts";
+import { newPixels } from "./new-pixels.ts";
 import { checkRectangle } from "./check-rectangle.ts";
 import { orient, orientedSize, storedRectangle } from "./orientation.ts";
 
@@ -68,7 +68,7 @@ export async function openTiffImage(
       checkRectangle(levels, level, rectangle);
       const page = pages[level] ?? base;
       const stored = storedRectangle(rectangle, { orientation, stored: page });
-      const pixels = emptyPixels(stored, samples);
+      const pixels = newPixels(stored, samples);
       await fill(pixels, { reader, page, level, area: stored, signal: readOptions.signal });
       return orient(pixels, orientation);
     },

@@ -10,7 +10,7 @@ import type { Abortable, ByteSource } from "../../io/byte-source.ts";
 import { fileError, messageOf } from "../../io/io-error.ts";
 import type { ImageLevel, ImageLimits, Pixels, SlideImage } from "../image.ts";
 import { loadSharp } from "../sharp.ts";
-import { emptyPixels } from "./blank-pixels.ts";
+import { newPixels } from "./new-pixels.ts";
 import { checkRectangle } from "./check-rectangle.ts";
 import { decodeOptions, decodeRgb } from "./decode.ts";
 import type { RgbBlock } from "./decode.ts";
@@ -76,7 +76,7 @@ export async function openWholeImage(
     read: async (level, rectangle, readOptions = {}) => {
       readOptions.signal?.throwIfAborted();
       checkRectangle(levels, level, rectangle);
-      const region = emptyPixels(rectangle, samples);
+      const region = newPixels(rectangle, samples);
       await rows.fill(region, rectangle);
       return region;
     },

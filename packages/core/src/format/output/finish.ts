@@ -4,17 +4,23 @@ import { SlidelightError } from "../../errors/slidelight-error.ts";
 import type { Abortable } from "../../io/byte-source.ts";
 import { threadFile } from "../../io/thread-file.ts";
 import type { AssembleMap } from "./assemble-map.ts";
+import type { Manifest } from "./manifest.ts";
 import type { WritePreview } from "./preview.ts";
 import type { WriteZarr } from "./write-zarr.ts";
 
 /** Work that loops over pixels once all tiles are there. */
 export type FinishTask = AssembleMap | WriteZarr | WritePreview;
 
-export type FinishAnswer = { readonly ok: true } | { readonly ok: false; readonly message: string };
+/** What a task has written, by the paths in its folder, as a manifest lists it. */
+export type WrittenFiles = Manifest["outputs"];
+
+export type FinishAnswer =
+  | { readonly ok: true; readonly written: WrittenFiles }
+  | { readonly ok: false; readonly message: string };
 
 export interface Finisher extends AsyncDisposable {
   /** @throws {SlidelightError} `output-unwritable` with what went wrong; the signal's reason. */
-  run(task: FinishTask, options?: Abortable): Promise<void>;
+  run(task: FinishTask, options?: Abortable): Promise<WrittenFiles>;
 }
 
 /** Cores that are left to others for each thread. */
@@ -22,25 +28,24 @@ const coresForThread = 4;
 const mostThreads = 4;
 
 /**
- * Worker threads for what comes after the last tile, so that the main thread never loops over pixels: one for every four cores. Each
+ * Worker threads for what comes after the last tile, so that the main thread never loops over pixels, nor over the bytes of files: one for every four cores. Each
  * does one task after the other, of whichever image.
  */
 export function openFinisher(): Finisher {
   const count = Math.min(mostThreads, Math.max(1, Math.floor(availableParallelism() / coresForThread)));
-  const threads = Array.from({ length: count }, openThread);
-  const tasks = threads.map(() => 0);
+  const threads = Array.from({ length: count }, () => ({ thread: openThread(), tasks: 0 }));
   return {
     run: async (task, options = {}) => {
-      const least = tasks.indexOf(Math.min(...tasks));
-      tasks[least] = (tasks[least] ?? 0) + 1;
+      const least = threads.reduce((one, other) => (other.tasks < one.tasks ? other : one));
+      least.tasks += 1;
       try {
-        await threads[least]?.run(task, options);
+        return await least.thread.run(task, options);
       } finally {
-        tasks[least] = (tasks[least] ?? 1) - 1;
+        least.tasks -= 1;
       }
     },
     [Symbol.asyncDispose]: async () => {
-      await Promise.all(threads.map((thread) => thread[Symbol.asyncDispose]()));
+      await Promise.all(threads.map(({ thread }) => thread[Symbol.asyncDispose]()));
     },
   };
 }
@@ -68,11 +73,11 @@ function openThread(): Finisher {
     worker = started;
     return started;
   };
-  const perform = async (task: FinishTask, { signal }: Abortable): Promise<void> => {
+  const perform = async (task: FinishTask, { signal }: Abortable): Promise<WrittenFiles> => {
     signal?.throwIfAborted();
     try {
       const answer = await answerOf(start(), task, signal);
-      if (answer.ok) return;
+      if (answer.ok) return answer.written;
       throw unwritable(task, answer.message);
     } catch (error) {
       if (error instanceof SlidelightError) throw error;

@@ -31,7 +31,7 @@ export interface WorkPlan {
  * Of everything below a work's prefix: plans, known statistics and shards. It is part of the work's name: one release never reads
  * what another one wrote in another form.
  */
-export const workFormatVersion = 1;
+export const workFormatVersion = 2;
 const index = z.number().int().nonnegative();
 
 const workPlanSchema = z.object({

@@ -1,5 +1,3 @@
-import type { Tensors } from "./protocol.ts";
-
 /**
  * The buffers that can be handed to another thread: those that one array has for itself. The others are copied, with
  * all of their buffer.
@@ -10,8 +8,4 @@ export function transferList(arrays: Iterable<ArrayBufferView>): readonly ArrayB
     if (buffer instanceof ArrayBuffer && byteLength === buffer.byteLength) buffers.add(buffer);
   }
   return [...buffers];
-}
-
-export function arraysOf(tensors: Tensors): readonly ArrayBufferView[] {
-  return Object.values(tensors).map(({ data }) => data);
 }

@@ -1,0 +1,36 @@
+import { expect, test } from "vitest";
+import { giveBuffers, takeBuffer } from "./used-buffers.ts";
+
+const megabyte = 2 ** 20;
+
+test("a buffer that was given is taken again, once, by who asks for its length", () => {
+  const given = new Uint8Array(3 * megabyte);
+  giveBuffers([given]);
+  expect(takeBuffer(2 * megabyte)).not.toBe(given.buffer);
+  expect(takeBuffer(3 * megabyte)).toBe(given.buffer);
+  expect(takeBuffer(3 * megabyte)).not.toBe(given.buffer);
+});
+
+test("two arrays of one buffer give it once", () => {
+  const buffer = new ArrayBuffer(megabyte);
+  giveBuffers([new Uint8Array(buffer), new Uint16Array(buffer)]);
+  expect([takeBuffer(megabyte), takeBuffer(megabyte)].filter((taken) => taken === buffer)).toHaveLength(1);
+});
+
+test("what another thread has, or several share, is not taken", () => {
+  const handed = new Uint8Array(megabyte);
+  structuredClone(handed, { transfer: [handed.buffer] });
+  const shared = new Uint8Array(new SharedArrayBuffer(megabyte));
+  giveBuffers([handed, shared]);
+  expect(takeBuffer(megabyte)).not.toBe(shared.buffer);
+  expect(takeBuffer(0).byteLength).toBe(0);
+});
+
+test("no more is kept than a large tile's, whatever is given", () => {
+  const given = Array.from({ length: 40 }, () => new Uint8Array(64 * megabyte));
+  giveBuffers(given);
+  const buffers = new Set<ArrayBufferLike>(given.map(({ buffer }) => buffer));
+  const again = given.map(() => takeBuffer(64 * megabyte)).filter((buffer) => buffers.has(buffer));
+  expect(again.length).toBeGreaterThan(0);
+  expect(again.length).toBeLessThanOrEqual(16);
+});
