@@ -3,8 +3,6 @@ import { join } from "node:path";
 import { isRetryable } from "../errors/codes.ts";
 import { SlidelightError } from "../errors/slidelight-error.ts";
 import { commitRun } from "../format/output/commit.ts";
-import { openFinisher } from "../format/output/finish.ts";
-import type { Finisher } from "../format/output/finish.ts";
 import type { Abortable } from "../io/byte-source.ts";
 import type { GiveUpOptions } from "../io/object-store.ts";
 import { computeGroups } from "./compute-groups.ts";
@@ -172,9 +170,6 @@ async function workAs(named: NamedWork, opened: OpenImage): Promise<ImageProgres
     const [first, ...rest] = [...asked.values()].filter(({ known }) => known === undefined).map(({ plan }) => plan());
     if (first !== undefined) {
       const runOf = (run: string): PlannedRun => plannedRun(asked.get(run));
-      await using own = resources.finisher === undefined ? openFinisher() : undefined;
-      const finisher = resources.finisher ?? own;
-      if (finisher === undefined) throw new RangeError("A finisher was just opened.");
       const computed = await computeGroups(work, { place, runs: [first, ...rest], runOf, folder, signal });
       if (computed.kind === "left") {
         if (foreign && shared?.previous?.awaited !== true)
@@ -184,7 +179,7 @@ async function workAs(named: NamedWork, opened: OpenImage): Promise<ImageProgres
       const { begun } = place;
       // A queue gives an image to one worker; on one machine another process may be at it.
       const giveUp = shared === undefined ? {} : { olderThanMs: 0 };
-      const options = { begun, giveUp, folder, finisher, startedAt, seconds, maker, signal };
+      const options = { begun, giveUp, folder, startedAt, seconds, maker, signal };
       const made = await writeGroups(work, computed.groups, options);
       for (const [run, result] of made) results.set(run, result);
       kept ||= computed.kept;
@@ -255,7 +250,6 @@ interface WriteOptions extends Abortable {
   readonly begun: boolean;
   readonly giveUp: GiveUpOptions;
   readonly folder: string;
-  readonly finisher: Finisher;
   readonly startedAt: Date;
   /** Time of each stage so far. */
   readonly seconds: Readonly<Record<string, number>>;
@@ -267,7 +261,7 @@ interface WriteOptions extends Abortable {
 async function writeGroups(
   work: ImageWork,
   groups: readonly ComputedGroup[],
-  { begun, giveUp, folder, finisher, startedAt, seconds, maker, signal }: WriteOptions,
+  { begun, giveUp, folder, startedAt, seconds, maker, signal }: WriteOptions,
 ): Promise<ReadonlyMap<string, ExplanationResult>> {
   const { resources } = work;
   const timed = stopwatch(work.observe);
@@ -281,7 +275,7 @@ async function writeGroups(
         const finished: FinishedRun = { ...work, ...group, ...run, precision, outcome, scale };
         const written = join(folder, id);
         const outputs = await timed("assemble", () =>
-          writeResults(finished, { folder: written, finisher, tiles, thumbnail: group.thumbnail }, { signal }),
+          writeResults(finished, { folder: written, tiles, thumbnail: group.thumbnail }, { signal }),
         );
         const manifest = manifestOf(finished, {
           outputs,

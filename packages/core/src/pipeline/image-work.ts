@@ -16,7 +16,7 @@ export interface ExplanationResources {
   /** Compiled programs of the same engine, when they should outlive one image. */
   readonly programs?: ProgramCache;
   readonly model: Model;
-  /** The thread that writes maps, when it should outlive one image. */
+  /** The threads that write maps, when they should outlive one image. */
   readonly finisher?: Finisher;
   readonly output: ObjectStore;
   /** Folder for scratch files; each image makes and removes its own folder inside. */
@@ -56,6 +56,7 @@ export interface ImageWork {
   readonly mean: Triple;
   readonly std: Triple;
   readonly programs: ProgramCache;
+  readonly finisher: Finisher;
   /** Parts of the level that could not be read so far, and were taken as white; empty unless that is asked for. */
   readonly unreadable: readonly UnreadablePart[];
   /** What is computed, for `speeds`. */

@@ -1,6 +1,7 @@
 import { SlidelightError } from "../errors/slidelight-error.ts";
 import type { ImageLevel, SlideImage, UnreadablePart } from "../format/image.ts";
 import { levelForResolution } from "../format/images/choose-level.ts";
+import { openFinisher } from "../format/output/finish.ts";
 import { openImage } from "../format/images/open-image.ts";
 import type { Abortable } from "../io/byte-source.ts";
 import { observed } from "../io/observed.ts";
@@ -46,21 +47,32 @@ export async function openWork(
     level = chooseLevel(slide, settings);
     const { mean, std } = normalisationOf(settings, model);
     const network = networkFor(model, level, { samples: slide.samples, mean, std });
-    const ownPrograms = resources.programs === undefined ? openProgramCache(engine) : undefined;
-    const programs = resources.programs ?? ownPrograms;
-    if (programs === undefined) throw new RangeError("A program cache was just opened.");
+    const programs = givenOrOwn(resources.programs, () => openProgramCache(engine));
+    const finisher = givenOrOwn(resources.finisher, openFinisher);
     const computed = [settings.precision ?? "float32", settings.layer ?? "", ...settings.methods, ...settings.targets];
     const speedKey = [model.sha256, ...computed].join("/");
     const close = async (): Promise<void> => {
-      await ownPrograms?.[Symbol.asyncDispose]();
+      await finisher.close();
+      await programs.close();
       await slide[Symbol.asyncDispose]();
     };
-    const opened = { image, settings, resources, slide, level, network, mean, std, programs };
-    return { ...opened, unreadable, speedKey, observe, [Symbol.asyncDispose]: close };
+    const opened = { image, settings, resources, slide, level, network, mean, std };
+    const parts = { programs: programs.value, finisher: finisher.value };
+    return { ...opened, ...parts, unreadable, speedKey, observe, [Symbol.asyncDispose]: close };
   } catch (error) {
     await slide[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/** What belongs to somebody else, or is closed with the image. */
+function givenOrOwn<T extends AsyncDisposable>(
+  given: T | undefined,
+  open: () => T,
+): { readonly value: T; readonly close: () => Promise<void> } {
+  if (given !== undefined) return { value: given, close: () => Promise.resolve() };
+  const value = open();
+  return { value, close: async () => value[Symbol.asyncDispose]() };
 }
 
 function chooseLevel(slide: SlideImage, settings: ExplanationSettings): ImageLevel {

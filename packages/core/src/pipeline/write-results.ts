@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Outcome } from "../explain/explanation.ts";
 import type { ImageLevel, SlideImage } from "../format/image.ts";
 import type { Scale } from "../format/output/assemble-map.ts";
-import type { Finisher, FinishTask } from "../format/output/finish.ts";
+import type { FinishTask } from "../format/output/finish.ts";
 import type { Manifest } from "../format/output/manifest.ts";
 import type { WritePreview } from "../format/output/preview.ts";
 import type { StoredPart } from "../format/output/shard-file.ts";
@@ -29,7 +29,6 @@ export interface FinishedRun extends Omit<ImageWork, "unreadable">, PlannedRun {
 
 export interface ResultParts {
   readonly folder: string;
-  readonly finisher: Finisher;
   readonly tiles: readonly StoredTile[];
   readonly thumbnail: WritePreview["thumbnail"];
 }
@@ -46,8 +45,8 @@ export async function writeResults(
   parts: ResultParts,
   { signal }: Abortable,
 ): Promise<Manifest["outputs"]> {
-  const { settings, level, slide, scale } = run;
-  const { folder, finisher, tiles, thumbnail } = parts;
+  const { settings, level, scale, finisher } = run;
+  const { folder, tiles, thumbnail } = parts;
   const size = { width: level.width, height: level.height };
   await mkdir(folder);
   await requireSpace(folder, level.width * level.height * bytesPerPixel[settings.raw === undefined ? "plain" : "raw"]);

@@ -1,12 +1,16 @@
+import { closeSync, openSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { parentPort } from "node:worker_threads";
+import { crc32 } from "node:zlib";
+import { transferList } from "../../io/transfer.ts";
+import { writeAt } from "../write-fully.ts";
 import { assembleMap } from "./assemble-map.ts";
 import { describeOutputs, filesUnder } from "./commit.ts";
-import type { FinishAnswer, FinishTask, WrittenFiles } from "./finish.ts";
+import type { FinishTask, KeepSamples, KeptSamples, ThreadAnswer, ThreadTask, WrittenFiles } from "./finish.ts";
 import { writePreview } from "./preview.ts";
 import { writeZarr } from "./write-zarr.ts";
 
-async function run(task: FinishTask): Promise<WrittenFiles> {
+async function finish(task: FinishTask): Promise<WrittenFiles> {
   if (task.kind === "zarr") {
     await writeZarr(task);
     const name = basename(task.folder);
@@ -17,10 +21,29 @@ async function run(task: FinishTask): Promise<WrittenFiles> {
   return describeOutputs(dirname(task.path), [basename(task.path)]);
 }
 
-parentPort?.on("message", (task: FinishTask) => {
-  const answer = (message: FinishAnswer): void => parentPort?.postMessage(message);
-  run(task).then(
-    (written) => answer({ ok: true, written }),
-    (error: unknown) => answer({ ok: false, message: error instanceof Error ? error.message : String(error) }),
-  );
-});
+function keep({ path, position, data }: KeepSamples): KeptSamples {
+  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  const descriptor = openSync(path, "r+");
+  try {
+    writeAt(descriptor, bytes, position);
+  } finally {
+    closeSync(descriptor);
+  }
+  return { checksum: crc32(bytes), data };
+}
+
+async function answerTo(task: ThreadTask): Promise<ThreadAnswer> {
+  try {
+    if (task.kind === "samples") return { kind: "kept", kept: keep(task) };
+    return { kind: "finished", written: await finish(task) };
+  } catch (error) {
+    return { kind: "failed", message: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+async function perform(task: ThreadTask): Promise<void> {
+  const answer = await answerTo(task);
+  parentPort?.postMessage(answer, answer.kind === "kept" ? transferList([answer.kept.data]) : []);
+}
+
+parentPort?.on("message", (task: ThreadTask) => void perform(task));

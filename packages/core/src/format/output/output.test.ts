@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
@@ -6,7 +6,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openFinisher } from "./finish.ts";
 import { float16Bits } from "../../graph/float16.ts";
 import { openFileSource } from "../../io/file-source.ts";
-import { createShardFile, readShardIndex } from "./shard-file.ts";
+import { checkShardFile, createShardFile, readShardIndex } from "./shard-file.ts";
+import type { TileResult } from "./shard-file.ts";
+import { readStoredTile } from "./stored-tile.ts";
 import type { StoredTile } from "./stored-tile.ts";
 import { drawThumbnail, shrinkTile, thumbnailScale } from "./thumbnail.ts";
 
@@ -19,7 +21,8 @@ afterAll(() => rm(folder, { recursive: true }));
 /** Values x + 1000 y of a 300 x 200 image in four tiles, of which the last is missing. */
 async function ramp(samples: "uint16" | "float32", name: string): Promise<readonly StoredTile[]> {
   const path = join(folder, `${name}.shard`);
-  const writer = await createShardFile(path);
+  await using finisher = openFinisher();
+  const writer = await createShardFile(path, finisher);
   const cores = [
     { x: 0, y: 0, width: 160, height: 96 },
     { x: 160, y: 0, width: 140, height: 96 },
@@ -51,6 +54,52 @@ const size = { width: 300, height: 200 };
 const scale = { min: -1000, max: 199_000 };
 const expected = (x: number, y: number): number =>
   Math.round((((x >= 160 && y >= 96 ? 0 : x + 1000 * y) - scale.min) / (scale.max - scale.min)) * 255);
+
+describe("a shard's file", () => {
+  const core = { x: 0, y: 0, width: 1024, height: 600 };
+  const samples = Uint16Array.from({ length: core.width * core.height }, (_, i) => (i * 37) % 65_521);
+  const tileOf = (tile: number): TileResult => ({
+    tile,
+    core,
+    statistics: new Map(),
+    maps: new Map([["map", { low: 0, high: 1, samples: "uint16", data: samples.slice() }]]),
+  });
+
+  it("holds samples that another thread wrote, and tells when one is another", async () => {
+    await using finisher = openFinisher();
+    const path = join(folder, "large.shard");
+    await using writer = await createShardFile(path, finisher);
+    const tiles = [tileOf(0), tileOf(1)];
+    for (const tile of tiles) await writer.add(tile);
+    expect(tiles.map(({ maps }) => maps.get("map")?.data.length)).toEqual([0, 0]);
+    await writer.finish();
+    await checkShardFile(path);
+    await using source = await openFileSource(path);
+    const index = await readShardIndex(source);
+    for (const { maps } of index.tiles) {
+      const stored = maps.get("map");
+      if (stored === undefined) throw new RangeError("Each tile has one map.");
+      const { data } = readStoredTile({ ...stored, path, core });
+      expect(Buffer.from(data.buffer).equals(Buffer.from(samples.buffer))).toBe(true);
+    }
+    const bytes = await readFile(path);
+    const middle = Math.floor(bytes.length / 2);
+    bytes[middle] = (bytes[middle] ?? 0) ^ 1;
+    await writeFile(path, bytes);
+    await expect(checkShardFile(path)).rejects.toMatchObject({ code: "shard-invalid" });
+  });
+
+  it("that can't be written says so", async () => {
+    await using finisher = openFinisher();
+    const path = join(folder, "gone.shard");
+    await using writer = await createShardFile(path, finisher);
+    await rm(path);
+    await expect(writer.add(tileOf(0))).rejects.toMatchObject({
+      code: "output-unwritable",
+      message: expect.stringContaining(path),
+    });
+  });
+});
 
 describe("map.tif", () => {
   it.each(["uint16", "float32"] as const)("spans the scale, tile by tile, from %s tiles", async (samples) => {

@@ -9,6 +9,10 @@ import type { Statistic } from "../../explain/statistics.ts";
 import type { MapTile } from "../../explain/tile-program.ts";
 import type { Rectangle } from "../../geometry/rectangle.ts";
 import type { Abortable, ByteSource } from "../../io/byte-source.ts";
+import { openFileSource } from "../../io/file-source.ts";
+import { partBytes } from "../../io/part-bytes.ts";
+import { giveBuffers } from "../../io/used-buffers.ts";
+import type { Finisher } from "./finish.ts";
 import type { StoredTile } from "./stored-tile.ts";
 import type { ThumbnailPart } from "./thumbnail.ts";
 
@@ -25,19 +29,19 @@ export interface TileResult {
 
 /** What a shard's file tells of a tile without its samples. */
 export interface ShardTile extends Omit<TileResult, "maps"> {
-  readonly maps: ReadonlyMap<string, Omit<StoredTile, "path" | "core">>;
+  readonly maps: ReadonlyMap<string, Omit<StoredTile, "path" | "core"> & { readonly checksum: number }>;
 }
 
 /**
  * A shard's file: a mark, the samples of its tiles one after the other, an index as JSON, and a trailer of fixed length with
- * the index's length, its SHA-256, and the CRC-32 of all before the trailer. The index comes last because a tile's
- * results are written as they come; the checksums, because a file that is not whole must not be taken for one. That of the samples
- * is made on the main thread while a GPU waits for it, twice as fast as a SHA-256: it tells accidents, as in gzip and PNG.
+ * the index's length and its SHA-256. The index comes last because a tile's results are written as they come. It holds the CRC-32 of
+ * each tile's samples: a file that is not whole must not be taken for one, and what tells accidents in gzip and PNG does here.
  */
 const mark = new TextEncoder().encode("SLSHARD2");
 const hashBytes = 32;
-const checksumBytes = 4;
-const trailerBytes = 8 + hashBytes + checksumBytes;
+const trailerBytes = 8 + hashBytes;
+/** Samples that are worth handing to another thread. */
+const handedBytes = 2 ** 20;
 
 const base64 = z.base64();
 const rectangle = z.object({ x: z.number(), y: z.number(), width: z.number(), height: z.number() });
@@ -60,6 +64,7 @@ const tileSchema = z.array(
         low: z.number(),
         high: z.number(),
         samples: z.enum(["uint16", "float32"]),
+        checksum: z.number().int(),
       }),
     ),
     thumbnail: z
@@ -86,25 +91,37 @@ export interface ShardIndex {
 export interface ShardWriter extends AsyncDisposable {
   /** Tiles that were added, in order. */
   readonly tiles: readonly number[];
+  /** **Takes over the samples' buffers.** */
   add(result: TileResult): Promise<void>;
   /** Makes the file whole, with the unreadable parts of the image that are known by now. What is disposed of before is none. */
   finish(unreadable?: readonly StoredPart[]): Promise<void>;
 }
 
-/** Begins a shard's file. @throws {SlidelightError} `output-unwritable`, now and while tiles are added. */
-export async function createShardFile(path: string): Promise<ShardWriter> {
+/**
+ * Begins a shard's file.
+ * @param finisher keeps large samples in threads of its own
+ * @throws {SlidelightError} `output-unwritable`, now and while tiles are added.
+ */
+export async function createShardFile(path: string, finisher: Pick<Finisher, "keep">): Promise<ShardWriter> {
   const file = await writing(path, () => open(path, "w"));
-  let checksum = 0;
   const index: StoredTiles = [];
   let position = 0;
   const append = async (bytes: Uint8Array): Promise<void> => {
-    const written = writing(path, () => writeAll(file, bytes));
-    // Met below.
-    written.catch(() => undefined);
-    // Meanwhile.
-    checksum = crc32(bytes, checksum);
-    await written;
+    await writing(path, () => writeAll(file, bytes, position));
     position += bytes.length;
+  };
+  /** @returns Its checksum. */
+  const appendSamples = async (data: MapTile["data"]): Promise<number> => {
+    const { byteLength } = data;
+    if (byteLength < handedBytes) {
+      const bytes = new Uint8Array(data.buffer, data.byteOffset, byteLength);
+      await append(bytes);
+      return crc32(bytes);
+    }
+    const kept = await writing(path, () => finisher.keep({ path, position, data }));
+    position += byteLength;
+    giveBuffers([kept.data]);
+    return kept.checksum;
   };
   await append(mark);
   return {
@@ -117,8 +134,8 @@ export async function createShardFile(path: string): Promise<ShardWriter> {
         // Samples of four bytes are read where they lie.
         const padding = (4 - (position % 4)) % 4;
         if (padding > 0) await append(new Uint8Array(padding));
-        stored.push({ id, offset: position, low, high, samples });
-        await append(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+        const offset = position;
+        stored.push({ id, offset, low, high, samples, checksum: await appendSamples(data) });
       }
       index.push({
         tile,
@@ -133,8 +150,7 @@ export async function createShardFile(path: string): Promise<ShardWriter> {
       await append(encoded);
       const length = new Uint8Array(8);
       new DataView(length.buffer).setBigUint64(0, BigInt(encoded.length), true);
-      const trailer = Buffer.concat([length, createHash("sha256").update(encoded).digest(), bytesOf(checksum)]);
-      await writing(path, () => file.writeFile(trailer));
+      await append(Buffer.concat([length, createHash("sha256").update(encoded).digest()]));
     },
     [Symbol.asyncDispose]: () => file.close(),
   };
@@ -167,27 +183,26 @@ export async function readShardIndex(source: ByteSource, options: Abortable = {}
 }
 
 /**
- * Checks a whole file against its own checksum.
- * @throws {SlidelightError} `shard-invalid` when it is not what was written.
+ * Checks the samples of a whole file against their checksums.
+ * @throws {SlidelightError} `shard-invalid` when they are not what was written.
  */
 export async function checkShardFile(path: string): Promise<void> {
-  await using file = await open(path);
-  const { size } = await file.stat();
-  const end = size - trailerBytes;
-  if (end < mark.length) throw invalid(path, `at least ${mark.length + trailerBytes} bytes`, `${size}`);
-  let checksum = 0;
-  for await (const part of file.createReadStream({ start: 0, end: end - 1, autoClose: false }))
-    checksum = crc32(part, checksum);
-  const expected = Buffer.alloc(checksumBytes);
-  await file.read(expected, 0, checksumBytes, size - checksumBytes);
-  if (!expected.equals(bytesOf(checksum))) throw invalid(path, "the CRC-32 in its trailer", "another");
+  await using source = await openFileSource(path);
+  const { tiles } = await readShardIndex(source);
+  for (const { tile, core, maps } of tiles) {
+    for (const [id, { offset, samples, checksum }] of maps) {
+      const end = offset + core.width * core.height * sampleBytes[samples];
+      let found = 0;
+      for (let start = offset; start < end; start += partBytes) {
+        const part = await source.read({ offset: start, length: Math.min(partBytes, end - start) });
+        found = crc32(part, found);
+      }
+      if (found !== checksum) throw invalid(path, `tile ${tile} of "${id}" with the CRC-32 in the index`, "another");
+    }
+  }
 }
 
-function bytesOf(checksum: number): Buffer {
-  const bytes = Buffer.alloc(checksumBytes);
-  bytes.writeUInt32LE(checksum);
-  return bytes;
-}
+const sampleBytes: { readonly [S in MapTile["samples"]]: number } = { uint16: 2, float32: 4 };
 
 /** Statistics as JSON, to the last bit. */
 export function encodeStatistics(table: StatisticTable): Uint8Array {
@@ -255,9 +270,9 @@ function decodeBytes(text: string): Uint8Array<ArrayBuffer> {
 }
 
 /** In as few calls as the system allows; `writeFile` makes one for every half a megabyte. */
-async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
+async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
   for (let done = 0; done < bytes.length; ) {
-    const { bytesWritten } = await file.write(bytes, done);
+    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, position + done);
     if (bytesWritten === 0) throw new RangeError(`the last ${bytes.length - done} bytes could not be written`);
     done += bytesWritten;
   }

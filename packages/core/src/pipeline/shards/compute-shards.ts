@@ -9,7 +9,6 @@ import type { ShardTile, ShardWriter, TileResult } from "../../format/output/sha
 import { SlidelightError } from "../../errors/slidelight-error.ts";
 import { openFileSource } from "../../io/file-source.ts";
 import type { Abortable } from "../../io/byte-source.ts";
-import { giveBuffers } from "../../io/used-buffers.ts";
 import { imageSweep, programKeyOf, thumbnailOf } from "../image-sweep.ts";
 import type { ImageWork } from "../image-work.ts";
 import type { TilePlan } from "../plan-runs.ts";
@@ -69,7 +68,7 @@ export async function computeShards(work: ImageWork, request: ComputeShards): Pr
     for (const { shard, left } of open) {
       const path = join(folder, `${plan.precision}-${sweep}-${shard}.shard`);
       const name = nameOf(shard);
-      await using writer = await createShardFile(path);
+      await using writer = await createShardFile(path, work.finisher);
       try {
         await copyPart(parts.get(shard), writer);
         for (let count = 0; count < left.length; count += 1) {
@@ -77,7 +76,6 @@ export async function computeShards(work: ImageWork, request: ComputeShards): Pr
           if (next.done === true) throw new RangeError("The sweep ended before its last tile.");
           pixels += next.value.core.width * next.value.core.height;
           await writer.add(wantedOf(next.value, request));
-          giveBuffers([...next.value.maps.values()].map(({ data }) => data));
         }
       } catch (error) {
         work.observe({ kind: "stage-failed", stage: "compute", seconds: (performance.now() - sinceMs) / 1000, error });

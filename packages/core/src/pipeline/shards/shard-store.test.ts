@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openFinisher } from "../../format/output/finish.ts";
 import { createShardFile, readShardIndex } from "../../format/output/shard-file.ts";
 import { readStoredTile } from "../../format/output/stored-tile.ts";
 import type { TileResult } from "../../format/output/shard-file.ts";
@@ -9,11 +10,15 @@ import { openFileStore } from "../../io/file-store.ts";
 import { openShardFolder, openShardObjects } from "./shard-store.ts";
 import type { ShardStore } from "./shard-store.ts";
 
+const finisher = openFinisher();
 let folder = "";
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "slidelight-shard-store-"));
 });
-afterAll(() => rm(folder, { recursive: true }));
+afterAll(async () => {
+  await finisher[Symbol.asyncDispose]();
+  await rm(folder, { recursive: true });
+});
 
 const result: TileResult = {
   tile: 7,
@@ -35,7 +40,7 @@ const part = { level: 0, rectangle: { x: 0, y: 0, width: 16, height: 16 }, code:
 /** A shard's file somewhere outside of any store. */
 async function shardFile(name: string): Promise<string> {
   const path = join(folder, name);
-  await using writer = await createShardFile(path);
+  await using writer = await createShardFile(path, finisher);
   await writer.add(result);
   await writer.finish([part]);
   return path;
