@@ -13,6 +13,7 @@ import { expandTo } from "../packages/core/dist/graph/gradient.js";
 import { optimise } from "../packages/core/dist/graph/optimise.js";
 import { prepareRestriction } from "../packages/core/dist/graph/restrict.js";
 import { sizeOf } from "../packages/core/dist/graph/tensor.js";
+import { giveBuffers } from "../packages/core/dist/io/used-buffers.js";
 import { networkFor } from "../packages/core/dist/model/network.js";
 import { peakGigabytes } from "./measure.mjs";
 import { networkOf } from "./subjects.mjs";
@@ -122,8 +123,11 @@ const graph = tileGraph(request, engine);
 const program = await engine.compile(graph, { precision, frequent: true });
 reply({ gigaflop: flops(graph) / 1e9 });
 for (let line = await lines.next(); line.done !== true; line = await lines.next()) {
-  if (line.value === "run") reply({ seconds: (await program.run(inputsOf(graph))).busySeconds });
-  else if (line.value === "memory") reply({ gigabytes: peakGigabytes(), deviceGigabytes: await deviceGigabytes() });
+  if (line.value === "run") {
+    const { outputs, spent = {}, busySeconds } = await program.run(inputsOf(graph));
+    giveBuffers([outputs, spent].flatMap(Object.values).map(({ data }) => data));
+    reply({ seconds: busySeconds });
+  } else if (line.value === "memory") reply({ gigabytes: peakGigabytes(), deviceGigabytes: await deviceGigabytes() });
   else reply(await peakOf(engine, request, 5));
 }
 await program[Symbol.asyncDispose]();

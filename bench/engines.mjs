@@ -65,9 +65,9 @@ const limitMs = 300_000;
  * Every engine that is here, in each of its precisions, beside PyTorch: megapixels a second of an inner tile's program,
  * memory of the process, and the share of the peak that the same engine reaches on a large convolution and matrix product.
  * PyTorch computes the same pixels without a halo, which is less work; on an NVIDIA GPU where one of the engines does. Rounds are
- * interleaved; medians are shown. `engines`: names of engines, or of one on a provider, "onnxruntime/cuda".
+ * interleaved; medians are shown. `engines`: names of engines, or of one on a provider, "onnxruntime/cuda". `eager`: without PyTorch's compiler, which takes minutes.
  */
-export async function benchEngines({ rounds, bases, engines, docs }) {
+export async function benchEngines({ rounds, bases, engines, docs, eager }) {
   const contenders = await present(engines);
   const device = contenders.some(({ provider }) => provider === "cuda") && (await hasCuda()) ? "cuda" : "cpu";
   const missing = await whatIsMissing();
@@ -77,7 +77,7 @@ export async function benchEngines({ rounds, bases, engines, docs }) {
   for (const base of bases) {
     for (const method of methods) {
       const side = sides[device][base] ?? 512;
-      const group = { base, method, side, rounds, device, withPyTorch: missing === undefined };
+      const group = { base, method, side, rounds, device, withPyTorch: missing === undefined, eager };
       const found = await compare(contenders, group, base === bases[0] && method === methods[0] ? peaks : undefined);
       for (const row of found) {
         const peak = peaks[row.what];
@@ -134,7 +134,7 @@ async function present(wanted) {
 
 const nameOf = ({ engine, provider, precision }) => `${engine} ${provider} ${precision}`;
 
-async function compare(contenders, { base, method, side, rounds, device, withPyTorch }, peaks) {
+async function compare(contenders, { base, method, side, rounds, device, withPyTorch, eager }, peaks) {
   const folder = await mkdtemp(join(tmpdir(), "slidelight-bench-"));
   const children = [];
   try {
@@ -159,7 +159,7 @@ async function compare(contenders, { base, method, side, rounds, device, withPyT
       const pixels = Buffer.alloc(side * side * 3, 0).map((_, at) => (at * 37) % 251);
       const image = { pixels, width: side, height: side, tile: side };
       const setup = await prepare(folder, { network: networkOf(base), ...image, device });
-      for (const compiled of [false, true]) {
+      for (const compiled of eager ? [false] : [false, true]) {
         const process = await startPython(setup);
         children.push(process);
         for (const variant of theirs[device][method].filter((name) => name.endsWith("compiled") === compiled)) {

@@ -1,5 +1,5 @@
-// npm run bench -- [explain|archive|work|passes|engines|pytorch|queue|shards|train …] [--rounds n] [--side px] [--base 16,32]
-//   [--engines a,b] [--threads n] [--keys n] [--shard-seconds s] [--json file] [--docs]
+// npm run bench -- [explain|archive|work|passes|engines|pytorch|queue|shards|train …] [--rounds n] [--side px] [--slides n] [--base 16,32]
+//   [--engines a,b] [--threads n] [--keys n] [--shard-seconds s] [--json file] [--docs] [--eager]
 import { writeFile } from "node:fs/promises";
 import { availableParallelism, cpus } from "node:os";
 import { parseArgs } from "node:util";
@@ -26,7 +26,7 @@ const benches = {
 };
 const defaults = {
   explain: { rounds: 3, side: 4096 },
-  archive: { rounds: 2 },
+  archive: { rounds: 2, slides: 8 },
   engines: { rounds: 3, bases: [16, 32, 64] },
   pytorch: { rounds: 3, side: 2048 },
   passes: { rounds: 5, side: 512 },
@@ -41,6 +41,7 @@ const { values, positionals } = parseArgs({
   options: {
     rounds: { type: "string" },
     side: { type: "string" },
+    slides: { type: "string" },
     base: { type: "string" },
     engines: { type: "string" },
     threads: { type: "string" },
@@ -48,6 +49,7 @@ const { values, positionals } = parseArgs({
     "shard-seconds": { type: "string" },
     json: { type: "string" },
     docs: { type: "boolean", default: false },
+    eager: { type: "boolean", default: false },
   },
 });
 const unknown = positionals.find((name) => !Object.hasOwn(benches, name));
@@ -63,12 +65,13 @@ for (const name of positionals.length === 0 ? Object.keys(benches) : positionals
   const options = { ...defaults[name] };
   if (values.rounds !== undefined) options.rounds = Number(values.rounds);
   if (values.side !== undefined) options.side = Number(values.side);
+  if (values.slides !== undefined) options.slides = Number(values.slides);
   if (values.base !== undefined) options.bases = values.base.split(",").map(Number);
   if (values.engines !== undefined) options.engines = values.engines.split(",");
   if (values.threads !== undefined) options.threads = Number(values.threads);
   if (values.keys !== undefined) Object.assign(options, { keys: Number(values.keys), many: 10 * Number(values.keys) });
   if (values["shard-seconds"] !== undefined) options.shardSeconds = Number(values["shard-seconds"]);
-  report[name] = await benches[name]({ ...options, docs: values.docs });
+  report[name] = await benches[name]({ ...options, docs: values.docs, eager: values.eager });
 }
 if (values.json === undefined) process.stdout.write(`\n${JSON.stringify(report)}\n`);
 else await writeFile(values.json, `${JSON.stringify(report, null, 2)}\n`);

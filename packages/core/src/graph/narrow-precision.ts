@@ -5,6 +5,7 @@ import { scalable, scaleOf } from "./narrow-scale.ts";
 import type { Node } from "./node.ts";
 import { mapNodes, withOperands } from "./rewrite.ts";
 import { elementsOf, tensorOf } from "./tensor.ts";
+import type { Tensor } from "./tensor.ts";
 import type { OperatorName } from "./vocabulary.ts";
 
 /** `always` computed narrower; only `between` such; `wide`: never, for their range or because many values meet. */
@@ -157,9 +158,14 @@ function valuesOfKnownRange(order: readonly Node[]): ReadonlySet<Node> {
   return found;
 }
 
+/** What has been rounded: an image's programs have most of their weights in common, and rounding them takes 0.1 s of the main thread. */
+const roundedTensors = new WeakMap<Tensor, Tensor>();
+
 function rounded(node: Node & { readonly op: "Constant" }, type: "float16"): Node {
   const { tensor } = node.attributes;
-  return constant(tensorOf(type, tensor.shape, elementsOf(tensor)), { name: node.name });
+  const made = roundedTensors.get(tensor) ?? tensorOf(type, tensor.shape, elementsOf(tensor));
+  roundedTensors.set(tensor, made);
+  return constant(made, { name: node.name });
 }
 
 function lazily<T>(make: () => T): () => T {

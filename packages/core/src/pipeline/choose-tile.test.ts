@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { MethodName } from "../explain/methods/index.ts";
 import { planExplanation } from "../explain/plan.ts";
 import type { Explanation } from "../explain/explanation.ts";
-import { tileCount } from "../geometry/tile-grid.ts";
+import { tileCount, tileGrid } from "../geometry/tile-grid.ts";
 import type { Size } from "../geometry/rectangle.ts";
 import type { Model } from "../model/model.ts";
 import { networkFor } from "../model/network.ts";
@@ -18,8 +18,10 @@ const model: Model = { sha256: "", instantiate: (size) => unetGraph(settings, pa
 const engine = { overhead: 1.5, keepsOrder: true };
 const memory = { engine, precision: "float32", memoryBytes: 200e6 } as const satisfies ChooseTileOptions;
 
+const plain = { samples: "uint8", mean: [0, 0, 0], std: [1, 1, 1] } as const;
+
 function explanationOf(method: MethodName, size: Size): Explanation {
-  const network = networkFor(model, size, { samples: "uint8", mean: [0, 0, 0], std: [1, 1, 1] });
+  const network = networkFor(model, size, plain);
   return planExplanation(network, { method, target: { kind: "class", index: 0 }, classes: ["a", "b"] });
 }
 
@@ -74,6 +76,20 @@ describe("the tile grid", () => {
       compact: true,
     });
     expect(Math.max(core.width, core.height) / Math.min(core.width, core.height)).toBeLessThanOrEqual(2);
+  });
+
+  it("has no value of 2^31 elements on an accelerator, whose memory would hold it", () => {
+    const wide = { ...settings, depth: 1, baseChannels: 192 };
+    const weights = unetParameters(wide);
+    const instantiate = (size: Size): ReturnType<Model["instantiate"]> => unetGraph(wide, weights, size);
+    const network = networkFor({ sha256: "", instantiate }, { width: 9000, height: 9000 }, plain);
+    const target = { kind: "class", index: 0 } as const;
+    const explanation = planExplanation(network, { method: "grad-cam", target, classes: ["a", "b"] });
+    const accelerator = { engine: { ...engine, memoryBytes: 1e12 }, precision: "float32" } as const;
+    const { elements } = tileGrowth(explanation);
+    const { size, stride } = network;
+    expect(largestOf(elements, tileGrid(size, { tile: 4096, stride }))).toBeGreaterThan(2 ** 31);
+    expect(largestOf(elements, chooseTileGrid(explanation, accelerator))).toBeLessThan(2 ** 31);
   });
 
   it("is the user's where a tile is asked for", () => {

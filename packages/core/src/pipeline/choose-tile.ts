@@ -15,10 +15,10 @@ export interface ChooseTileOptions extends TileMemory {
   readonly compact?: boolean;
 }
 
+/** Of a tile on an accelerator: kernels count the elements of a value in 32 bits; larger cores were not measured, nor would they gain. */
+const acceleratorMost = { elements: 2 ** 31 - 1, pixels: 4096 ** 2 } as const;
 /** Sides of cores that are tried, besides the image's own. */
 const sides = [4096, 3072, 2048, 1536, 1024, 768, 512, 384, 256, 192, 128] as const;
-/** The longest side on an accelerator: of wider tiles in float32, an H200 computes two fifths less a second. */
-const acceleratorSide = 4096;
 /** Of a compact core, the longer side over the shorter one. */
 const compactShape = 2;
 
@@ -40,10 +40,15 @@ const slowdown = { aboveBytes: 5e8, perDoubling: 0.01 } as const;
 /** How many times as fast an accelerator computes: the costs around it weigh as much more. Its own memory costs nothing to touch. */
 const acceleratorSpeed = 50;
 /**
- * What else costs time with it, measured with ONNX Runtime on an H200: a program that it can't keep beside the others is opened again for each
- * image (1 to 2.4 s, most of it the search for the quickest convolutions); 1.5 ms a tile to hand it over.
+ * What else costs time with it, measured with ONNX Runtime on an H200: a program that is opened (compiled, and the quickest convolutions
+ * searched for), which an image's size decides, so that most images do; once more where it can't be kept beside the others; 1.5 ms a tile to
+ * hand it over; in float32, half as much for each pixel of tiles wider or higher than 4096 px.
  */
-const acceleratorCosts = { reopened: 1.9e11, tile: 3e8 } as const;
+const acceleratorCosts = {
+  opened: { float32: 1.9e11, bfloat16: 3.8e11, float16: 3.8e11 },
+  tile: 3e8,
+  large: { above: 4096, factor: 1.5 },
+} as const;
 
 /**
  * The tile grid that should be fastest of those that fit into memory: large tiles compute little twice; few *kinds* of
@@ -65,11 +70,16 @@ export function rankTileGrids(explanation: SweepPlan, options: ChooseTileOptions
   if (options.tile !== undefined) return [tileGrid(size, { tile: options.tile, stride })];
   const growth = tileGrowth(explanation);
   const budget = valueBytes(options);
+  const fits = (grid: TileGrid): boolean => {
+    if (largestOf(growth.bytes, grid) > budget) return false;
+    const { elements, pixels } = acceleratorMost;
+    const { width, height } = grid.core;
+    return onCpu(options) || (width * height <= pixels && largestOf(growth.elements, grid) <= elements);
+  };
   const warmBytes = hostWarmLimits(options).mostBytes;
   const sweeps = explanation.sweeps.length;
-  const longest = options.engine.memoryBytes === undefined ? Infinity : acceleratorSide;
-  const ranked = candidates(size, { stride, longest, compact: options.compact ?? false })
-    .filter((grid) => largestOf(growth.bytes, grid) <= budget)
+  const ranked = candidates(size, { stride, compact: options.compact ?? false })
+    .filter(fits)
     .map((grid) => ({ grid, cost: costOf(grid, growth, { ...options, warmBytes, sweeps }) }))
     .sort((a, b) => a.cost - b.cost);
   const best: TileGrid[] = [];
@@ -89,12 +99,9 @@ function isAlike(a: Size, b: Size): boolean {
 
 function candidates(
   size: Size,
-  { stride, longest, compact }: { readonly stride: number; readonly longest: number; readonly compact: boolean },
+  { stride, compact }: { readonly stride: number; readonly compact: boolean },
 ): readonly TileGrid[] {
-  const most = (extent: number): readonly number[] => [
-    ...(extent <= longest ? [extent] : []),
-    ...sides.filter((side) => side < extent),
-  ];
+  const most = (extent: number): readonly number[] => [extent, ...sides.filter((side) => side < extent)];
   const grids = most(size.width).flatMap((width) =>
     most(size.height).map((height) => balancedTileGrid(size, { core: { width, height }, stride })),
   );
@@ -104,12 +111,16 @@ function candidates(
   return [...new Map(kept.map((grid) => [`${grid.columns}x${grid.rows}`, grid] as const)).values()];
 }
 
+function onCpu({ engine }: Pick<TileMemory, "engine">): boolean {
+  return engine.memoryBytes === undefined;
+}
+
 /** FLOP a second of the CPU that the costs were measured on. */
 const cpuFlops = 1.9e11;
 
 /** How many times as fast as that CPU in float32 an engine may be. */
 function speedOf({ engine, precision }: TileMemory): number {
-  return (engine.memoryBytes === undefined ? 1 : acceleratorSpeed) * (precision === "float32" ? 1 : 2);
+  return (onCpu({ engine }) ? 1 : acceleratorSpeed) * (precision === "float32" ? 1 : 2);
 }
 
 /** Pixels of tile cores a second, of one sweep, before anything was measured; within a small factor. */
@@ -131,7 +142,8 @@ function costOf(grid: TileGrid, growth: TileGrowth, options: CostOptions): numbe
   const { core, columns, rows } = grid;
   const working = largestOf(growth.bytes, grid) * engine.overhead * narrowness[precision];
   const kinds = Math.min(3, columns) * Math.min(3, rows);
-  const { slow, program, tile, firstPixel } = (engine.memoryBytes === undefined ? hostCosts : deviceCosts)(options, {
+  const { slow, program, tile, firstPixel } = (onCpu(options) ? hostCosts : deviceCosts)(options, {
+    core,
     working,
     kinds,
   });
@@ -149,6 +161,8 @@ interface Costs {
 }
 
 interface Programs {
+  /** Of the tiles. */
+  readonly core: Size;
   /** Bytes that the largest takes. */
   readonly working: number;
   /** How many there are, of one sweep. */
@@ -165,12 +179,16 @@ function hostCosts({ warmBytes }: CostOptions, { working, kinds }: Programs): Co
   };
 }
 
-function deviceCosts({ engine: { memoryBytes = 0 }, sweeps }: CostOptions, { working, kinds }: Programs): Costs {
+function deviceCosts(
+  { engine: { memoryBytes = 0 }, precision, sweeps }: CostOptions,
+  { core, working, kinds }: Programs,
+): Costs {
+  const { opened, tile, large } = acceleratorCosts;
   const stay = sweeps * kinds * working <= deviceWarmLimits(memoryBytes).mostBytes;
   return {
-    slow: 1,
-    program: costs.program + (stay ? 0 : sweeps * acceleratorCosts.reopened),
-    tile: acceleratorCosts.tile,
+    slow: precision === "float32" && Math.max(core.width, core.height) > large.above ? large.factor : 1,
+    program: sweeps * opened[precision] * (stay ? 1 : 2),
+    tile,
     firstPixel: firstPixelCost.accelerator,
   };
 }

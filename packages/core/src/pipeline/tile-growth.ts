@@ -5,9 +5,12 @@ import type { Rectangle } from "../geometry/rectangle.ts";
 import { coreOf, middleTile, tileGrid } from "../geometry/tile-grid.ts";
 import type { TileGrid } from "../geometry/tile-grid.ts";
 import { flops } from "../graph/flops.ts";
+import { topologicalOrder } from "../graph/graph.ts";
 import type { Graph } from "../graph/graph.ts";
 import { peakActivationBytes } from "../graph/memory.ts";
+import type { Node } from "../graph/node.ts";
 import { prepareRestriction } from "../graph/restrict.ts";
+import { sizeOf } from "../graph/tensor.ts";
 
 /**
  * How a quantity of a tile's program grows with its core. What a node computes for a core of w x h is proportional to
@@ -24,6 +27,8 @@ export interface TileGrowth {
   readonly flops: Growth;
   /** Bytes of values that are alive at once, in the dearest sweep; float32. */
   readonly bytes: Growth;
+  /** Elements of the largest value, in whichever sweep. */
+  readonly elements: Growth;
 }
 
 /** Small enough that most images have one with neighbours on all sides. */
@@ -38,7 +43,7 @@ export function tileGrowth(explanation: SweepPlan): TileGrowth {
   const sample = coreOf(grid, middleTile(grid));
   const measured = measure(explanation, sample);
   const inner = { x: innerSides(grid.columns), y: innerSides(grid.rows) };
-  const growthOf = (key: "flops" | "bytes"): Growth => {
+  const growthOf = (key: keyof TileGrowth): Growth => {
     const density = Math.sqrt(whole[key] / (size.width * size.height));
     // (density w + halo n)(density h + halo m) = measured, for the halo.
     const square = inner.x * inner.y;
@@ -46,7 +51,7 @@ export function tileGrowth(explanation: SweepPlan): TileGrowth {
     const rest = density ** 2 * sample.width * sample.height - measured[key];
     return { density, halo: Math.max(0, positiveRoot(square, linear, rest)) };
   };
-  return { flops: growthOf("flops"), bytes: growthOf("bytes") };
+  return { flops: growthOf("flops"), bytes: growthOf("bytes"), elements: growthOf("elements") };
 }
 
 /** Of all tiles together: each line between two tiles adds two halos. */
@@ -65,7 +70,7 @@ export function middleTileBytes(explanation: SweepPlan, grid: TileGrid): number 
   return measure(explanation, coreOf(grid, middleTile(grid))).bytes;
 }
 
-function measure(explanation: SweepPlan, core: Rectangle): { readonly flops: number; readonly bytes: number } {
+function measure(explanation: SweepPlan, core: Rectangle): { readonly [K in keyof TileGrowth]: number } {
   const graphs = explanation.sweeps.map((sweep): Graph => {
     const plan = prepareRestriction(sweepOutputs(sweep)).plan(sweepRegions(sweep, regionOf(core)));
     return tileProgram(sweep, plan.build(), "uint16");
@@ -73,7 +78,12 @@ function measure(explanation: SweepPlan, core: Rectangle): { readonly flops: num
   return {
     flops: graphs.reduce((sum, graph) => sum + flops(graph), 0),
     bytes: Math.max(...graphs.map(peakActivationBytes)),
+    elements: graphs.reduce((most, { outputs }) => Math.max(most, largestValue(Object.values(outputs))), 0),
   };
+}
+
+function largestValue(outputs: readonly Node[]): number {
+  return topologicalOrder(outputs).reduce((most, { shape }) => Math.max(most, sizeOf(shape)), 0);
 }
 
 /** Neighbours that a tile has along an axis, at most: one of two tiles has one. */

@@ -29,7 +29,8 @@ export async function decodeRgb(
     .toColourspace(wide ? "rgb16" : "srgb")
     .raw({ depth: wide ? "ushort" : "uchar" })
     .toBuffer({ resolveWithObject: true });
-  const values = wide ? sixteenBits(data) : data;
+  // Parts of a Buffer are Buffers, which take several times as long to make.
+  const values = wide ? sixteenBits(data) : new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   return { width: info.width, height: info.height, data: rgbOf(values, { channels: info.channels, composeHere }) };
 }
 
