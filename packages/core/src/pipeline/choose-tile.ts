@@ -29,11 +29,11 @@ const compactShape = 2;
  */
 const costs = { freshByte: 67, program: 2e10, tile: 1e9 } as const;
 /**
- * The same for each pixel of the first tile, which is read and decoded (25 ns) while the engine waits. Later tiles' pixels take as long from
- * an engine on the same cores, which has less to do then: 5 ns are lost.
+ * The same for each pixel of the first tile, which is read and decoded (25 ns) while the engine waits: on an accelerator for half of the time, since of
+ * a list another image computes meanwhile. Later tiles' pixels take as long from an engine on the same cores, which has less to do then: 5 ns are lost.
  */
-const firstPixelCost = { cpu: 1000, accelerator: 5000 } as const;
-/** Of that memory's cost, what one image bears of many: where all programs of an image fit, the next image finds it touched. */
+const firstPixelCost = { cpu: 1000, accelerator: 2500 } as const;
+/** Of what comes with a program, what one image bears of many: where all programs of an image stay, the next one of its size finds them. */
 const shareOfWarm = 0.25;
 /** What each doubling of a program's memory above this slows a CPU down by, with OpenVINO: 1 % from 0.5 to 6 GB, as its caches hold less of it. */
 const slowdown = { aboveBytes: 5e8, perDoubling: 0.01 } as const;
@@ -41,13 +41,13 @@ const slowdown = { aboveBytes: 5e8, perDoubling: 0.01 } as const;
 const acceleratorSpeed = 50;
 /**
  * What else costs time with it, measured with ONNX Runtime on an H200: a program that is opened (compiled, and the quickest convolutions
- * searched for), which an image's size decides, so that most images do; once more where it can't be kept beside the others; 1.5 ms a tile to
- * hand it over; in float32, half as much for each pixel of tiles wider or higher than 4096 px.
+ * searched for), which one image bears of four where all its programs stay open; 1.5 ms a tile to hand it over; in float32, as much again for each
+ * pixel of tiles wider or higher than 4096 px (1.5 to 2 times, by their other side).
  */
 const acceleratorCosts = {
   opened: { float32: 1.9e11, bfloat16: 3.8e11, float16: 3.8e11 },
   tile: 3e8,
-  large: { above: 4096, factor: 1.5 },
+  large: { above: 4096, factor: 2 },
 } as const;
 
 /**
@@ -187,7 +187,7 @@ function deviceCosts(
   const stay = sweeps * kinds * working <= deviceWarmLimits(memoryBytes).mostBytes;
   return {
     slow: precision === "float32" && Math.max(core.width, core.height) > large.above ? large.factor : 1,
-    program: sweeps * opened[precision] * (stay ? 1 : 2),
+    program: sweeps * opened[precision] * (stay ? shareOfWarm : 1),
     tile,
     firstPixel: firstPixelCost.accelerator,
   };
