@@ -150,9 +150,9 @@ async function rowsInFile(
   const folder = await mkdtemp(join(options.scratch, "slidelight-")).catch((error: unknown) => {
     throw fileError(error, { operation: "Making a folder in", path: options.scratch, otherwise: "output-unwritable" });
   });
+  const path = join(folder, "pixels.v");
   let file: FileHandle;
   try {
-    const path = join(folder, "pixels.v");
     let pipeline = sharp(bytes, decodeOptions).autoOrient();
     if (alpha === "compose") pipeline = pipeline.flatten({ background: "#ffffff" });
     await pipeline.toColourspace(samples === "uint16" ? "rgb16" : "srgb").toFile(path);
@@ -169,7 +169,8 @@ async function rowsInFile(
       const rowBytes = area.width * 3 * sampleBytes;
       for (let row = 0; row < area.height; row += 1) {
         const position = vipsHeaderBytes + ((area.y + row) * width + area.x) * 3 * sampleBytes;
-        await file.read(target, row * rowBytes, rowBytes, position);
+        const { bytesRead } = await file.read(target, row * rowBytes, rowBytes, position);
+        if (bytesRead < rowBytes) throw endsEarly(path, { expected: position + rowBytes, got: position + bytesRead });
       }
     },
     [Symbol.asyncDispose]: async () => {
@@ -177,4 +178,14 @@ async function rowsInFile(
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+function endsEarly(
+  path: string,
+  { expected, got }: { readonly expected: number; readonly got: number },
+): SlidelightError {
+  return new SlidelightError(
+    "output-unwritable",
+    `Reading decoded pixels from the scratch file "${path}": expected ${expected} bytes, got ${got}. Is there space left in the scratch folder?`,
+  );
 }
