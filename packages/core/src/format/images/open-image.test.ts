@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile, readdir, truncate } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
@@ -460,6 +460,14 @@ describe("an ordinary image", () => {
     await using image = await openImage(path, await openFileSource(path), { scratch });
     const region = await image.read(levelIndex(0), area);
     expect(Buffer.compare(wanted, Buffer.from(region.data.buffer))).toBe(0);
+    // What is missing must not be taken from memory that was used before.
+    const [file] = (await readdir(scratch, { recursive: true })).filter((name) => name.endsWith(".v"));
+    if (file === undefined) throw new RangeError("The pixels rest in a file.");
+    await truncate(join(scratch, file), 64 + side.width * 3 * area.y);
+    await expect(image.read(levelIndex(0), area)).rejects.toMatchObject({
+      code: "output-unwritable",
+      message: expect.stringContaining("Is there space left in the scratch folder?"),
+    });
   });
 
   it("knows no resolution, and says so when one is asked for", async () => {
