@@ -125,7 +125,7 @@ reply({ gigaflop: flops(graph) / 1e9 });
 for (let line = await lines.next(); line.done !== true; line = await lines.next()) {
   if (line.value === "run") {
     const { outputs, spent = {}, busySeconds } = await program.run(inputsOf(graph));
-    giveBuffers([outputs, spent].flatMap(Object.values).map(({ data }) => data));
+    giveBuffers([outputs, spent].flatMap(Object.values));
     reply({ seconds: busySeconds });
   } else if (line.value === "memory") reply({ gigabytes: peakGigabytes(), deviceGigabytes: await deviceGigabytes() });
   else reply(await peakOf(engine, request, 5));

@@ -62,6 +62,11 @@ const mostReservedBytes = 4 * 2 ** 30;
  * Bytes that this process could take so that a quarter of the machine's or container's memory, or 4 GiB, stays free; less than 0 where that is not
  * free now.
  */
-export function spareBytes(): number {
+function spareBytes(): number {
   return process.availableMemory() - Math.min(mostReservedBytes, availableBytes() / 4);
+}
+
+/** The same for what a provider computes in: of an accelerator's own memory nobody else takes any. */
+export function spareBytesOf(provider: string): () => number {
+  return provider === "cpu" ? spareBytes : () => Infinity;
 }

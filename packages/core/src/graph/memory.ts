@@ -1,19 +1,7 @@
 import { operandsOf, readCounts, topologicalOrder } from "./graph.ts";
 import type { Graph } from "./graph.ts";
 import type { Node } from "./node.ts";
-import { sizeOf } from "./tensor.ts";
-import type { ElementType } from "./tensor.ts";
-
-const elementBytes: { readonly [T in ElementType]: number } = {
-  float32: 4,
-  float64: 8,
-  float16: 2,
-  int64: 8,
-  int32: 4,
-  uint8: 1,
-  uint16: 2,
-  bool: 1,
-};
+import { elementBytes, sizeOf } from "./tensor.ts";
 
 /** Bytes of a value; a Constant, which a program holds anyway, counts nothing, nor does one with pads, which is added where it lies. */
 export function activationBytes(node: Node): number {

@@ -17,6 +17,18 @@ export interface ElementArrays {
 
 export type ElementType = keyof ElementArrays;
 
+/** Of one element. */
+export const elementBytes: { readonly [T in ElementType]: number } = {
+  float32: 4,
+  float64: 8,
+  float16: 2,
+  int64: 8,
+  int32: 4,
+  uint8: 1,
+  uint16: 2,
+  bool: 1,
+};
+
 /** A dense array of values in row-major order: `data.length` is the product of `shape`. */
 export type Tensor = {
   readonly [T in ElementType]: { readonly type: T; readonly shape: Shape; readonly data: ElementArrays[T] };

@@ -5,7 +5,7 @@ const megabyte = 2 ** 20;
 
 test("a buffer that was given is taken again, once, by who asks for its length", () => {
   const given = new Uint8Array(3 * megabyte);
-  giveBuffers([given]);
+  giveBuffers([{ data: given }]);
   expect(takeBuffer(2 * megabyte)).not.toBe(given.buffer);
   expect(takeBuffer(3 * megabyte)).toBe(given.buffer);
   expect(takeBuffer(3 * megabyte)).not.toBe(given.buffer);
@@ -13,7 +13,7 @@ test("a buffer that was given is taken again, once, by who asks for its length",
 
 test("two arrays of one buffer give it once", () => {
   const buffer = new ArrayBuffer(megabyte);
-  giveBuffers([new Uint8Array(buffer), new Uint16Array(buffer)]);
+  giveBuffers([{ data: new Uint8Array(buffer) }, { data: new Uint16Array(buffer) }]);
   expect([takeBuffer(megabyte), takeBuffer(megabyte)].filter((taken) => taken === buffer)).toHaveLength(1);
 });
 
@@ -21,14 +21,14 @@ test("what another thread has, or several share, is not taken", () => {
   const handed = new Uint8Array(megabyte);
   structuredClone(handed, { transfer: [handed.buffer] });
   const shared = new Uint8Array(new SharedArrayBuffer(megabyte));
-  giveBuffers([handed, shared]);
+  giveBuffers([{ data: handed }, { data: shared }]);
   expect(takeBuffer(megabyte)).not.toBe(shared.buffer);
   expect(takeBuffer(0).byteLength).toBe(0);
 });
 
 test("no more is kept than a large tile's, whatever is given", () => {
   const given = Array.from({ length: 40 }, () => new Uint8Array(64 * megabyte));
-  giveBuffers(given);
+  giveBuffers(given.map((data) => ({ data })));
   const buffers = new Set<ArrayBufferLike>(given.map(({ buffer }) => buffer));
   const again = given.map(() => takeBuffer(64 * megabyte)).filter((buffer) => buffers.has(buffer));
   expect(again.length).toBeGreaterThan(0);

@@ -11,8 +11,7 @@ let keptBytes = 0;
 /** Smaller ones cost nothing. */
 const leastBytes = 2 ** 20;
 /** Of all that are kept: of the memory that there is, and no more than some large tiles take. */
-const mostShare = 1 / 32;
-const mostBytes = 2 ** 30;
+const mostBytes = Math.min(2 ** 30, availableBytes() / 32);
 
 /** A buffer of this length. **What it holds is not known**: whoever takes it writes all of it. */
 export function takeBuffer(byteLength: number): ArrayBuffer {
@@ -25,15 +24,16 @@ export function takeBuffer(byteLength: number): ArrayBuffer {
 }
 
 /** Gives buffers away for good: nobody reads or writes them any more, through whichever array. Those that were handed to another thread are none. */
-export function giveBuffers(arrays: Iterable<ArrayBufferView>): void {
-  for (const { buffer } of arrays) {
+export function giveBuffers(holders: Iterable<{ readonly data: ArrayBufferView }>): void {
+  for (const {
+    data: { buffer },
+  } of holders) {
     if (!(buffer instanceof ArrayBuffer) || buffer.byteLength < leastBytes || kept.has(buffer)) continue;
     kept.add(buffer);
     keptBytes += buffer.byteLength;
   }
-  const most = Math.min(mostBytes, availableBytes() * mostShare);
   for (const oldest of kept) {
-    if (keptBytes <= most) break;
+    if (keptBytes <= mostBytes) break;
     forget(oldest);
   }
 }

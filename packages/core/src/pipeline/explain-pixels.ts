@@ -179,7 +179,7 @@ async function sweepPixels(
         maps.set(map, whole);
         copyTile(whole, { width, height }, { values, core: result.core });
       }
-      giveBuffers([...result.maps.values()].map(({ data }) => data));
+      giveBuffers(result.maps.values());
     }
     statistics = merged;
   }

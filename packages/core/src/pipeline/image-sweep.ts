@@ -3,6 +3,7 @@ import type { MapSamples } from "../explain/tile-program.ts";
 import { shrinkTile, thumbnailScale } from "../format/output/thumbnail.ts";
 import type { ReadTile, ThumbnailPart, ThumbnailScale } from "../format/output/thumbnail.ts";
 import type { TileGrid } from "../geometry/tile-grid.ts";
+import { elementBytes } from "../graph/tensor.ts";
 import type { Abortable } from "../io/byte-source.ts";
 import type { ImageWork } from "./image-work.ts";
 import type { PlannedRun } from "./plan-runs.ts";
@@ -33,11 +34,9 @@ function mapSamples({ raw }: ExplanationSettings): MapSamples {
   return raw === undefined ? "uint16" : "float32";
 }
 
-const bytesOf: { readonly [S in MapSamples]: number } = { uint16: 2, float32: 4 };
-
 /** What a pixel of one map takes until it is assembled. */
 export function sampleBytes(settings: ExplanationSettings): number {
-  return bytesOf[mapSamples(settings)];
+  return elementBytes[mapSamples(settings)];
 }
 
 /** Names everything that a tile's program depends on, besides the sweep, the precision and the tile's place. */

@@ -104,7 +104,7 @@ export async function* sweepTiles(run: TileSweep, known: StatisticTable): AsyncG
     const given = Object.fromEntries(Object.entries(inputs).filter(([name]) => names.has(name)));
     const started = performance.now();
     const { outputs, spent = {}, busySeconds } = await program.run(given, { signal: run.signal });
-    giveBuffers(Object.values(spent).map(({ data }) => data));
+    giveBuffers(Object.values(spent));
     run.observe({ kind: "stage-done", stage: "compute", seconds: (performance.now() - started) / 1000 });
     const { tile, core, regions } = task;
     run.observe({ kind: "tile-done", sweep: run.index, pixels: core.width * core.height, busySeconds });

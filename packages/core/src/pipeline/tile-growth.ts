@@ -8,7 +8,6 @@ import { flops } from "../graph/flops.ts";
 import { topologicalOrder } from "../graph/graph.ts";
 import type { Graph } from "../graph/graph.ts";
 import { peakActivationBytes } from "../graph/memory.ts";
-import type { Node } from "../graph/node.ts";
 import { prepareRestriction } from "../graph/restrict.ts";
 import { sizeOf } from "../graph/tensor.ts";
 
@@ -78,12 +77,12 @@ function measure(explanation: SweepPlan, core: Rectangle): { readonly [K in keyo
   return {
     flops: graphs.reduce((sum, graph) => sum + flops(graph), 0),
     bytes: Math.max(...graphs.map(peakActivationBytes)),
-    elements: graphs.reduce((most, { outputs }) => Math.max(most, largestValue(Object.values(outputs))), 0),
+    elements: Math.max(...graphs.map(largestValue)),
   };
 }
 
-function largestValue(outputs: readonly Node[]): number {
-  return topologicalOrder(outputs).reduce((most, { shape }) => Math.max(most, sizeOf(shape)), 0);
+function largestValue({ outputs }: Graph): number {
+  return Math.max(...topologicalOrder(Object.values(outputs)).map(({ shape }) => sizeOf(shape)));
 }
 
 /** Neighbours that a tile has along an axis, at most: one of two tiles has one. */

@@ -108,7 +108,6 @@ export async function openOnnxRuntimeEngine(options: OnnxRuntimeOptions = {}): P
         run: async (inputs, { signal } = {}) => {
           checkInputs(graph, inputs, label);
           const operation = `Running "${label}"`;
-          signal?.throwIfAborted();
           const memory = Object.entries(graph.outputs).map(([name, { type, shape }]) => [name, newTensor(type, shape)]);
           const question = { kind: "run", program, inputs, outputs: Object.fromEntries(memory) } as const;
           const transfer = transferList([question.inputs, question.outputs].flatMap(arraysOf));

@@ -1,5 +1,5 @@
 import { InferenceSession } from "onnxruntime-node";
-import { spareBytes } from "../memory.ts";
+import { spareBytesOf } from "../memory.ts";
 import { openWarmPool } from "../warm-pool.ts";
 import type { PooledModel, WarmPool } from "../warm-pool.ts";
 import type { ThreadSettings } from "./protocol.ts";
@@ -21,8 +21,7 @@ export function openSessionPool(
 ): SessionPool {
   return openWarmPool<CompiledModel, InferenceSession>({
     warm,
-    // Of an accelerator's memory nobody else takes any.
-    spareBytes: provider === "cpu" ? spareBytes : () => Infinity,
+    spareBytes: spareBytesOf(provider),
     limit: sessionLimit,
     open: ({ bytes }) => InferenceSession.create(bytes, options),
     close: (session) => session.release(),

@@ -5,7 +5,7 @@ import { peakActivationBytes } from "../../graph/memory.ts";
 import type { Abortable } from "../../io/byte-source.ts";
 import { checkInputs } from "../check-inputs.ts";
 import type { Engine, Precision, RunResult } from "../engine.ts";
-import { narrowness, spareBytes, warmLimits } from "../memory.ts";
+import { narrowness, spareBytesOf, warmLimits } from "../memory.ts";
 import type { WarmSettings } from "../memory.ts";
 import { openSerialQueue } from "../serial-queue.ts";
 import { openWarmPool } from "../warm-pool.ts";
@@ -46,7 +46,7 @@ export async function openOpenVinoEngine(options: OpenVinoOptions = {}): Promise
   const queue = openSerialQueue();
   const pool = openWarmPool<OpenVinoModel, Request>({
     warm: warmLimits(options, provider === "cpu" ? undefined : capabilities),
-    spareBytes: provider === "cpu" ? spareBytes : () => Infinity,
+    spareBytes: spareBytesOf(provider),
     limit: modelLimit,
     open: (model) => openRequest(library, { core, model }, { device: deviceName, threads }),
     close: (request) => closeRequest(library, request),

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile, readdir, truncate } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";

@@ -8,6 +8,7 @@ import type { StatisticTable } from "../../explain/explanation.ts";
 import type { Statistic } from "../../explain/statistics.ts";
 import type { MapTile } from "../../explain/tile-program.ts";
 import type { Rectangle } from "../../geometry/rectangle.ts";
+import { elementBytes } from "../../graph/tensor.ts";
 import type { Abortable, ByteSource } from "../../io/byte-source.ts";
 import { openFileSource } from "../../io/file-source.ts";
 import { partBytes } from "../../io/part-bytes.ts";
@@ -120,7 +121,7 @@ export async function createShardFile(path: string, finisher: Pick<Finisher, "ke
     }
     const kept = await writing(path, () => finisher.keep({ path, position, data }));
     position += byteLength;
-    giveBuffers([kept.data]);
+    giveBuffers([kept]);
     return kept.checksum;
   };
   await append(mark);
@@ -191,7 +192,7 @@ export async function checkShardFile(path: string): Promise<void> {
   const { tiles } = await readShardIndex(source);
   for (const { tile, core, maps } of tiles) {
     for (const [id, { offset, samples, checksum }] of maps) {
-      const end = offset + core.width * core.height * sampleBytes[samples];
+      const end = offset + core.width * core.height * elementBytes[samples];
       let found = 0;
       for (let start = offset; start < end; start += partBytes) {
         const part = await source.read({ offset: start, length: Math.min(partBytes, end - start) });
@@ -201,8 +202,6 @@ export async function checkShardFile(path: string): Promise<void> {
     }
   }
 }
-
-const sampleBytes: { readonly [S in MapTile["samples"]]: number } = { uint16: 2, float32: 4 };
 
 /** Statistics as JSON, to the last bit. */
 export function encodeStatistics(table: StatisticTable): Uint8Array {
