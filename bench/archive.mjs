@@ -1,7 +1,7 @@
 import { explainInFlight } from "../apps/worker/dist/in-flight.js";
 import { explain, sharedParts } from "./explain.mjs";
 import { megapixels, median, printTable, timed, withResources } from "./measure.mjs";
-import { generatedSlide } from "./subjects.mjs";
+import { generatedSlide, mixedSlides } from "./subjects.mjs";
 
 /** What is aimed at: share of the time that the engine computes. */
 const goal = 0.95;
@@ -12,15 +12,16 @@ const mostAlone = 8;
 /**
  * Share of the time that the engine is busy over a row of slides, one after the other, and with as many in flight as `slidelight explain`
  * has: from the first file that is opened to the last map that is committed. Warm, as in a worker that has been running for a while. The last
- * map is written while nothing computes: of a fast engine, many slides tell what a long list takes.
+ * map is written while nothing computes: of a fast engine, many slides tell what a long list takes. With `mixed`, no two slides have one size,
+ * and beside them are those that do.
  */
-export async function benchArchive({ rounds, side, slides }) {
+export async function benchArchive({ rounds, side, slides, mixed }) {
   const sizes = side === undefined ? sides : [side];
   return withResources(sharedParts, async (shared) => {
     const { engine } = shared;
     const rows = [];
     for (const precision of engine.precisions) {
-      for (const extent of sizes) rows.push(...(await rowsOf(extent, { precision, shared, rounds, slides })));
+      for (const extent of sizes) rows.push(...(await rowsOf(extent, { precision, shared, rounds, slides, mixed })));
     }
     printTable(
       `A list of slides, Grad-CAM, base-16 depth-4 U-Net, ${engine.name} ${engine.provider} (goal in flight: busy >= ${goal})`,
@@ -30,35 +31,38 @@ export async function benchArchive({ rounds, side, slides }) {
   });
 }
 
-/** Slides of one size, alone and in flight. */
-async function rowsOf(extent, { precision, shared, rounds, slides }) {
+/** Slides around one size, alone and in flight. */
+async function rowsOf(extent, { precision, shared, rounds, slides, mixed }) {
   const image = await generatedSlide(extent);
+  const alike = Array.from({ length: slides }, () => image);
   const ways = [
-    { how: "alone", inTurn: oneByOne, count: Math.min(slides, mostAlone), taken: [] },
-    { how: "in flight", inTurn: explainInFlight, count: slides, taken: [] },
-  ];
-  await explained(image, { precision, shared, inTurn: oneByOne, count: 1 });
+    { how: "alone", inTurn: oneByOne, images: alike.slice(0, mostAlone) },
+    { how: "in flight", inTurn: explainInFlight, images: alike },
+    ...(mixed
+      ? [{ how: "in flight, sizes mixed", inTurn: explainInFlight, images: await mixedSlides(extent, slides) }]
+      : []),
+  ].map((way) => ({ ...way, taken: [] }));
+  await explained([image], { precision, shared, inTurn: oneByOne });
   for (let round = 0; round < rounds; round += 1) {
-    for (const { inTurn, count, taken } of ways)
-      taken.push(await explained(image, { precision, shared, inTurn, count }));
+    for (const { inTurn, images, taken } of ways) taken.push(await explained(images, { precision, shared, inTurn }));
   }
-  return ways.map(({ how, count, taken }) => ({
+  return ways.map(({ how, images, taken }) => ({
     precision,
     size: `${extent}x${extent}`,
-    slides: count,
+    slides: images.length,
     how,
-    "MP/s": (count * megapixels(image)) / median(taken.map((run) => run.seconds)),
+    "MP/s": images.reduce((sum, each) => sum + megapixels(each), 0) / median(taken.map((run) => run.seconds)),
     busy: median(taken.map((run) => run.busySeconds / run.seconds)),
-    "s a slide to assemble": median(taken.map((run) => run.assemblingSeconds)) / count,
+    "s a slide to assemble": median(taken.map((run) => run.assemblingSeconds)) / images.length,
   }));
 }
 
-/** The same slide several times; each is explained anew. */
-async function explained(image, { precision, shared, inTurn, count }) {
+/** Each is explained anew, also where it is the same slide. */
+async function explained(images, { precision, shared, inTurn }) {
   let busySeconds = 0;
   let assemblingSeconds = 0;
   const { seconds } = await timed(() =>
-    inTurn(entries(image, count), {
+    inTurn(entries(images), {
       progress: () => undefined,
       start: async (entry, { observe }) => {
         const watch = (event) => {
@@ -73,8 +77,8 @@ async function explained(image, { precision, shared, inTurn, count }) {
   return { seconds, busySeconds, assemblingSeconds };
 }
 
-async function* entries(image, count) {
-  for (let slide = 0; slide < count; slide += 1) yield image;
+async function* entries(images) {
+  yield* images;
 }
 
 async function oneByOne(images, { start }) {

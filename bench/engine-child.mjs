@@ -33,7 +33,7 @@ function tileGraph({ base, method, side, precision }, { composesConvolutions }) 
   const core = { start: 4096, end: 4096 + side };
   const { outputs } = foldConstants(graphOf(sweepOutputs(sweep)));
   const plan = prepareRestriction(outputs).plan(sweepRegions(sweep, { y: core, x: core }));
-  return optimise(tileProgram(sweep, plan.build(), "uint16"), {
+  return optimise(tileProgram(sweep, plan.build(), { samples: "uint16" }), {
     foldScales: precision === "float32",
     composeConvolutions: composesConvolutions,
   });

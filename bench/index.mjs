@@ -1,5 +1,5 @@
 // npm run bench -- [explain|archive|work|passes|engines|pytorch|queue|shards|train …] [--rounds n] [--side px] [--slides n] [--base 16,32]
-//   [--engines a,b] [--threads n] [--keys n] [--shard-seconds s] [--json file] [--docs] [--eager]
+//   [--engines a,b] [--threads n] [--keys n] [--shard-seconds s] [--json file] [--docs] [--eager] [--mixed]
 import { writeFile } from "node:fs/promises";
 import { availableParallelism, cpus } from "node:os";
 import { parseArgs } from "node:util";
@@ -50,6 +50,7 @@ const { values, positionals } = parseArgs({
     json: { type: "string" },
     docs: { type: "boolean", default: false },
     eager: { type: "boolean", default: false },
+    mixed: { type: "boolean", default: false },
   },
 });
 const unknown = positionals.find((name) => !Object.hasOwn(benches, name));
@@ -71,7 +72,7 @@ for (const name of positionals.length === 0 ? Object.keys(benches) : positionals
   if (values.threads !== undefined) options.threads = Number(values.threads);
   if (values.keys !== undefined) Object.assign(options, { keys: Number(values.keys), many: 10 * Number(values.keys) });
   if (values["shard-seconds"] !== undefined) options.shardSeconds = Number(values["shard-seconds"]);
-  report[name] = await benches[name]({ ...options, docs: values.docs, eager: values.eager });
+  report[name] = await benches[name]({ ...options, docs: values.docs, eager: values.eager, mixed: values.mixed });
 }
 if (values.json === undefined) process.stdout.write(`\n${JSON.stringify(report)}\n`);
 else await writeFile(values.json, `${JSON.stringify(report, null, 2)}\n`);

@@ -75,7 +75,7 @@ function stepsOf(subject, side) {
   const core = regionOf(innerCore(network, side));
   const cut = (options) => {
     const plan = prepareRestriction(sweepOutputs(sweep), options).plan(sweepRegions(sweep, core));
-    return { plan, program: tileProgram(sweep, plan.build(), "uint16") };
+    return { plan, program: tileProgram(sweep, plan.build(), { samples: "uint16" }) };
   };
   const { plan, program } = cut({ separateChannels: false });
   const pixels = plan.inputRegions[network.image.name];
@@ -117,7 +117,7 @@ function wholeProgram(subject, { pixels, side }) {
     const { y, x } = core[name];
     return [name, cropped(node, { y, x })];
   });
-  return tileProgram(sweep, graphOf(Object.fromEntries(outputs)), "uint16");
+  return tileProgram(sweep, graphOf(Object.fromEntries(outputs)), { samples: "uint16" });
 }
 
 function cropped(node, { y, x }) {

@@ -49,17 +49,27 @@ export async function realSlide() {
   return imageOf(path, { width, height });
 }
 
-/** A tiled JPEG TIFF of side x side pixels, as scanners write them: stained tissue with cells. Made once. */
-export async function generatedSlide(side) {
-  const path = join(cache, `tissue-${side}.tif`);
+/** A tiled JPEG TIFF, as scanners write them: stained tissue with cells; square if only its width is given. Made once. */
+export async function generatedSlide(width, height = width) {
+  const path = join(cache, `tissue-${width === height ? width : `${width}x${height}`}.tif`);
   if (!existsSync(path)) {
     await mkdir(cache, { recursive: true });
-    await sharp(tissue(side), { raw: { width: side, height: side, channels: 3 }, limitInputPixels: false })
+    await sharp(tissue(width, height), { raw: { width, height, channels: 3 }, limitInputPixels: false })
       .tiff({ tile: true, tileWidth: 256, tileHeight: 256, compression: "jpeg", quality: 85 })
       .toFile(`${path}.part`);
     await rename(`${path}.part`, path);
   }
-  return imageOf(path, { width: side, height: side });
+  return imageOf(path, { width, height });
+}
+
+/** Slides around side x side, no two of one size: as many as asked for, with as many pixels each, to a few per cent. */
+export async function mixedSlides(side, count) {
+  const made = [];
+  for (let slide = 0; slide < count; slide += 1) {
+    const stretch = 1 + (0.4 * (slide + 0.5)) / count - 0.2;
+    made.push(await generatedSlide(Math.round(side * stretch), Math.round(side / stretch)));
+  }
+  return made;
 }
 
 /** A tiled TIFF of one colour: reading it costs next to nothing. Made once. */
@@ -76,11 +86,11 @@ export async function blankSlide({ width, height }) {
 }
 
 /** RGB: a pink ground that waves, dark round nuclei on a jittered grid, noise. */
-function tissue(side) {
-  const data = new Uint8Array(side * side * 3);
+function tissue(width, height) {
+  const data = new Uint8Array(width * height * 3);
   const spacing = 24;
-  for (let y = 0, at = 0; y < side; y += 1) {
-    for (let x = 0; x < side; x += 1, at += 3) {
+  for (let y = 0, at = 0; y < height; y += 1) {
+    for (let x = 0; x < width; x += 1, at += 3) {
       const cell = Math.imul(Math.floor(x / spacing) + 1, 73856093) ^ Math.imul(Math.floor(y / spacing) + 1, 19349663);
       const dx = (x % spacing) - 8 - ((cell >>> 4) & 7);
       const dy = (y % spacing) - 8 - ((cell >>> 9) & 7);

@@ -33,6 +33,7 @@ export function openWaitingEngine({ pixelsPerSecond }) {
     widest: "float64",
     keepsOrder: true,
     composesConvolutions: true,
+    alikeTiles: false,
     overhead: 1,
     compile: async (graph) => ({
       inputs: topologicalOrder(Object.values(graph.outputs)).flatMap(({ op, name }) => (op === "Input" ? [name] : [])),

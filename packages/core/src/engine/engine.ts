@@ -63,6 +63,8 @@ export interface Engine extends AsyncDisposable {
   readonly keepsOrder: boolean;
   /** Whether it is faster where convolutions and what is upsampled before them are one (`graph/compose-convolutions.ts`). */
   readonly composesConvolutions: boolean;
+  /** Whether opening a program takes so long that all images' tiles should be alike, so that they share programs. */
+  readonly alikeTiles: boolean;
   /** What a run takes in the engine, as a multiple of the values that are alive at once: layouts and work space. */
   readonly overhead: number;
   /** Memory of the accelerator; undefined where programs live in the computer's own. */

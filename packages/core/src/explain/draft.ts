@@ -16,6 +16,8 @@ export interface PlanOptions {
    * cross into tiles that are not kept are masked by the Input `kept` [1, 1, h, w] at the pooled layer's cells.
    */
   readonly keptCells?: (stride: readonly [number, number]) => number;
+  /** Whether sweeps without these masks are planned too. Default: false. */
+  readonly unmasked?: boolean;
 }
 
 /** A map of the plan: for one possible answer to what the target is. */
@@ -31,6 +33,8 @@ export interface Draft {
   readonly options: PlanOptions;
   readonly solver: HeadSolver;
   readonly layer: Layer;
+  /** Whether gradients stop where nothing is kept. */
+  readonly masked: boolean;
   readonly requests: readonly StatisticRequest[];
   /** By name, shared by all variants: a global is one Input however often it is asked for. */
   readonly globals: Map<string, Global>;

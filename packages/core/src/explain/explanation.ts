@@ -54,6 +54,8 @@ export interface Outcome {
 export interface SweepPlan {
   readonly network: Network;
   readonly sweeps: readonly Sweep[];
+  /** The same sweeps without masks, for tiles that see nothing but what is kept; where they were asked for. */
+  readonly unmasked?: readonly Sweep[];
   /** Globals whose statistics are all there, by input name. */
   globals(statistics: StatisticTable): ReadonlyMap<string, Float64Array>;
 }

@@ -18,16 +18,19 @@ export interface JointExplanation extends SweepPlan {
 export function joinExplanations(explanations: readonly [Explanation, ...Explanation[]]): JointExplanation {
   const { network } = explanations[0];
   const shared = new Map<string, NodeOf<"Input">>();
-  const parts = explanations.map((explanation, index) => renamed(explanation, `${index}.`, shared));
-  const aliases = commonStatistics(parts.flatMap(({ sweeps }) => sweeps));
-  const count = Math.max(...explanations.map(({ sweeps }) => sweeps.length));
-  const sweeps = Array.from({ length: count }, (_, index): Sweep => {
-    const together = parts.flatMap(({ sweeps }) => sweeps.slice(index, index + 1));
-    return {
-      statistics: together.flatMap(({ statistics }) => statistics).filter(({ id }) => aliases.get(id) === id),
-      maps: together.flatMap(({ maps }) => maps),
-    };
-  });
+  const parts = explanations.map((explanation, index) => renamed(explanation.sweeps, `${index}.`, shared));
+  const aliases = commonStatistics(parts.flat());
+  const together = (parts: readonly (readonly Sweep[])[]): readonly Sweep[] => {
+    const count = Math.max(...parts.map(({ length }) => length));
+    return Array.from({ length: count }, (_, index): Sweep => {
+      const visits = parts.flatMap((sweeps) => sweeps.slice(index, index + 1));
+      return {
+        statistics: visits.flatMap(({ statistics }) => statistics).filter(({ id }) => aliases.get(id) === id),
+        maps: visits.flatMap(({ maps }) => maps),
+      };
+    });
+  };
+  const unmasked = explanations.map((explanation, index) => renamed(explanation.unmasked ?? [], `${index}.`, shared));
   const ownStatistics = (prefix: string, statistics: StatisticTable): StatisticTable =>
     new Map(
       [...aliases].flatMap(([id, source]) => {
@@ -37,7 +40,10 @@ export function joinExplanations(explanations: readonly [Explanation, ...Explana
     );
   return {
     network,
-    sweeps,
+    sweeps: together(parts),
+    ...(explanations.every((explanation) => explanation.unmasked !== undefined)
+      ? { unmasked: together(unmasked) }
+      : {}),
     globals: (statistics) =>
       new Map(
         explanations.flatMap((explanation, index) => {
@@ -60,11 +66,7 @@ export function joinExplanations(explanations: readonly [Explanation, ...Explana
  * Its sweeps with `prefix` before every name. Inputs of image positions (the pixels, the masks of kept cells) mean the
  * same in every explanation: the first one's node stands for all.
  */
-function renamed(
-  { sweeps }: Explanation,
-  prefix: string,
-  shared: Map<string, NodeOf<"Input">>,
-): { readonly sweeps: readonly Sweep[] } {
+function renamed(sweeps: readonly Sweep[], prefix: string, shared: Map<string, NodeOf<"Input">>): readonly Sweep[] {
   const roots = sweeps.flatMap(({ statistics, maps }) => [
     ...statistics.map(({ of }) => of),
     ...maps.map(({ node }) => node),
@@ -80,12 +82,10 @@ function renamed(
     }
   }
   const now = substitute(roots, replacements);
-  return {
-    sweeps: sweeps.map(({ statistics, maps }) => ({
-      statistics: statistics.map((request) => ({ ...request, id: `${prefix}${request.id}`, of: now(request.of) })),
-      maps: maps.map(({ id, node }) => ({ id: `${prefix}${id}`, node: now(node) })),
-    })),
-  };
+  return sweeps.map(({ statistics, maps }) => ({
+    statistics: statistics.map((request) => ({ ...request, id: `${prefix}${request.id}`, of: now(request.of) })),
+    maps: maps.map(({ id, node }) => ({ id: `${prefix}${id}`, node: now(node) })),
+  }));
 }
 
 /** The id of the first statistic that is the same, for each statistic's id. */

@@ -7,7 +7,7 @@ import type { Reduction } from "../model/pool.ts";
 import { cellsOf } from "./draft.ts";
 import type { Declare, Draft, PlanOptions, Variant } from "./draft.ts";
 import { scheduleSweeps } from "./explanation.ts";
-import type { Explanation, Global, StatisticRequest, StatisticTable } from "./explanation.ts";
+import type { Explanation, Global, StatisticRequest, StatisticTable, Sweep } from "./explanation.ts";
 import { factorGlobals } from "./factor-globals.ts";
 import { solveHead } from "./head.ts";
 import type { LayerContext, Method } from "./method.ts";
@@ -32,7 +32,9 @@ export function planExplanation(network: Network, options: PlanOptions): Explana
   const poolRequests = network.pools.map((pool, index): StatisticRequest => {
     return { id: `pool.${index}`, kind: statisticKinds[pool.reduction], of: pool.operand, stride: pool.stride };
   });
-  const draft: Draft = { network, options, solver, layer, requests: poolRequests, globals: new Map(), maps: [] };
+  const draft = (masked: boolean): Draft => {
+    return { network, options, solver, layer, masked, requests: poolRequests, globals: new Map(), maps: [] };
+  };
 
   const byForwardPass = method.explains === "layer" && layer === network.pooledLayer;
   const candidates =
@@ -43,7 +45,9 @@ export function planExplanation(network: Network, options: PlanOptions): Explana
         target: targetForTop(target, index),
       }))
     : [{ suffix: "", target }];
-  const final = variants.reduce((built, variant) => withVariant(built, variant), draft);
+  const complete = (masked: boolean): Draft => variants.reduce(withVariant, draft(masked));
+  const masked = options.keptCells !== undefined;
+  const final = complete(masked);
 
   const outcomeOf = (statistics: StatisticTable): ReturnType<Explanation["outcome"]> => {
     const pooled = pooledValues(final, statistics);
@@ -55,7 +59,8 @@ export function planExplanation(network: Network, options: PlanOptions): Explana
   return {
     network,
     target,
-    sweeps: scheduleSweeps(final.requests, final.maps, [...final.globals.values()]),
+    sweeps: sweepsOf(final),
+    ...(masked && options.unmasked === true ? { unmasked: sweepsOf(complete(false)) } : {}),
     layer: method.explains === "input" ? "input" : layer.name,
     globals: (statistics) =>
       new Map(
@@ -65,6 +70,10 @@ export function planExplanation(network: Network, options: PlanOptions): Explana
       ),
     outcome: outcomeOf,
   };
+}
+
+function sweepsOf({ requests, maps, globals }: Draft): readonly Sweep[] {
+  return scheduleSweeps(requests, maps, [...globals.values()]);
 }
 
 const statisticKinds: { readonly [R in Reduction]: StatisticKind } = {

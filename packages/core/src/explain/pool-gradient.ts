@@ -112,7 +112,7 @@ function pooledValue(pool: NetworkPool, statistic: Statistic, cells: number): Fl
 
 /** Gradients stop at tiles that are not kept: nothing there is pooled. */
 export function masks(draft: Draft, incoming: readonly Node[]): readonly Node[] {
-  if (draft.options.keptCells === undefined) return incoming;
+  if (!draft.masked) return incoming;
   return incoming.map((gradient, index) => {
     const { operand } = at(draft.network.pools, index);
     const [, , rows = 0, columns = 0] = operand.shape;

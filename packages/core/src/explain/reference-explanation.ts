@@ -1,4 +1,4 @@
-import { coreOf, tileCount } from "../geometry/tile-grid.ts";
+import { coreOf, tileCount, windowOf } from "../geometry/tile-grid.ts";
 import type { TileGrid } from "../geometry/tile-grid.ts";
 import { regionOf, rectangleOf } from "../geometry/rectangle.ts";
 import type { Region } from "../geometry/rectangle.ts";
@@ -7,6 +7,7 @@ import type { ReferenceTensor } from "../graph/reference.ts";
 import { prepareRestriction } from "../graph/restrict.ts";
 import { tensorOf } from "../graph/tensor.ts";
 import type { Explanation, Outcome, StatisticTable, SweepPlan } from "./explanation.ts";
+import { ownedInputs } from "./owned-cells.ts";
 import { mergeStatistics } from "./statistics.ts";
 import { readStatistics, sweepOutputs, sweepRegions, tileProgram } from "./tile-program.ts";
 
@@ -17,7 +18,7 @@ export interface ReferenceExplanation {
   readonly sweeps: number;
 }
 
-/** What is pooled when not every tile is: 1 at each kept pixel, and the kept tiles. */
+/** What is pooled when not every tile is: 1 at each kept pixel of the network's image, and the kept tiles. */
 export interface KeptPixels {
   readonly values: Uint8Array;
   readonly tiles: readonly number[];
@@ -25,7 +26,7 @@ export interface KeptPixels {
 
 /**
  * Explains an image in the slow, exact float64 evaluator, tile by tile: what every engine is measured against.
- * `pixels` are interleaved RGB of the image's size, in the units of the network's image input.
+ * `pixels` are interleaved RGB of the size of the network's image, in the units of its image input.
  */
 export function explainByReference(
   explanation: Explanation,
@@ -47,7 +48,8 @@ export function sweepByReference(
   grid: TileGrid,
   kept?: KeptPixels,
 ): { readonly statistics: StatisticTable; readonly maps: ReadonlyMap<string, Float64Array> } {
-  const { width, height } = explanation.network.size;
+  const { width } = explanation.network.size;
+  const { image } = grid;
   let statistics: StatisticTable = new Map();
   const maps = new Map<string, Float64Array>();
   for (const sweep of explanation.sweeps) {
@@ -55,21 +57,23 @@ export function sweepByReference(
     const restriction = prepareRestriction(sweepOutputs(sweep));
     const globals = explanation.globals(statistics);
     for (const tile of kept?.tiles ?? Array.from({ length: tileCount(grid) }, (_, index) => index)) {
-      const core = coreOf(grid, tile);
-      const regions = sweepRegions(sweep, regionOf(core));
+      const [core, window] = [coreOf(grid, tile), windowOf(grid, tile)];
+      const regions = sweepRegions(sweep, regionOf(window));
       const plan = restriction.plan(regions);
-      const graph = tileProgram(sweep, plan.build(), "float32");
+      const graph = tileProgram(sweep, plan.build(), { samples: "float32", owned: grid.window !== undefined });
+      const owned = ownedInputs(sweep, regionOf(window), regionOf(core));
       const inputs: Record<string, ReferenceTensor> = {};
       for (const node of graph.inputs) {
         const region = plan.inputRegions[node.name];
         const origin = plan.origins[node.name];
-        const vector = globals.get(node.name);
+        const vector = globals.get(node.name) ?? owned[node.name]?.data;
         if (region !== undefined) {
           const isImage = node.name === explanation.network.image.name;
           const data = isImage ? crop(pixels, width, region, 3) : crop(kept?.values ?? [], width, region, 1);
           inputs[node.name] = { shape: node.shape, data };
         } else if (origin !== undefined) inputs[node.name] = { shape: node.shape, data: Float64Array.of(origin) };
-        else if (vector !== undefined) inputs[node.name] = { shape: node.shape, data: vector };
+        else if (vector !== undefined)
+          inputs[node.name] = { shape: node.shape, data: Float64Array.from(vector, Number) };
       }
       const values = evaluate(graph, inputs);
       const outputs = Object.fromEntries(
@@ -80,11 +84,12 @@ export function sweepByReference(
         merged.set(id, before === undefined ? statistic : mergeStatistics(before, statistic));
       }
       for (const request of sweep.maps) {
-        const map = maps.get(request.id) ?? new Float64Array(width * height);
+        const map = maps.get(request.id) ?? new Float64Array(image.width * image.height);
         maps.set(request.id, map);
         const data = values[`${request.id}.map`]?.data ?? new Float64Array();
-        for (let row = 0; row < core.height; row += 1) {
-          map.set(data.subarray(row * core.width, (row + 1) * core.width), (core.y + row) * width + core.x);
+        for (let row = core.y; row < core.y + core.height; row += 1) {
+          const from = (row - window.y) * window.width + core.x - window.x;
+          map.set(data.subarray(from, from + core.width), row * image.width + core.x);
         }
       }
     }

@@ -3,6 +3,7 @@ import type { Region } from "../geometry/rectangle.ts";
 import {
   argMax,
   cast,
+  clip,
   div,
   exp,
   maximum,
@@ -21,6 +22,8 @@ import type { Node } from "../graph/node.ts";
 import { elementsOf } from "../graph/tensor.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import type { MapRequest, StatisticRequest, Sweep } from "./explanation.ts";
+import { boundedAbove, boundedBelow, cellsOf, onePixel, ownedMasks } from "./owned-cells.ts";
+import type { Stride } from "./owned-cells.ts";
 import type { Statistic, StatisticKind } from "./statistics.ts";
 
 /** How a tile's map leaves the engine: 16 bits between the tile's own minimum and maximum, or as it is. */
@@ -42,9 +45,9 @@ export function sweepOutputs(sweep: Sweep): Readonly<Record<string, Node>> {
 
 /** The part of each of those values that belongs to a tile's core: every cell of the image has one owner. */
 export function sweepRegions(sweep: Sweep, core: Region): Readonly<Record<string, Region>> {
-  const cells = (stride: readonly [number, number]): Region => ({
-    y: { start: Math.ceil(core.y.start / stride[0]), end: Math.ceil(core.y.end / stride[0]) },
-    x: { start: Math.ceil(core.x.start / stride[1]), end: Math.ceil(core.x.end / stride[1]) },
+  const cells = (stride: Stride): Region => ({
+    y: cellsOf(core.y, stride[0]),
+    x: cellsOf(core.x, stride[1]),
   });
   return Object.fromEntries([
     ...sweep.statistics.map(({ id, stride }) => [id, cells(stride)] as const),
@@ -52,21 +55,39 @@ export function sweepRegions(sweep: Sweep, core: Region): Readonly<Record<string
   ]);
 }
 
+export interface TileProgramOptions {
+  readonly samples: MapSamples;
+  /**
+   * Whether the tile computes more than its core: then Inputs say which rows and columns are its own (`ownedInputs`). Others enter neither
+   * statistics nor a map's range; what the map holds there means nothing.
+   */
+  readonly owned?: boolean;
+}
+
 /** Reduces a tile's values to its statistics and quantises its maps, inside the graph: pixels never reach JavaScript. */
-export function tileProgram(sweep: Sweep, restricted: Graph, samples: MapSamples): Graph {
+export function tileProgram(sweep: Sweep, restricted: Graph, { samples, owned = false }: TileProgramOptions): Graph {
   const value = (id: string): Node => {
     const node = restricted.outputs[id];
     if (node === undefined) throw new RangeError(`The tile's graph has no output "${id}".`);
     return node;
   };
+  const masks = ownedMasks();
+  const maskOf = (node: Node, stride: Stride): Node | undefined => (owned ? masks(node, stride) : undefined);
   return graphOf({
-    ...Object.assign({}, ...sweep.statistics.map(({ id, kind }) => reductions[kind](id, value(id)))),
-    ...Object.assign({}, ...sweep.maps.map(({ id }) => mapOutputs(id, value(id), samples))),
+    ...Object.assign(
+      {},
+      ...sweep.statistics.map(({ id, kind, stride }) => {
+        return reductions[kind](id, value(id), maskOf(value(id), stride));
+      }),
+    ),
+    ...Object.assign(
+      {},
+      ...sweep.maps.map(({ id }) => mapOutputs(id, value(id), samples, maskOf(value(id), onePixel))),
+    ),
   });
 }
 
 type Outputs = Readonly<Record<string, Node>>;
-
 /**
  * Rows are summed in the engine, and the rows' sums outside of it in float64 (`sumOfRows`): wide where many values meet,
  * also in engines that have no float64.
@@ -75,13 +96,15 @@ function rowSums(x: Node): Node {
   return reduceSum(x, [3]);
 }
 
-const reductions: { readonly [K in StatisticKind]: (id: string, x: Node) => Outputs } = {
-  sum: (id, x) => ({ [`${id}.rows`]: rowSums(x) }),
-  max: (id, x) => {
+const reductions: { readonly [K in StatisticKind]: (id: string, x: Node, mask: Node | undefined) => Outputs } = {
+  sum: (id, x, mask) => ({ [`${id}.rows`]: rowSums(mask === undefined ? x : mul(x, mask)) }),
+  max: (id, whole, mask) => {
+    const x = boundedAbove(whole, mask);
     const [, channels = 0, rows = 0, columns = 0] = x.shape;
     return { [`${id}.max`]: reduceMax(x, [2, 3]), [`${id}.index`]: argMax(reshape(x, [channels, rows * columns]), 1) };
   },
-  "log-sum-exp": (id, x) => {
+  "log-sum-exp": (id, whole, mask) => {
+    const x = boundedAbove(whole, mask);
     const max = reduceMax(x, [2, 3]);
     return { [`${id}.max`]: max, [`${id}.rows`]: rowSums(exp(sub(x, max))) };
   },
@@ -90,13 +113,15 @@ const reductions: { readonly [K in StatisticKind]: (id: string, x: Node) => Outp
 /** Keeps the division finite where a tile is constant. */
 const smallestRange = 1e-30;
 
-function mapOutputs(id: string, map: Node, samples: MapSamples): Outputs {
+function mapOutputs(id: string, map: Node, samples: MapSamples, mask: Node | undefined): Outputs {
   const [, , rows = 0, columns = 0] = map.shape;
-  const low = reduceMin(map, [2, 3]);
-  const high = reduceMax(map, [2, 3]);
+  const low = reduceMin(boundedBelow(map, mask), [2, 3]);
+  const high = reduceMax(boundedAbove(map, mask), [2, 3]);
   const range = { [`${id}.low`]: reshape(low, [1]), [`${id}.high`]: reshape(high, [1]) };
   if (samples === "float32") return { ...range, [`${id}.map`]: reshape(map, [rows, columns]) };
-  const unit = div(sub(map, low), maximum(sub(high, low), scalarConstant(smallestRange)));
+  const share = div(sub(map, low), maximum(sub(high, low), scalarConstant(smallestRange)));
+  // What is not the tile's own may lie outside of its range.
+  const unit = mask === undefined ? share : clip(share, { min: 0, max: 1 });
   const quantised = cast(round(mul(unit, scalarConstant(65535))), "uint16");
   return { ...range, [`${id}.map`]: reshape(quantised, [rows, columns]) };
 }

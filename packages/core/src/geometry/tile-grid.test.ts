@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { balancedTileGrid, coreOf, tileCount, tileGrid } from "./tile-grid.ts";
+import { alikeTileGrid, balancedTileGrid, coreOf, tileCount, tileGrid, windowOf } from "./tile-grid.ts";
 
 describe("a tile grid", () => {
   const image = { width: 2220, height: 2967 };
@@ -9,6 +9,7 @@ describe("a tile grid", () => {
     tileGrid(image, { tile: 5, stride: 16 }),
     tileGrid(image, { tile: 10_000, stride: 16 }),
     balancedTileGrid(image, { core: { width: 1024, height: 1024 }, stride: 16 }),
+    alikeTileGrid(image, { tile: 512, stride: 16, halo: 100 }),
   ])("covers every pixel once: $core", (grid) => {
     const columns = new Uint8Array(image.width);
     const rows = new Uint8Array(image.height);
@@ -34,5 +35,53 @@ describe("a tile grid", () => {
       columns: 3,
       rows: 3,
     });
+  });
+});
+
+describe("a grid of tiles that are alike", () => {
+  const stride = 16;
+  const halo = 100;
+  const grids = Array.from({ length: 120 }, (_, index) => {
+    const image = { width: 613 + 37 * index, height: 5000 - 31 * index };
+    return { image, grid: alikeTileGrid(image, { tile: 384 + 128 * (index % 4), stride, halo }) };
+  });
+
+  it("has windows of one size, which hold the cores and lie in the extended image", () => {
+    for (const { image, grid } of grids) {
+      const extended = {
+        width: Math.ceil(image.width / stride) * stride,
+        height: Math.ceil(image.height / stride) * stride,
+      };
+      expect(grid.window).toMatchObject({ extended });
+      for (let tile = 0; tile < tileCount(grid); tile += 1) {
+        const [core, window] = [coreOf(grid, tile), windowOf(grid, tile)];
+        expect(window).toMatchObject(grid.window?.size ?? {});
+        expect([window.x % stride, window.y % stride]).toEqual([0, 0]);
+        expect(window.x <= core.x && window.y <= core.y).toBe(true);
+        expect(core.x + core.width <= window.x + window.width && core.y + core.height <= window.y + window.height).toBe(
+          true,
+        );
+        expect(window.x + window.width <= extended.width && window.y + window.height <= extended.height).toBe(true);
+      }
+    }
+  });
+
+  it("has no tile but the last of a row and column that is nearer than the halo to the image's end", () => {
+    for (const { grid } of grids) {
+      const { extended } = grid.window ?? { extended: grid.image };
+      for (let tile = 0; tile < tileCount(grid); tile += 1) {
+        const window = windowOf(grid, tile);
+        const [column, row] = [tile % grid.columns, Math.floor(tile / grid.columns)];
+        if (column < grid.columns - 1) expect(window.x + window.width + halo).toBeLessThanOrEqual(extended.width);
+        if (row < grid.rows - 1) expect(window.y + window.height + halo).toBeLessThanOrEqual(extended.height);
+      }
+    }
+  });
+
+  it("is one tile where the image is hardly longer than a tile", () => {
+    const grid = alikeTileGrid({ width: 300, height: 350 }, { tile: 256, stride, halo });
+    expect(grid).toMatchObject({ columns: 1, rows: 1, window: { size: { width: 304, height: 352 } } });
+    expect(windowOf(grid, 0)).toEqual({ x: 0, y: 0, width: 304, height: 352 });
+    expect(coreOf(grid, 0)).toEqual({ x: 0, y: 0, width: 300, height: 350 });
   });
 });

@@ -1,4 +1,5 @@
 import type { Rectangle, Size } from "./rectangle.ts";
+import { roundUp } from "./round-up.ts";
 
 /** The cores of an image's tiles: they cover it without overlap, row by row. */
 export interface TileGrid {
@@ -7,11 +8,20 @@ export interface TileGrid {
   readonly core: Size;
   readonly columns: number;
   readonly rows: number;
+  /** Where all tiles should be alike: what each of them computes, its core and some of what lies beside it. Its core alone by default. */
+  readonly window?: TileWindow;
+}
+
+/** One shape for all tiles of a grid. */
+export interface TileWindow {
+  readonly size: Size;
+  /** The image, extended to a multiple of the stride; all windows lie inside. */
+  readonly extended: Size;
 }
 
 /** A grid whose cores are `tile` pixels a side, rounded up to a multiple of the stride. */
 export function tileGrid(image: Size, options: { readonly tile: number; readonly stride: number }): TileGrid {
-  const side = Math.ceil(options.tile / options.stride) * options.stride;
+  const side = roundUp(options.tile, options.stride);
   return gridOfCores(image, { width: side, height: side });
 }
 
@@ -22,10 +32,37 @@ export function tileGrid(image: Size, options: { readonly tile: number; readonly
 export function balancedTileGrid(image: Size, options: { readonly core: Size; readonly stride: number }): TileGrid {
   const side = (extent: number, most: number): number => {
     const count = Math.ceil(extent / most);
-    return Math.ceil(extent / count / options.stride) * options.stride;
+    return roundUp(extent / count, options.stride);
   };
   const { core } = options;
   return gridOfCores(image, { width: side(image.width, core.width), height: side(image.height, core.height) });
+}
+
+/**
+ * A grid of tiles that are alike, whatever the image's size: windows of `tile` pixels a side, rounded up to the stride. The last of a row or
+ * column ends where the extended image ends, and computes once more what others computed already. An axis on which the image is hardly longer than
+ * a tile is not divided.
+ * @param options.halo How far around its window a tile looks. Where another tile's end is nearer to the image's, the cores are made narrower,
+ * so that only a last tile sees that end (as far as the stride allows: of tiles that are less than (columns - 1) strides wider than the halo, one more may).
+ */
+export function alikeTileGrid(
+  image: Size,
+  options: { readonly tile: number; readonly stride: number; readonly halo: number },
+): TileGrid {
+  const { stride } = options;
+  const side = roundUp(options.tile, stride);
+  const extended = { width: roundUp(image.width, stride), height: roundUp(image.height, stride) };
+  const along = (extent: number): { readonly core: number; readonly window: number } => {
+    if (extent < side + options.halo) return { core: extent, window: extent };
+    const others = Math.ceil(extent / side) - 1;
+    // The last but one, which begins after others - 1 cores, ends the halo before the image does.
+    const most = Math.floor((extent - options.halo - side) / (others - 1) / stride) * stride;
+    const core = Math.min(side, most);
+    return { core: (others + 1) * core >= extent ? core : side, window: side };
+  };
+  const [x, y] = [along(extended.width), along(extended.height)];
+  const grid = gridOfCores(image, { width: x.core, height: y.core });
+  return { ...grid, window: { size: { width: x.window, height: y.window }, extended } };
 }
 
 /** A grid of cores of just this size. */
@@ -42,6 +79,18 @@ export function coreOf(grid: TileGrid, index: number): Rectangle {
     y,
     width: Math.min(grid.core.width, grid.image.width - x),
     height: Math.min(grid.core.height, grid.image.height - y),
+  };
+}
+
+/** What tile `index` computes of the image, or of the extended one where tiles are alike: its core at least. */
+export function windowOf(grid: TileGrid, index: number): Rectangle {
+  const core = coreOf(grid, index);
+  if (grid.window === undefined) return core;
+  const { size, extended } = grid.window;
+  return {
+    x: Math.min(core.x, extended.width - size.width),
+    y: Math.min(core.y, extended.height - size.height),
+    ...size,
   };
 }
 

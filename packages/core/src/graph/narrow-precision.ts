@@ -1,6 +1,7 @@
 import { cast, constant, div, mul } from "./build.ts";
 import { graphOf, operandsOf, topologicalOrder } from "./graph.ts";
 import type { Graph } from "./graph.ts";
+import { lazily } from "./lazily.ts";
 import { scalable, scaleOf } from "./narrow-scale.ts";
 import type { Node } from "./node.ts";
 import { mapNodes, withOperands } from "./rewrite.ts";
@@ -166,12 +167,4 @@ function rounded(node: Node & { readonly op: "Constant" }, type: "float16"): Nod
   const made = roundedTensors.get(tensor) ?? tensorOf(type, tensor.shape, elementsOf(tensor));
   roundedTensors.set(tensor, made);
   return constant(made, { name: node.name });
-}
-
-function lazily<T>(make: () => T): () => T {
-  let made: { readonly value: T } | undefined;
-  return () => {
-    made ??= { value: make() };
-    return made.value;
-  };
 }

@@ -1,5 +1,6 @@
 import { SlidelightError } from "../errors/slidelight-error.ts";
 import type { Size } from "../geometry/rectangle.ts";
+import { roundUp } from "../geometry/round-up.ts";
 import {
   cast,
   constant,
@@ -195,10 +196,6 @@ function namedLayers(operands: readonly Node[], networkInput: Node, size: Size, 
     if (extended.width % columns === 0) layers.push(cropLayer(node, size, extended));
   }
   return layers;
-}
-
-function roundUp(value: number, multiple: number): number {
-  return Math.ceil(value / multiple) * multiple;
 }
 
 function leastCommonMultiple(a: number, b: number): number {

@@ -15,7 +15,7 @@ import { valueBytes } from "./tile-memory.ts";
 const settings = { ...defaultUNet, depth: 3, baseChannels: 8, classes: 2 };
 const parameters = unetParameters(settings);
 const model: Model = { sha256: "", instantiate: (size) => unetGraph(settings, parameters, size) };
-const engine = { overhead: 1.5, keepsOrder: true };
+const engine = { overhead: 1.5, keepsOrder: true, alikeTiles: false };
 const memory = { engine, precision: "float32", memoryBytes: 200e6 } as const satisfies ChooseTileOptions;
 
 const plain = { samples: "uint8", mean: [0, 0, 0], std: [1, 1, 1] } as const;

@@ -1,9 +1,9 @@
 import { deviceWarmLimits, hostWarmLimits, narrowness } from "../engine/memory.ts";
 import type { SweepPlan } from "../explain/explanation.ts";
 import type { Size } from "../geometry/rectangle.ts";
-import { balancedTileGrid, tileCount, tileGrid } from "../geometry/tile-grid.ts";
+import { alikeTileGrid, balancedTileGrid, tileCount, tileGrid } from "../geometry/tile-grid.ts";
 import type { TileGrid } from "../geometry/tile-grid.ts";
-import { largestOf, middleTileBytes, tileGrowth, totalOf } from "./tile-growth.ts";
+import { haloOf, largestOf, largestTile, middleTileBytes, tileGrowth, totalOf } from "./tile-growth.ts";
 import type { TileGrowth } from "./tile-growth.ts";
 import { valueBytes } from "./tile-memory.ts";
 import type { TileMemory } from "./tile-memory.ts";
@@ -41,11 +41,12 @@ const slowdown = { aboveBytes: 5e8, perDoubling: 0.01 } as const;
 const acceleratorSpeed = 50;
 /**
  * What else costs time with it, measured with ONNX Runtime on an H200: a program that is opened (compiled, and the quickest convolutions
- * searched for), which one image bears of four where all its programs stay open; 1.5 ms a tile to hand it over; in float32, as much again for each
+ * searched for), which one image bears of twenty where images of all sizes share it and all programs stay open; 1.5 ms a tile to hand it over; in float32, as much again for each
  * pixel of tiles wider or higher than 4096 px (1.5 to 2 times, by their other side).
  */
 const acceleratorCosts = {
   opened: { float32: 1.9e11, bfloat16: 3.8e11, float16: 3.8e11 },
+  shareOfShared: 0.05,
   tile: 3e8,
   large: { above: 4096, factor: 2 },
 } as const;
@@ -53,7 +54,7 @@ const acceleratorCosts = {
 /**
  * The tile grid that should be fastest of those that fit into memory: large tiles compute little twice; few *kinds* of
  * tiles (a border tile's program differs from that of the tiles between) need little fresh memory, so that an image that
- * is not too wide is computed in bands of its width. `--tile` wins.
+ * is not too wide is computed in bands of its width. Where programs take long to open, tiles are alike for all images. `--tile` wins.
  */
 export function chooseTileGrid(explanation: SweepPlan, options: ChooseTileOptions): TileGrid {
   const [best] = rankTileGrids(explanation, options, 1);
@@ -67,18 +68,21 @@ const alike = 1.25;
 /** Up to `count` of the best grids, the best first, of tiles that differ in size; at least one, even where none fits. */
 export function rankTileGrids(explanation: SweepPlan, options: ChooseTileOptions, count: number): readonly TileGrid[] {
   const { size, stride } = explanation.network;
-  if (options.tile !== undefined) return [tileGrid(size, { tile: options.tile, stride })];
+  const alikeOf = options.engine.alikeTiles ? alikeGrids(explanation) : undefined;
+  const gridOf = alikeOf ?? ((tile: number): TileGrid => tileGrid(size, { tile, stride }));
+  if (options.tile !== undefined) return [gridOf(options.tile)];
   const growth = tileGrowth(explanation);
   const budget = valueBytes(options);
   const fits = (grid: TileGrid): boolean => {
     if (largestOf(growth.bytes, grid) > budget) return false;
     const { elements, pixels } = acceleratorMost;
-    const { width, height } = grid.core;
+    const { width, height } = largestTile(grid);
     return onCpu(options) || (width * height <= pixels && largestOf(growth.elements, grid) <= elements);
   };
   const warmBytes = hostWarmLimits(options).mostBytes;
   const sweeps = explanation.sweeps.length;
-  const ranked = candidates(size, { stride, compact: options.compact ?? false })
+  const compact = options.compact ?? false;
+  const ranked = (alikeOf === undefined ? candidates(size, { stride, compact }) : sides.map(alikeOf))
     .filter(fits)
     .map((grid) => ({ grid, cost: costOf(grid, growth, { ...options, warmBytes, sweeps }) }))
     .sort((a, b) => a.cost - b.cost);
@@ -89,7 +93,15 @@ export function rankTileGrids(explanation: SweepPlan, options: ChooseTileOptions
     // Growth is an estimate, but of the whole image, which it was found from; what is used is counted.
     if (tileCount(grid) === 1 || middleTileBytes(explanation, grid) <= budget) best.push(grid);
   }
-  return best.length > 0 ? best : [tileGrid(size, { tile: Math.max(stride, sides.at(-1) ?? stride), stride })];
+  return best.length > 0 ? best : [gridOf(Math.max(stride, sides.at(-1) ?? stride))];
+}
+
+/** Makes grids of square tiles that are alike whatever the image's size, so that few shapes serve all images. */
+function alikeGrids(explanation: SweepPlan): (tile: number) => TileGrid {
+  const { size, stride } = explanation.network;
+  // A tile that sees no further than the image itself, without what it is extended by, is masked nowhere.
+  const halo = haloOf(explanation) + stride;
+  return (tile) => alikeTileGrid(size, { tile, stride, halo });
 }
 
 function isAlike(a: Size, b: Size): boolean {
@@ -139,15 +151,19 @@ interface CostOptions extends TileMemory {
 /** Of all sweeps of the image, in FLOP. */
 function costOf(grid: TileGrid, growth: TileGrowth, options: CostOptions): number {
   const { engine, precision } = options;
-  const { core, columns, rows } = grid;
+  const { columns, rows, window } = grid;
   const working = largestOf(growth.bytes, grid) * engine.overhead * narrowness[precision];
   const kinds = Math.min(3, columns) * Math.min(3, rows);
+  const largest = largestTile(grid);
+  // An axis that is not divided makes programs for images of just this extent.
+  const shared = window !== undefined && columns > 1 && rows > 1;
   const { slow, program, tile, firstPixel } = (onCpu(options) ? hostCosts : deviceCosts)(options, {
-    core,
+    largest,
     working,
     kinds,
+    shared,
   });
-  const beside = kinds * program + tileCount(grid) * tile + core.width * core.height * firstPixel;
+  const beside = kinds * program + tileCount(grid) * tile + largest.width * largest.height * firstPixel;
   return totalOf(growth.flops, grid) * slow + beside * speedOf(options);
 }
 
@@ -161,12 +177,14 @@ interface Costs {
 }
 
 interface Programs {
-  /** Of the tiles. */
-  readonly core: Size;
+  /** What the largest tile computes, without its halos. */
+  readonly largest: Size;
   /** Bytes that the largest takes. */
   readonly working: number;
   /** How many there are, of one sweep. */
   readonly kinds: number;
+  /** Whether images of other sizes use the same ones. */
+  readonly shared: boolean;
 }
 
 function hostCosts({ warmBytes }: CostOptions, { working, kinds }: Programs): Costs {
@@ -181,13 +199,13 @@ function hostCosts({ warmBytes }: CostOptions, { working, kinds }: Programs): Co
 
 function deviceCosts(
   { engine: { memoryBytes = 0 }, precision, sweeps }: CostOptions,
-  { core, working, kinds }: Programs,
+  { largest, working, kinds, shared }: Programs,
 ): Costs {
-  const { opened, tile, large } = acceleratorCosts;
+  const { opened, shareOfShared, tile, large } = acceleratorCosts;
   const stay = sweeps * kinds * working <= deviceWarmLimits(memoryBytes).mostBytes;
   return {
-    slow: precision === "float32" && Math.max(core.width, core.height) > large.above ? large.factor : 1,
-    program: sweeps * opened[precision] * (stay ? shareOfWarm : 1),
+    slow: precision === "float32" && Math.max(largest.width, largest.height) > large.above ? large.factor : 1,
+    program: sweeps * opened[precision] * (stay && shared ? shareOfShared : 1),
     tile,
     firstPixel: firstPixelCost.accelerator,
   };

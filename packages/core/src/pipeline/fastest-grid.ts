@@ -15,7 +15,7 @@ import { onlyTiles } from "./tissue.ts";
  */
 export async function fastestGrid(
   work: ImageWork,
-  plan: SweepPlan,
+  planOf: (grid: TileGrid) => SweepPlan,
   grids: readonly TileGrid[],
   options: ImageSweepOptions,
 ): Promise<TileGrid> {
@@ -34,7 +34,7 @@ export async function fastestGrid(
       const tissue = onlyTiles(grid, [middle]);
       const trial: TileSweep = {
         ...sweep,
-        plan,
+        plan: planOf(grid),
         index: 0,
         grid,
         tissue,

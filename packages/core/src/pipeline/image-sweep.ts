@@ -1,12 +1,13 @@
 import type { Precision } from "../engine/engine.ts";
 import type { MapSamples } from "../explain/tile-program.ts";
+import { readExtended } from "../format/images/read-extended.ts";
 import { shrinkTile, thumbnailScale } from "../format/output/thumbnail.ts";
 import type { ReadTile, ThumbnailPart, ThumbnailScale } from "../format/output/thumbnail.ts";
 import type { TileGrid } from "../geometry/tile-grid.ts";
 import { elementBytes } from "../graph/tensor.ts";
 import type { Abortable } from "../io/byte-source.ts";
 import type { ImageWork } from "./image-work.ts";
-import type { PlannedRun } from "./plan-runs.ts";
+import type { TilePlan } from "./plan-runs.ts";
 import type { ExplanationSettings } from "./settings.ts";
 import type { TileSweep } from "./sweep-tiles.ts";
 import { recomputeAbove } from "./tile-memory.ts";
@@ -25,7 +26,7 @@ export function imageSweep(
     recomputeAbove: recomputeAbove({ ...resources, precision }),
     composesConvolutions: resources.engine.composesConvolutions,
     samples: mapSamples(settings),
-    read: (rectangle, options) => slide.read(level.index, rectangle, options),
+    read: (rectangle, options) => readExtended(slide, level, rectangle, options),
     signal,
   };
 }
@@ -40,14 +41,11 @@ export function sampleBytes(settings: ExplanationSettings): number {
 }
 
 /** Names everything that a tile's program depends on, besides the sweep, the precision and the tile's place. */
-export function programKeyOf(
-  work: ImageWork,
-  { runs, complete }: { readonly runs: readonly PlannedRun[]; readonly complete: boolean },
-): string {
+export function programKeyOf(work: ImageWork, { grid, tissue: { complete }, runs }: TilePlan): string {
   const { resources, settings, level, mean, std, slide } = work;
   const explained = runs.map(({ method, target }) => `${method}:${target}`);
   const parts = [resources.model.sha256, level.width, level.height, slide.samples, settings.layer ?? "", ...explained];
-  return [...parts, complete, mean.join(), std.join()].join("/");
+  return [...parts, complete, grid.window !== undefined, mean.join(), std.join()].join("/");
 }
 
 /** Longest side of the picture that a preview is made of. */

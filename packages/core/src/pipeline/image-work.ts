@@ -1,6 +1,7 @@
 import type { Engine } from "../engine/engine.ts";
 import type { Finisher } from "../format/output/finish.ts";
 import type { ImageLevel, ImageLimits, SlideImage, UnreadablePart } from "../format/image.ts";
+import type { Size } from "../geometry/rectangle.ts";
 import type { Abortable, ByteSource } from "../io/byte-source.ts";
 import type { ObjectStore } from "../io/object-store.ts";
 import type { Model } from "../model/model.ts";
@@ -52,7 +53,10 @@ export interface ImageWork {
   readonly resources: ExplanationResources;
   readonly slide: SlideImage;
   readonly level: ImageLevel;
+  /** For the level's size. */
   readonly network: Network;
+  /** The same for another one. */
+  readonly networkOf: (size: Size) => Network;
   readonly mean: Triple;
   readonly std: Triple;
   readonly programs: ProgramCache;

@@ -3,9 +3,11 @@ import type { ImageLevel, SlideImage, UnreadablePart } from "../format/image.ts"
 import { levelForResolution } from "../format/images/choose-level.ts";
 import { openFinisher } from "../format/output/finish.ts";
 import { openImage } from "../format/images/open-image.ts";
+import type { Size } from "../geometry/rectangle.ts";
 import type { Abortable } from "../io/byte-source.ts";
 import { observed } from "../io/observed.ts";
 import { networkFor } from "../model/network.ts";
+import type { Network } from "../model/network.ts";
 import type { Observe } from "./events.ts";
 import type { ExplanationResources, ImageReference, ImageWork } from "./image-work.ts";
 import { openProgramCache } from "./program-cache.ts";
@@ -46,7 +48,8 @@ export async function openWork(
     const { model, engine } = resources;
     level = chooseLevel(slide, settings);
     const { mean, std } = normalisationOf(settings, model);
-    const network = networkFor(model, level, { samples: slide.samples, mean, std });
+    const networkOf = (size: Size): Network => networkFor(model, size, { samples: slide.samples, mean, std });
+    const network = networkOf(level);
     const programs = givenOrOwn(resources.programs, () => openProgramCache(engine));
     const finisher = givenOrOwn(resources.finisher, openFinisher);
     const computed = [settings.precision ?? "float32", settings.layer ?? "", ...settings.methods, ...settings.targets];
@@ -56,7 +59,7 @@ export async function openWork(
       await programs.close();
       await slide[Symbol.asyncDispose]();
     };
-    const opened = { image, settings, resources, slide, level, network, mean, std };
+    const opened = { image, settings, resources, slide, level, network, networkOf, mean, std };
     const parts = { programs: programs.value, finisher: finisher.value };
     return { ...opened, ...parts, unreadable, speedKey, observe, [Symbol.asyncDispose]: close };
   } catch (error) {

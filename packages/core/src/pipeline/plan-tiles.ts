@@ -1,5 +1,7 @@
+import type { JointExplanation } from "../explain/join.ts";
 import { planExplanation } from "../explain/plan.ts";
 import { thumbnail } from "../format/images/thumbnail.ts";
+import type { Size } from "../geometry/rectangle.ts";
 import type { TileGrid } from "../geometry/tile-grid.ts";
 import { tileCount } from "../geometry/tile-grid.ts";
 import { rankTileGrids } from "./choose-tile.ts";
@@ -37,7 +39,9 @@ export async function planTiles(
     compact: tissueMatters(work),
   };
   const count = settings.tile === "fastest" ? tried : 1;
-  const grid = await fastestGrid(work, joint, rankTileGrids(joint, options, count), { precision, signal });
+  const planOf = (grid: TileGrid): JointExplanation =>
+    jointOf(maskedPlan(work, runs, { grid, tissue: wholeImage(grid) }).runs);
+  const grid = await fastestGrid(work, planOf, rankTileGrids(joint, options, count), { precision, signal });
   return maskedPlan(work, runs, { grid, tissue: await chooseTissue(work, grid) });
 }
 
@@ -50,18 +54,29 @@ export function plannedTiles(
   return maskedPlan(work, runs, { grid, tissue: onlyTiles(grid, kept) });
 }
 
-/** Pools of runs that leave tiles out are over the cells that are kept. */
+/**
+ * Pools of runs that leave tiles out are over the cells that are kept. Where all tiles are alike, the network is that of the extended image, of which
+ * what lies beyond the image is not kept: nothing that the tiles compute then depends on where it ends.
+ */
 function maskedPlan(
-  { network }: ImageWork,
+  work: ImageWork,
   runs: TilePlan["runs"],
   { grid, tissue }: Pick<TilePlan, "grid" | "tissue">,
 ): TilePlan {
-  if (tissue.complete) return { grid, tissue, runs };
+  const { image, window } = grid;
+  const wholly = window === undefined || isSize(window.extended, image);
+  if (tissue.complete && wholly) return { grid, tissue, runs };
+  const network = wholly ? work.network : work.networkOf(window.extended);
   const masked = (run: PlannedRun): PlannedRun => {
-    return { ...run, explanation: planExplanation(network, { ...run.options, keptCells: tissue.cells }) };
+    const options = { ...run.options, keptCells: tissue.cells, unmasked: window !== undefined };
+    return { ...run, explanation: planExplanation(network, options) };
   };
   const [first, ...rest] = runs;
   return { grid, tissue, runs: [masked(first), ...rest.map(masked)] };
+}
+
+function isSize(a: Size, b: Size): boolean {
+  return a.width === b.width && a.height === b.height;
 }
 
 /** Whether tiles of glass may be left out. */

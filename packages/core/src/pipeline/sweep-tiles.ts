@@ -1,5 +1,6 @@
 import type { Precision } from "../engine/engine.ts";
 import type { StatisticTable, Sweep, SweepPlan } from "../explain/explanation.ts";
+import { ownedInputs } from "../explain/owned-cells.ts";
 import { readMap, readStatistics, sweepOutputs, sweepRegions, tileProgram } from "../explain/tile-program.ts";
 import type { MapSamples } from "../explain/tile-program.ts";
 import type { Pixels } from "../format/image.ts";
@@ -7,20 +8,21 @@ import type { TileResult } from "../format/output/shard-file.ts";
 import type { ReadTile, ThumbnailPart } from "../format/output/thumbnail.ts";
 import type { Rectangle, Region } from "../geometry/rectangle.ts";
 import { rectangleOf, regionOf } from "../geometry/rectangle.ts";
-import { coreOf } from "../geometry/tile-grid.ts";
+import { coreOf, windowOf } from "../geometry/tile-grid.ts";
 import type { TileGrid } from "../geometry/tile-grid.ts";
 import { foldConstants } from "../graph/fold-constants.ts";
 import { graphOf } from "../graph/graph.ts";
 import { optimise } from "../graph/optimise.ts";
 import { prepareRestriction } from "../graph/restrict.ts";
-import type { RestrictionPlan } from "../graph/restrict.ts";
+import type { Restriction, RestrictionPlan } from "../graph/restrict.ts";
 import { float32 } from "../graph/tensor.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import { allOrFirstFailure } from "../io/all-or-first-failure.ts";
 import type { Abortable } from "../io/byte-source.ts";
 import { giveBuffers } from "../io/used-buffers.ts";
+import { cutMap } from "./cut-map.ts";
 import type { Observe } from "./events.ts";
-import type { ProgramCache } from "./program-cache.ts";
+import type { ProgramCache, ProgramRequest } from "./program-cache.ts";
 import { readAhead } from "./read-ahead.ts";
 import type { TissueMask } from "./tissue.ts";
 
@@ -53,8 +55,14 @@ export interface TileSweep extends Abortable {
 interface TileTask {
   readonly tile: number;
   readonly core: Rectangle;
+  /** What is computed: the core at least. */
+  readonly window: Rectangle;
+  /** What it computes, and its masked or unmasked form. */
+  readonly sweep: Sweep;
   readonly regions: Readonly<Record<string, Region>>;
   readonly plan: RestrictionPlan;
+  /** Equal for tiles that one program serves. */
+  readonly kind: string;
 }
 
 interface TileInputs {
@@ -68,9 +76,8 @@ interface TileInputs {
  * @throws What reading or the engine throws; the signal's reason.
  */
 export async function* sweepTiles(run: TileSweep, known: StatisticTable): AsyncGenerator<TileResult> {
-  const sweep = at(run.plan.sweeps, run.index);
   const globals = run.plan.globals(known);
-  const tasks = planTasks(run.grid, sweep, run.tiles);
+  const tasks = planTasks(run, run.index, run.tiles);
   const frequent = mostFrequent(tasks);
 
   let first: Promise<unknown> | undefined;
@@ -84,37 +91,41 @@ export async function* sweepTiles(run: TileSweep, known: StatisticTable): AsyncG
   };
 
   const compute = async (task: TileTask): Promise<TileResult> => {
+    const { tile, core, window, sweep, regions, plan, kind } = task;
     // A program is compiled while its first tile is read.
-    const [{ inputs, thumbnail }, program] = await allOrFirstFailure([
-      read(task),
-      run.programs.get({
-        key: `${run.programKey}/sweep${run.index}/${run.samples}/${run.precision}/${task.plan.key}`,
-        label: `sweep ${run.index + 1}, tile ${task.tile}`,
-        frequent: task.plan.key === frequent,
-        precision: run.precision,
-        build: () =>
-          optimise(tileProgram(sweep, task.plan.build(), run.samples), {
-            foldScales: run.precision === "float32",
-            composeConvolutions: run.composesConvolutions,
-            ...(run.recomputeAbove === undefined ? {} : { memoryBytes: run.recomputeAbove }),
-          }),
-      }),
-    ]);
-    const names = new Set(program.inputs);
-    const given = Object.fromEntries(Object.entries(inputs).filter(([name]) => names.has(name)));
-    const started = performance.now();
-    const { outputs, spent = {}, busySeconds } = await program.run(given, { signal: run.signal });
-    giveBuffers(Object.values(spent));
-    run.observe({ kind: "stage-done", stage: "compute", seconds: (performance.now() - started) / 1000 });
-    const { tile, core, regions } = task;
-    run.observe({ kind: "tile-done", sweep: run.index, pixels: core.width * core.height, busySeconds });
-    return {
-      tile,
-      core,
-      statistics: readStatistics(sweep, outputs, regions),
-      maps: new Map(sweep.maps.map((request) => [request.id, readMap(request, outputs)])),
-      ...(thumbnail === undefined ? {} : { thumbnail }),
+    const reading = read(task);
+    const request: ProgramRequest = {
+      key: `${run.programKey}/sweep${run.index}/${run.samples}/${run.precision}/${kind}`,
+      label: `sweep ${run.index + 1}, tile ${tile}`,
+      frequent: kind === frequent,
+      precision: run.precision,
+      build: () => tileProgram(sweep, plan.build(), { samples: run.samples, owned: run.grid.window !== undefined }),
+      optimise: (graph) =>
+        optimise(graph, {
+          foldScales: run.precision === "float32",
+          composeConvolutions: run.composesConvolutions,
+          ...(run.recomputeAbove === undefined ? {} : { memoryBytes: run.recomputeAbove }),
+        }),
     };
+    return run.programs.use(request, async (compiling) => {
+      const [{ inputs, thumbnail }, program] = await allOrFirstFailure([reading, compiling]);
+      const names = new Set(program.inputs);
+      const given = Object.fromEntries(Object.entries(inputs).filter(([name]) => names.has(name)));
+      const started = performance.now();
+      const { outputs, spent = {}, busySeconds } = await program.run(given, { signal: run.signal });
+      giveBuffers(Object.values(spent));
+      run.observe({ kind: "stage-done", stage: "compute", seconds: (performance.now() - started) / 1000 });
+      run.observe({ kind: "tile-done", sweep: run.index, pixels: core.width * core.height, busySeconds });
+      return {
+        tile,
+        core,
+        statistics: readStatistics(sweep, outputs, regions),
+        maps: new Map(
+          sweep.maps.map((request) => [request.id, cutMap(readMap(request, outputs), window, core)] as const),
+        ),
+        ...(thumbnail === undefined ? {} : { thumbnail }),
+      };
+    });
   };
 
   for await (const result of readAhead(tasks, { depth: readDepth + computeDepth, start: compute })) {
@@ -123,14 +134,38 @@ export async function* sweepTiles(run: TileSweep, known: StatisticTable): AsyncG
   }
 }
 
-function planTasks(grid: TileGrid, sweep: Sweep, tiles: readonly number[]): readonly TileTask[] {
-  // Once for all tiles: the flipped kernels of a gradient are the same everywhere.
-  const restriction = prepareRestriction(foldConstants(graphOf(sweepOutputs(sweep))).outputs);
+function planTasks(
+  { plan, grid, tissue }: Pick<TileSweep, "plan" | "grid" | "tissue">,
+  index: number,
+  tiles: readonly number[],
+): readonly TileTask[] {
+  const masked = prepare(at(plan.sweeps, index));
+  const unmasked = plan.unmasked === undefined ? undefined : prepare(at(plan.unmasked, index));
   return tiles.map((tile) => {
-    const core = coreOf(grid, tile);
-    const regions = sweepRegions(sweep, regionOf(core));
-    return { tile, core, regions, plan: restriction.plan(regions) };
+    const [core, window] = [coreOf(grid, tile), windowOf(grid, tile)];
+    const planned = ({ sweep, restriction }: PreparedSweep): Pick<TileTask, "sweep" | "regions" | "plan"> => {
+      const regions = sweepRegions(sweep, regionOf(window));
+      return { sweep, regions, plan: restriction.plan(regions) };
+    };
+    const first = planned(masked);
+    const seesKept = Object.entries(first.plan.inputRegions).every(
+      ([name, region]) =>
+        name === plan.network.image.name || tissue.keeps(rectangleOf(region), strideOfKept(plan, name)),
+    );
+    const chosen = unmasked !== undefined && seesKept ? planned(unmasked) : first;
+    const kind = chosen === first ? first.plan.key : `unmasked/${chosen.plan.key}`;
+    return { tile, core, window, ...chosen, kind };
   });
+}
+
+interface PreparedSweep {
+  readonly sweep: Sweep;
+  readonly restriction: Restriction;
+}
+
+/** Once for all tiles: the flipped kernels of a gradient are the same everywhere. */
+function prepare(sweep: Sweep): PreparedSweep {
+  return { sweep, restriction: prepareRestriction(foldConstants(graphOf(sweepOutputs(sweep))).outputs) };
 }
 
 async function readInputs(
@@ -158,6 +193,8 @@ async function readInputs(
       inputs[name] = float32([1, 1, rectangle.height, rectangle.width], run.tissue.mask(rectangle, stride));
     }
   }
+  if (run.grid.window !== undefined)
+    Object.assign(inputs, ownedInputs(task.sweep, regionOf(task.window), regionOf(task.core)));
   for (const [name, start] of Object.entries(task.plan.origins)) inputs[name] = float32([1], [start]);
   for (const [name, values] of globals) inputs[name] = float32([1, values.length, 1, 1], Float32Array.from(values));
   return { inputs, thumbnail };
@@ -172,19 +209,16 @@ function strideOfKept(plan: SweepPlan, name: string): readonly [number, number] 
  * memory is touched once, however many programs there are, and given back before the next one's. In the order of first
  * appearance, which the grid alone decides.
  */
-export function tileOrder(
-  { plan, grid, tissue }: Pick<TileSweep, "plan" | "grid" | "tissue">,
-  index: number,
-): readonly number[] {
-  const kinds = kindsOf(planTasks(grid, at(plan.sweeps, index), tissue.tiles));
+export function tileOrder(sweep: Pick<TileSweep, "plan" | "grid" | "tissue">, index: number): readonly number[] {
+  const kinds = kindsOf(planTasks(sweep, index, sweep.tissue.tiles));
   return [...kinds.values()].flat().map(({ tile }) => tile);
 }
 
 function kindsOf(tasks: readonly TileTask[]): ReadonlyMap<string, readonly TileTask[]> {
   const kinds = new Map<string, TileTask[]>();
   for (const task of tasks) {
-    const kind = kinds.get(task.plan.key) ?? [];
-    kinds.set(task.plan.key, kind);
+    const kind = kinds.get(task.kind) ?? [];
+    kinds.set(task.kind, kind);
     kind.push(task);
   }
   return kinds;

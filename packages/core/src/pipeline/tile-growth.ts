@@ -1,7 +1,7 @@
 import type { SweepPlan } from "../explain/explanation.ts";
 import { sweepOutputs, sweepRegions, tileProgram } from "../explain/tile-program.ts";
 import { regionOf } from "../geometry/rectangle.ts";
-import type { Rectangle } from "../geometry/rectangle.ts";
+import type { Rectangle, Size } from "../geometry/rectangle.ts";
 import { coreOf, middleTile, tileGrid } from "../geometry/tile-grid.ts";
 import type { TileGrid } from "../geometry/tile-grid.ts";
 import { flops } from "../graph/flops.ts";
@@ -35,9 +35,8 @@ const sampleSide = 512;
 
 /** Finds the growth from two graphs: that of the whole image and that of a tile in its middle. */
 export function tileGrowth(explanation: SweepPlan): TileGrowth {
-  const { size, stride } = explanation.network;
-  const third = Math.floor(Math.min(size.width, size.height) / 3);
-  const grid = tileGrid(size, { tile: Math.max(stride, Math.min(sampleSide, third)), stride });
+  const { size } = explanation.network;
+  const grid = sampleGrid(explanation);
   const whole = measure(explanation, { x: 0, y: 0, ...size });
   const sample = coreOf(grid, middleTile(grid));
   const measured = measure(explanation, sample);
@@ -53,15 +52,28 @@ export function tileGrowth(explanation: SweepPlan): TileGrowth {
   return { flops: growthOf("flops"), bytes: growthOf("bytes"), elements: growthOf("elements") };
 }
 
-/** Of all tiles together: each line between two tiles adds two halos. */
-export function totalOf({ density, halo }: Growth, { image, columns, rows }: TileGrid): number {
-  return (density * image.width + 2 * halo * (columns - 1)) * (density * image.height + 2 * halo * (rows - 1));
+/** Of tiles of which one is in the image's middle. */
+function sampleGrid({ network: { size, stride } }: SweepPlan): TileGrid {
+  const third = Math.floor(Math.min(size.width, size.height) / 3);
+  return tileGrid(size, { tile: Math.max(stride, Math.min(sampleSide, third)), stride });
+}
+
+/** Of all tiles together: each line between two tiles adds two halos, and tiles that are alike overlap. */
+export function totalOf({ density, halo }: Growth, { image, columns, rows, window }: TileGrid): number {
+  const width = window === undefined ? image.width : columns * window.size.width;
+  const height = window === undefined ? image.height : rows * window.size.height;
+  return (density * width + 2 * halo * (columns - 1)) * (density * height + 2 * halo * (rows - 1));
 }
 
 /** Of the largest tile. */
-export function largestOf({ density, halo }: Growth, { image, core, columns, rows }: TileGrid): number {
-  const width = density * Math.min(core.width, image.width) + halo * innerSides(columns);
-  return width * (density * Math.min(core.height, image.height) + halo * innerSides(rows));
+export function largestOf({ density, halo }: Growth, grid: TileGrid): number {
+  const { width, height } = largestTile(grid);
+  return (density * width + halo * innerSides(grid.columns)) * (density * height + halo * innerSides(grid.rows));
+}
+
+/** What the largest tile computes, without its halos. */
+export function largestTile({ image, core, window }: TileGrid): Size {
+  return window?.size ?? { width: Math.min(core.width, image.width), height: Math.min(core.height, image.height) };
 }
 
 /** Bytes of the values that a tile in the middle of the image needs at once, in the dearest sweep; float32. */
@@ -69,10 +81,27 @@ export function middleTileBytes(explanation: SweepPlan, grid: TileGrid): number 
   return measure(explanation, coreOf(grid, middleTile(grid))).bytes;
 }
 
+/** How far around a tile's core its pixels reach, at most. */
+export function haloOf(explanation: SweepPlan): number {
+  const grid = sampleGrid(explanation);
+  const core = regionOf(coreOf(grid, middleTile(grid)));
+  const reaches = explanation.sweeps.flatMap((sweep) => {
+    const { inputRegions } = prepareRestriction(sweepOutputs(sweep)).plan(sweepRegions(sweep, core));
+    const pixels = inputRegions[explanation.network.image.name] ?? core;
+    return [
+      core.x.start - pixels.x.start,
+      pixels.x.end - core.x.end,
+      core.y.start - pixels.y.start,
+      pixels.y.end - core.y.end,
+    ];
+  });
+  return Math.max(0, ...reaches);
+}
+
 function measure(explanation: SweepPlan, core: Rectangle): { readonly [K in keyof TileGrowth]: number } {
   const graphs = explanation.sweeps.map((sweep): Graph => {
     const plan = prepareRestriction(sweepOutputs(sweep)).plan(sweepRegions(sweep, regionOf(core)));
-    return tileProgram(sweep, plan.build(), "uint16");
+    return tileProgram(sweep, plan.build(), { samples: "uint16" });
   });
   return {
     flops: graphs.reduce((sum, graph) => sum + flops(graph), 0),

@@ -11,13 +11,17 @@ export interface TissueMask {
   readonly complete: boolean;
   /** Cells of this stride that lie in kept cores. */
   cells(stride: readonly [number, number]): number;
-  /** 1 where a cell of this stride lies in a kept core, else 0, row-major; the rectangle is in cells. */
+  /** 1 where a cell of this stride lies in a kept core, else 0, row-major; the rectangle is in cells, and may reach beyond the image. */
   mask(rectangle: Rectangle, stride: readonly [number, number]): Float32Array;
+  /** Whether every cell of this stride in the rectangle, which is in cells, lies in a kept core. */
+  keeps(rectangle: Rectangle, stride: readonly [number, number]): boolean;
 }
 
 /** Keeps these tiles alone; indices ascending. */
 export function onlyTiles(grid: TileGrid, tiles: readonly number[]): TissueMask {
   const kept = new Set(tiles);
+  const keptAt = (row: number, column: number): boolean =>
+    row >= 0 && column >= 0 && kept.has(row * grid.columns + column);
   const cellsOf = (core: Rectangle, [vertical, horizontal]: readonly [number, number]): number =>
     (Math.ceil((core.x + core.width) / horizontal) - Math.ceil(core.x / horizontal)) *
     (Math.ceil((core.y + core.height) / vertical) - Math.ceil(core.y / vertical));
@@ -25,17 +29,38 @@ export function onlyTiles(grid: TileGrid, tiles: readonly number[]): TissueMask 
     tiles,
     complete: tiles.length === tileCount(grid),
     cells: (stride) => tiles.reduce((sum, tile) => sum + cellsOf(coreOf(grid, tile), stride), 0),
-    mask: (rectangle, [vertical, horizontal]) => {
+    mask: (rectangle, stride) => {
       const mask = new Float32Array(rectangle.width * rectangle.height);
-      for (let row = 0; row < rectangle.height; row += 1) {
-        const tileRow = Math.floor(((rectangle.y + row) * vertical) / grid.core.height);
-        for (let column = 0; column < rectangle.width; column += 1) {
-          const tileColumn = Math.floor(((rectangle.x + column) * horizontal) / grid.core.width);
-          if (kept.has(tileRow * grid.columns + tileColumn)) mask[row * rectangle.width + column] = 1;
-        }
-      }
+      const { rows, columns } = tilesAt(grid, rectangle, stride);
+      rows.forEach((tileRow, row) => {
+        columns.forEach((tileColumn, column) => {
+          if (keptAt(tileRow, tileColumn)) mask[row * rectangle.width + column] = 1;
+        });
+      });
       return mask;
     },
+    keeps: (rectangle, stride) => {
+      const { rows, columns } = tilesAt(grid, rectangle, stride);
+      const distinct = [...new Set(columns)];
+      return [...new Set(rows)].every((row) => distinct.every((column) => keptAt(row, column)));
+    },
+  };
+}
+
+/** For each row and column of cells the row or column of tiles that it lies in; -1 beyond the image. */
+function tilesAt(
+  { image, core }: TileGrid,
+  rectangle: Rectangle,
+  [vertical, horizontal]: readonly [number, number],
+): { readonly rows: readonly number[]; readonly columns: readonly number[] } {
+  const along = (start: number, cells: number, stride: number, extent: number, side: number): readonly number[] =>
+    Array.from({ length: cells }, (_, index) => {
+      const pixel = (start + index) * stride;
+      return pixel < extent ? Math.floor(pixel / side) : -1;
+    });
+  return {
+    rows: along(rectangle.y, rectangle.height, vertical, image.height, core.height),
+    columns: along(rectangle.x, rectangle.width, horizontal, image.width, core.width),
   };
 }
 

@@ -84,6 +84,7 @@ export async function openOnnxRuntimeEngine(options: OnnxRuntimeOptions = {}): P
     widest: "float64",
     keepsOrder: false,
     composesConvolutions: rule.composesConvolutions,
+    alikeTiles: rule.alikeTiles,
     overhead: rule.overhead,
     ...(gpu === undefined ? {} : { memoryBytes: gpu.memoryBytes }),
     compile: async (wide, { label = "a graph", frequent = false, precision = "float32", signal } = {}) => {

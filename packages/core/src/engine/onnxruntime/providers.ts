@@ -18,6 +18,8 @@ interface ProviderRule {
   readonly overhead: number;
   /** See `Engine`. CUDA: saliency in float16 takes 0.89 of the time, all else as long; on a CPU its transposed convolutions are slow. */
   readonly composesConvolutions: boolean;
+  /** See `Engine`. CUDA: 0.4 to 2.4 s a program, most of it cuDNN's search for the quickest convolutions; TensorRT searches for longer; others were not measured. */
+  readonly alikeTiles: boolean;
   /** ONNX Runtime's own settings; what a provider can't compute falls back to the CPU. */
   readonly executionProviders: (settings: ThreadSettings) => InferenceSession.SessionOptions["executionProviders"];
   /** What to do where the provider is missing. */
@@ -40,6 +42,7 @@ export const providers = {
     channelsLast: [],
     overhead: 2.5,
     composesConvolutions: false,
+    alikeTiles: false,
     executionProviders: () => ["cpu"],
     advice:
       "The npm package onnxruntime-node has binaries for Linux, macOS (arm64) and Windows: install it for this one.",
@@ -51,6 +54,7 @@ export const providers = {
     channelsLast: [],
     overhead: 2.5,
     composesConvolutions: false,
+    alikeTiles: false,
     executionProviders: () => ["webgpu"],
     advice:
       "It needs a GPU with a Vulkan driver and its loader (Debian: libvulkan1 and the vendor's driver; in a container, NVIDIA_DRIVER_CAPABILITIES=compute,utility,graphics). Or use the cpu provider.",
@@ -62,6 +66,7 @@ export const providers = {
     channelsLast: ["float16"],
     overhead: 2,
     composesConvolutions: true,
+    alikeTiles: true,
     executionProviders: ({ device }) => [{ name: "cuda", deviceId: device }],
     advice:
       "It needs an NVIDIA GPU with its driver, and libraries that `npm run setup:cuda` fetches. Or use the cpu provider.",
@@ -73,6 +78,7 @@ export const providers = {
     channelsLast: [],
     overhead: 2,
     composesConvolutions: true,
+    alikeTiles: true,
     executionProviders: ({ device }) => [
       { name: "tensorrt", deviceId: device },
       { name: "cuda", deviceId: device },

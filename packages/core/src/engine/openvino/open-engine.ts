@@ -63,6 +63,7 @@ export async function openOpenVinoEngine(options: OpenVinoOptions = {}): Promise
     keepsOrder: true,
     // On its GPU it was not measured.
     composesConvolutions: provider === "cpu",
+    alikeTiles: false,
     overhead,
     ...(capabilities.memoryBytes === undefined ? {} : { memoryBytes: capabilities.memoryBytes }),
     compile: async (graph, { label = "a graph", frequent = false, precision = "float32", signal } = {}) => {

@@ -106,6 +106,7 @@ async function openOn(provider: Provider, options: Omit<TfjsOptions, "provider">
     keepsOrder: true,
     // With libtensorflow a tenth faster, on wasm half as fast; on a GPU it was not measured.
     composesConvolutions: provider === "cpu",
+    alikeTiles: false,
     overhead: overheads[provider],
     ...(gpu === undefined ? {} : { memoryBytes: gpu.memoryBytes }),
     compile: async (graph, { label = "a graph", precision = "float32", signal } = {}) => {

@@ -42,6 +42,8 @@ export const manifestSchema = z.object({
     rows: z.number().int(),
     kept: z.number().int(),
     stride: z.number().int(),
+    /** What each tile computed, where all are alike: its core, which has the size above, and some of what lies beside it. */
+    window: z.object({ width: z.number().int(), height: z.number().int() }).optional(),
   }),
   tissue: z.enum(["auto", "off"]),
   /** `used` is what the maps were computed in; `measured` is what led to it, as shares of the map's range. */

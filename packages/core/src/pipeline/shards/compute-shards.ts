@@ -184,7 +184,7 @@ async function savePart(writer: ShardWriter, { path, name, work, request }: Save
 
 function tileSweep(work: ImageWork, request: ComputeShards & { readonly visit: readonly number[] }): TileSweep {
   const { joint, tiles, plan, sweep, visit, signal } = request;
-  const { grid, tissue, runs } = tiles;
+  const { grid, tissue } = tiles;
   return {
     ...imageSweep(work, { precision: plan.precision, signal }),
     plan: joint,
@@ -193,7 +193,7 @@ function tileSweep(work: ImageWork, request: ComputeShards & { readonly visit: r
     tissue,
     tiles: visit,
     programs: work.programs,
-    programKey: programKeyOf(work, { runs, complete: tissue.complete }),
+    programKey: programKeyOf(work, tiles),
     observe: work.observe,
     // The picture is made in the first sweep.
     ...(sweep === 0 ? { shrink: thumbnailOf(work, grid).shrink } : {}),

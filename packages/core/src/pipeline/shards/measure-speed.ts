@@ -22,7 +22,7 @@ export async function measureSpeed(
   work: ImageWork,
   { joint, tiles, precision, signal }: MeasureOptions,
 ): Promise<number> {
-  const { grid, tissue, runs } = tiles;
+  const { grid, tissue } = tiles;
   const middle = tissue.tiles[Math.floor(tissue.tiles.length / 2)] ?? 0;
   let seconds = 0;
   const trial: TileSweep = {
@@ -33,7 +33,7 @@ export async function measureSpeed(
     tissue,
     tiles: [middle],
     programs: work.programs,
-    programKey: programKeyOf(work, { runs, complete: tissue.complete }),
+    programKey: programKeyOf(work, tiles),
     observe: (event) => {
       if (event.kind !== "tile-done") return;
       seconds += event.busySeconds;

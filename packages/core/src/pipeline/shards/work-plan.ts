@@ -31,21 +31,23 @@ export interface WorkPlan {
  * Of everything below a work's prefix: plans, known statistics and shards. It is part of the work's name: one release never reads
  * what another one wrote in another form.
  */
-export const workFormatVersion = 2;
+export const workFormatVersion = 3;
 const index = z.number().int().nonnegative();
+const size = z.object({ width: index, height: index });
 
 const workPlanSchema = z.object({
   version: z.literal(workFormatVersion),
   runs: z.array(z.string()).min(1),
   precision: z.enum(["float32", "bfloat16", "float16"]),
-  core: z.object({ width: index, height: index }),
+  core: size,
+  window: z.object({ size, extended: size }).optional(),
   kept: z.array(index),
   sweeps: z.array(z.object({ tiles: z.array(index), shards: z.array(z.object({ start: index, end: index })) })),
 });
 
 export function encodeWorkPlan({ runs, precision, grid, kept, sweeps }: WorkPlan): Uint8Array {
-  const { width, height } = grid.core;
-  const stored = { version: workFormatVersion, runs, precision, core: { width, height }, kept, sweeps };
+  const { core, window } = grid;
+  const stored = { version: workFormatVersion, runs, precision, core, window, kept, sweeps };
   return new TextEncoder().encode(JSON.stringify(stored));
 }
 
@@ -61,8 +63,8 @@ export function parseWorkPlan(
       `Reading the plan ${uri}: expected one of version ${workFormatVersion}, got ${z.prettifyError(parsed.error)}. Remove ${uri}, and the image is begun anew.`,
     );
   }
-  const { core, version: _, ...plan } = parsed.data;
-  return { ...plan, grid: gridOfCores(image, core) };
+  const { core, window, version: _, ...plan } = parsed.data;
+  return { ...plan, grid: { ...gridOfCores(image, core), ...(window === undefined ? {} : { window }) } };
 }
 
 function jsonOf(bytes: Uint8Array): unknown {
