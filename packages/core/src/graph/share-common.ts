@@ -1,3 +1,4 @@
+import { attributesKey } from "./attributes-key.ts";
 import { graphOf, operandsOf } from "./graph.ts";
 import type { Graph } from "./graph.ts";
 import type { Node } from "./node.ts";
@@ -31,15 +32,6 @@ export function shareCommon(graph: Graph): Graph {
     return node;
   };
   return graphOf(mapNodes(graph.outputs, rewrite(roots, share)));
-}
-
-/** JSON has no infinities and no negative zero. */
-function attributesKey(attributes: object): string {
-  return JSON.stringify(attributes, (_, value: unknown) =>
-    typeof value === "number" && (!Number.isFinite(value) || Object.is(value, -0))
-      ? `number ${String(1 / value)} ${value}`
-      : value,
-  );
 }
 
 /** Tensors of equal type, shape and elements have the same key. */

@@ -19,6 +19,8 @@ export interface ChooseTileOptions extends TileMemory {
 const acceleratorMost = { elements: 2 ** 31 - 1, pixels: 4096 ** 2 } as const;
 /** Sides of cores that are tried, besides the image's own. */
 const sides = [4096, 3072, 2048, 1536, 1024, 768, 512, 384, 256, 192, 128] as const;
+/** Sides of tiles that are alike: few, so that images share them, each half of the one before, so that none overlaps its neighbour by more than half. */
+const alikeSides = [4096, 2048, 1024, 512, 256] as const;
 /** Of a compact core, the longer side over the shorter one. */
 const compactShape = 2;
 
@@ -41,12 +43,12 @@ const slowdown = { aboveBytes: 5e8, perDoubling: 0.01 } as const;
 const acceleratorSpeed = 50;
 /**
  * What else costs time with it, measured with ONNX Runtime on an H200: a program that is opened (compiled, and the quickest convolutions
- * searched for), which one image bears of twenty where images of all sizes share it and all programs stay open; 1.5 ms a tile to hand it over; in float32, as much again for each
+ * searched for), which one image bears of a hundred where images of all sizes share it and all programs stay open; 1.5 ms a tile to hand it over; in float32, as much again for each
  * pixel of tiles wider or higher than 4096 px (1.5 to 2 times, by their other side).
  */
 const acceleratorCosts = {
   opened: { float32: 1.9e11, bfloat16: 3.8e11, float16: 3.8e11 },
-  shareOfShared: 0.05,
+  shareOfShared: 0.01,
   tile: 3e8,
   large: { above: 4096, factor: 2 },
 } as const;
@@ -82,7 +84,7 @@ export function rankTileGrids(explanation: SweepPlan, options: ChooseTileOptions
   const warmBytes = hostWarmLimits(options).mostBytes;
   const sweeps = explanation.sweeps.length;
   const compact = options.compact ?? false;
-  const ranked = (alikeOf === undefined ? candidates(size, { stride, compact }) : sides.map(alikeOf))
+  const ranked = (alikeOf === undefined ? candidates(size, { stride, compact }) : alikeSides.map(alikeOf))
     .filter(fits)
     .map((grid) => ({ grid, cost: costOf(grid, growth, { ...options, warmBytes, sweeps }) }))
     .sort((a, b) => a.cost - b.cost);

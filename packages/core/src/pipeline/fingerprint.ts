@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { attributesKey } from "../graph/attributes-key.ts";
 import { topologicalOrder } from "../graph/graph.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { Node } from "../graph/node.ts";
@@ -24,13 +25,7 @@ export function fingerprint(graph: Graph): string {
 function detailOf(node: Node): string {
   if (node.op === "Constant") return digestOf(node.attributes.tensor);
   const name = node.op === "Input" ? JSON.stringify(node.name) : "";
-  return name + JSON.stringify(node.attributes, (_, value: unknown) => spelled(value));
-}
-
-/** JSON knows neither the infinities, which bounds and pads may be, nor a negative zero. */
-function spelled(value: unknown): unknown {
-  if (typeof value !== "number" || (Number.isFinite(value) && !Object.is(value, -0))) return value;
-  return Object.is(value, -0) ? "-0" : String(value);
+  return name + attributesKey(node.attributes);
 }
 
 /** Weights are read once, whatever the graphs that they are in. */

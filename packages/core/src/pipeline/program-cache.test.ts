@@ -6,7 +6,7 @@ import { openProgramCache } from "./program-cache.ts";
 import type { ProgramRequest } from "./program-cache.ts";
 
 /** An engine that counts: what a cache asks of it is the whole question here. */
-function countingEngine(): { readonly engine: Engine; readonly log: string[] } {
+function countingEngine({ alikeTiles = true } = {}): { readonly engine: Engine; readonly log: string[] } {
   const log: string[] = [];
   const engine: Engine = {
     name: "counting",
@@ -17,7 +17,7 @@ function countingEngine(): { readonly engine: Engine; readonly log: string[] } {
     widest: "float32",
     keepsOrder: true,
     composesConvolutions: true,
-    alikeTiles: false,
+    alikeTiles,
     overhead: 1,
     compile: async (_, { label = "" } = {}) => {
       log.push(`compile ${label}`);
@@ -96,6 +96,24 @@ describe("a program cache", () => {
       "run a",
       "dispose a",
     ]);
+  });
+
+  it("gives up what was wanted once when the next such program comes, where images' programs differ", async () => {
+    const { engine, log } = countingEngine({ alikeTiles: false });
+    await using cache = openProgramCache(engine);
+    for (const key of ["a", "bb", "ccc"]) await cache.use(request(key), settled);
+    expect(log).toEqual(["compile a", "compile bb", "dispose a", "compile ccc", "dispose bb"]);
+  });
+
+  it("keeps what is wanted again, at once or after it was given up", async () => {
+    const { engine, log } = countingEngine({ alikeTiles: false });
+    await using cache = openProgramCache(engine);
+    for (const key of ["a", "a", "bb", "ccc", "bb", "dddd", "a", "bb", "eeeee", "a", "bb"]) {
+      await cache.use(request(key), settled);
+    }
+    expect(log.filter((line) => line.startsWith("compile"))).toEqual(
+      ["a", "bb", "ccc", "bb", "dddd", "eeeee"].map((key) => `compile ${key}`),
+    );
   });
 
   it("does not keep a failure", async () => {

@@ -21,22 +21,34 @@ export interface ProgramCache extends AsyncDisposable {
   use<T>(request: ProgramRequest, work: (program: Promise<Program>) => Promise<T>): Promise<T>;
 }
 
-/** Nine programs are a large image's, in each of two sweeps: inner tiles, edges and corners. Each keeps the weights once more. */
-const defaultLimit = 24;
-/** Keys whose graph is known: building and naming it takes some milliseconds. */
-const keptKeys = 256;
+/**
+ * Nine programs are a large image's, in each of two sweeps: inner tiles, edges and corners. Tiles that are alike have two sizes, in most archives.
+ * Each keeps the weights once more.
+ */
+const defaultLimit = 40;
+/** Keys whose graph is known (building and naming it takes some milliseconds), and names of programs that were given up after one use. */
+const keptNames = 256;
 
 interface Entry {
   readonly program: Promise<Program>;
   users: number;
+  /** Whether it was wanted again after its users were done. */
+  recurring: boolean;
 }
 
-/** Keeps the `limit` programs that were used last, and those that are in use; a failed compilation is not kept. */
+/**
+ * Keeps the `limit` programs that were used last, and those that are in use; a failed compilation is not kept.
+ *
+ * In the computer's own memory a program that was wanted only once does not stay beside the next such one: an archive's images all differ in size, and
+ * what the programs of those that are done hold would be taken from memory that the next one finds slow, since nothing has touched it yet. One that is asked
+ * for after it was given up is wanted again, and stays from then on (Johnson and Shasha, VLDB 1994: "2Q").
+ */
 export function openProgramCache(engine: Engine, options: { readonly limit?: number } = {}): ProgramCache {
   const limit = options.limit ?? defaultLimit;
   // Both in the order of last use.
   const names = new Map<string, string>();
   const entries = new Map<string, Entry>();
+  const givenUp = new Map<string, true>();
   const leaving = new Set<Promise<void>>();
 
   const letGo = ({ program }: Entry): void => {
@@ -44,29 +56,31 @@ export function openProgramCache(engine: Engine, options: { readonly limit?: num
     leaving.add(gone);
   };
 
+  const giveUp = (name: string, entry: Entry): void => {
+    entries.delete(name);
+    if (!entry.recurring) keep(givenUp, name, true);
+    letGo(entry);
+  };
+
   const makeRoom = (): void => {
-    for (const [name, entry] of entries) {
-      if (entries.size <= limit) break;
-      if (entry.users > 0) continue;
-      entries.delete(name);
-      letGo(entry);
-    }
+    const [, ...earlier] = [...entries].filter(([, { recurring }]) => !recurring).toReversed();
+    for (const [name, entry] of engine.alikeTiles ? [] : earlier) if (entry.users === 0) giveUp(name, entry);
+    for (const [name, entry] of entries) if (entries.size > limit && entry.users === 0) giveUp(name, entry);
   };
 
   const entryOf = (request: ProgramRequest): Entry => {
     const { key, label, frequent, precision } = request;
     const graph = lazily(() => request.build());
     const name = names.get(key) ?? `${precision} ${fingerprint(graph())}`;
-    moveToEnd(names, key, name);
-    const [oldest] = names.keys();
-    if (names.size > keptKeys && oldest !== undefined) names.delete(oldest);
+    keep(names, key, name);
     const known = entries.get(name);
     if (known !== undefined) {
       moveToEnd(entries, name, known);
+      known.recurring ||= known.users === 0;
       return known;
     }
     const program = engine.compile(request.optimise(graph()), { label, frequent, precision });
-    const entry: Entry = { program, users: 0 };
+    const entry: Entry = { program, users: 0, recurring: givenUp.has(name) };
     entries.set(name, entry);
     entry.program.catch(() => {
       if (entries.get(name) === entry) entries.delete(name);
@@ -98,6 +112,13 @@ export function openProgramCache(engine: Engine, options: { readonly limit?: num
 function moveToEnd<T>(map: Map<string, T>, key: string, value: T): void {
   map.delete(key);
   map.set(key, value);
+}
+
+/** Keeps what was used last of many names. */
+function keep<T>(map: Map<string, T>, key: string, value: T): void {
+  moveToEnd(map, key, value);
+  const [oldest] = map.keys();
+  if (map.size > keptNames && oldest !== undefined) map.delete(oldest);
 }
 
 async function dispose(program: Promise<Program>): Promise<void> {

@@ -4,8 +4,8 @@ import { openWarmPool } from "../warm-pool.ts";
 import type { PooledModel, WarmPool } from "../warm-pool.ts";
 import type { ThreadSettings } from "./protocol.ts";
 
-/** A large image's are 18: nine kinds of tiles, visited twice. */
-const sessionLimit = 24;
+/** A large image's are 18: nine kinds of tiles, visited twice. Tiles that are alike have two sizes, in most archives. */
+const sessionLimit = 40;
 
 export interface CompiledModel extends PooledModel {
   /** An ONNX model, kept to compile it again. */
