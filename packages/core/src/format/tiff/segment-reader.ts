@@ -1,4 +1,3 @@
-import { availableParallelism } from "node:os";
 import type { Abortable, ByteSource } from "../../io/byte-source.ts";
 import { shareWork } from "../../io/shared-work.ts";
 import type { SharedWork } from "../../io/shared-work.ts";
@@ -30,8 +29,11 @@ interface Reading {
   readonly position: number;
 }
 
-/** Decoded bytes of the segments that are read together: where they are large, each is worth a call of its own. */
-const togetherBytes = 2_097_152;
+/**
+ * Decoded bytes of the segments that are read together: where they are large, each is worth a call of its own. A call costs the main thread one or two milliseconds, whatever
+ * it decodes; several of them are decoded beside each other for one region, and several regions are read ahead.
+ */
+const togetherBytes = 4_194_304;
 
 /**
  * @param options.source where the compressed bytes come from; coalesced, so that neighbours are one request
@@ -92,10 +94,9 @@ export async function openSegmentReader(
   };
 }
 
-/** Segments that are read together: some for each core. */
+/** Segments that are read together. */
 function groupsOf(indices: readonly number[], page: Page): readonly (readonly number[])[] {
-  const shared = Math.ceil(indices.length / availableParallelism());
-  const length = Math.max(1, Math.min(shared, Math.floor(togetherBytes / decodedBytes(page))));
+  const length = Math.max(1, Math.floor(togetherBytes / decodedBytes(page)));
   return Array.from({ length: Math.ceil(indices.length / length) }, (_, group) =>
     indices.slice(group * length, (group + 1) * length),
   );
