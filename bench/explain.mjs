@@ -1,7 +1,14 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { chooseEngine, explainImage, openFinisher, openProgramCache, openStore } from "../packages/core/dist/index.js";
+import {
+  chooseEngine,
+  explainImage,
+  openFinisher,
+  openProgramCache,
+  openReaders,
+  openStore,
+} from "../packages/core/dist/index.js";
 import { median, megapixels, peakGigabytes, printTable, timed, withResource } from "./measure.mjs";
 import { generatedSlide, model, realSlide } from "./subjects.mjs";
 
@@ -46,6 +53,7 @@ export const sharedParts = {
   engine: () => chooseEngine(),
   programs: ({ engine }) => openProgramCache(engine),
   finisher: () => openFinisher(),
+  readers: () => openReaders(),
 };
 
 /**
@@ -68,7 +76,9 @@ export async function explain(image, shared, options = {}) {
       { methods: [method], targets: [target], tissue: "off", precision, maxError: 1e9 },
       {
         engine: shared === undefined ? recorded(engine, calls) : engine,
-        ...(shared === undefined ? {} : { programs: shared.programs, finisher: shared.finisher }),
+        ...(shared === undefined
+          ? {}
+          : { programs: shared.programs, finisher: shared.finisher, readers: shared.readers }),
         model,
         output: openStore(join(folder, "out")),
         scratch: join(folder, "scratch"),

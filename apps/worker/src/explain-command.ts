@@ -15,6 +15,7 @@ import {
   explainImage,
   openFinisher,
   openProgramCache,
+  openReaders,
   openScratch,
   openSpeedMeter,
   openSource,
@@ -115,10 +116,12 @@ async function explainAll(images: readonly string[], report: Report, context: Co
     await using engine = await openEngineOf(config.engine, { signal });
     await using programs = openProgramCache(engine);
     await using finisher = openFinisher();
+    await using readers = openReaders();
     const resources: ExplanationResources = {
       engine,
       programs,
       finisher,
+      readers,
       model,
       output: openStore(config.out, storage),
       speeds: openSpeedMeter(),

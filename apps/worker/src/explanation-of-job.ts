@@ -24,7 +24,7 @@ export async function explanationOf(
   held: HeldJob,
   worker: WorkerResources,
 ): Promise<ExplanationOfJob> {
-  const { engine, programs, finisher, speeds, storage, scratch, limits, memoryBytes } = worker;
+  const { engine, programs, finisher, readers, speeds, storage, scratch, limits, memoryBytes } = worker;
   return {
     image: {
       uri: image.uri,
@@ -36,6 +36,7 @@ export async function explanationOf(
       engine,
       programs,
       finisher,
+      readers,
       speeds,
       model: await worker.models.get(model, { signal: worker.stopping }),
       output: openStore(out, storage),

@@ -12,7 +12,15 @@ import {
 } from "@slidelight/contract";
 import type { CommandContext } from "@slidelight/contract";
 import { failureFields, openHealthServer, openLog } from "@slidelight/contract/service";
-import { makerOf, openFinisher, openProgramCache, openScratch, openSpeedMeter, shardLimits } from "@slidelight/core";
+import {
+  makerOf,
+  openFinisher,
+  openProgramCache,
+  openReaders,
+  openScratch,
+  openSpeedMeter,
+  shardLimits,
+} from "@slidelight/core";
 import type { Engine } from "@slidelight/core";
 import { Queue, Worker } from "bullmq";
 import { openCancellations } from "./cancellations.ts";
@@ -78,6 +86,7 @@ export async function runWorker(
   await using engine = await openEngine(config.engine, { signal: context.signal });
   await using programs = openProgramCache(engine);
   await using finisher = openFinisher();
+  await using readers = openReaders();
   const connection = redis.client;
   await using images = closing(new Queue(names.images, { connection }));
   await using shards = closing(new Queue(names.shards, { connection }));
@@ -117,6 +126,7 @@ export async function runWorker(
     engine,
     programs,
     finisher,
+    readers,
     speeds: openSpeedMeter(),
     models: openModelCache(storage),
     storage,

@@ -2,6 +2,7 @@ import type {
   Engine,
   Finisher,
   ImageLimits,
+  ImageReaders,
   ProgramCache,
   ShardLimits,
   SpeedMeter,
@@ -22,6 +23,7 @@ export interface WorkerResources {
   readonly engine: Engine;
   readonly programs: ProgramCache;
   readonly finisher: Finisher;
+  readonly readers: ImageReaders;
   readonly speeds: SpeedMeter;
   readonly models: ModelCache;
   readonly storage: StoreSettings;

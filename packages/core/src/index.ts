@@ -25,6 +25,8 @@ export { readOnnx } from "./format/onnx/read-onnx.ts";
 export { manifestName } from "./format/output/commit.ts";
 export { openFinisher } from "./format/output/finish.ts";
 export type { Finisher } from "./format/output/finish.ts";
+export { openReaders } from "./format/readers/open-readers.ts";
+export type { ImageReaders } from "./format/readers/open-readers.ts";
 export { pictureMap, pictureMask, picturePixels } from "./format/output/small-picture.ts";
 export { manifestSchema, parseManifest } from "./format/output/manifest.ts";
 export type { Manifest } from "./format/output/manifest.ts";

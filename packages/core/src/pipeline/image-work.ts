@@ -1,6 +1,7 @@
 import type { Engine } from "../engine/engine.ts";
 import type { Finisher } from "../format/output/finish.ts";
 import type { ImageLevel, ImageLimits, SlideImage, UnreadablePart } from "../format/image.ts";
+import type { ImageReaders } from "../format/readers/open-readers.ts";
 import type { Size } from "../geometry/rectangle.ts";
 import type { Abortable, ByteSource } from "../io/byte-source.ts";
 import type { ObjectStore } from "../io/object-store.ts";
@@ -19,6 +20,8 @@ export interface ExplanationResources {
   readonly model: Model;
   /** The threads that write maps, when they should outlive one image. */
   readonly finisher?: Finisher;
+  /** The threads that read images; by default they are read on the caller's. */
+  readonly readers?: ImageReaders;
   readonly output: ObjectStore;
   /** Folder for scratch files; each image makes and removes its own folder inside. */
   readonly scratch: string;

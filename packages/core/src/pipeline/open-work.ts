@@ -37,7 +37,8 @@ export async function openWork(
   };
   const slide = await stopwatch(observe)("open", async () => {
     const source = observed(await image.open({ signal }), (bytes) => observe({ kind: "bytes-read", bytes }));
-    return openImage(image.uri, source, {
+    const open = resources.readers?.open ?? openImage;
+    return open(image.uri, source, {
       scratch: resources.scratch,
       signal,
       ...(resources.limits === undefined ? {} : { limits: resources.limits }),
