@@ -1,21 +1,13 @@
 import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import {
-  encodeOnnx,
-  explainImage,
-  openSource,
-  openStore,
-  parseManifest,
-  readOnnx,
-  unetGraph,
-  unetParameters,
-} from "@slidelight/core";
+import { explainImage, openSource, openStore, parseManifest } from "@slidelight/core";
 import type { ExplanationResources, ExplanationSettings, Manifest, Model, UNetSettings } from "@slidelight/core";
 import { openOnnxRuntimeEngine } from "@slidelight/core/onnxruntime";
 import { renderTissue } from "@slidelight/synthesis";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { smallUNet } from "./small-unet.ts";
 
 type Engine = Awaited<ReturnType<typeof openOnnxRuntimeEngine>>;
 
@@ -38,24 +30,7 @@ afterAll(async () => {
 });
 
 function unet(settings: Partial<UNetSettings>): Model {
-  const all: UNetSettings = {
-    depth: 2,
-    baseChannels: 4,
-    decoder: true,
-    classes: 2,
-    pool: { kind: "mean" },
-    pooled: "features",
-    upsampling: "transposed",
-    seed: 5,
-    ...settings,
-  };
-  const graph = unetGraph(all, unetParameters(all), { width: 64, height: 64 });
-  return readOnnx(
-    encodeOnnx(graph, {
-      dynamicAxes: true,
-      metadata: { "slidelight.mean": "0.5,0.5,0.5", "slidelight.std": "0.2,0.2,0.2" },
-    }),
-  );
+  return smallUNet({ classes: 2, ...settings });
 }
 
 let outputs = 0;

@@ -2,7 +2,6 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
-  encodeOnnx,
   explainImage,
   explainPixels,
   openEngine,
@@ -10,19 +9,8 @@ import {
   openSource,
   openStore,
   parseManifest,
-  readOnnx,
-  unetGraph,
-  unetParameters,
 } from "@slidelight/core";
-import type {
-  Engine,
-  ExplanationResult,
-  ExplanationSettings,
-  Manifest,
-  Model,
-  PipelineEvent,
-  UNetSettings,
-} from "@slidelight/core";
+import type { Engine, ExplanationResult, ExplanationSettings, Manifest, Model, PipelineEvent } from "@slidelight/core";
 import { renderTissue } from "@slidelight/synthesis";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -30,6 +18,8 @@ import { constant } from "../packages/core/src/graph/build.ts";
 import { graphOf } from "../packages/core/src/graph/graph.ts";
 import { mapNodes, rewrite } from "../packages/core/src/graph/rewrite.ts";
 import { elementsOf, float32 } from "../packages/core/src/graph/tensor.ts";
+import { differenceOf, mapValues } from "./map-values.ts";
+import { smallUNet } from "./small-unet.ts";
 
 let folder = "";
 let engine: Engine | undefined;
@@ -52,21 +42,6 @@ afterAll(async () => {
 const mean = [0.5, 0.5, 0.5] as const;
 const std = [0.2, 0.2, 0.2] as const;
 
-function unet(settings: Partial<UNetSettings> = {}): Model {
-  const all: UNetSettings = {
-    depth: 2,
-    baseChannels: 4,
-    decoder: true,
-    classes: 3,
-    pool: { kind: "mean" },
-    pooled: "features",
-    upsampling: "transposed",
-    seed: 5,
-    ...settings,
-  };
-  return readOnnx(encodeOnnx(unetGraph(all, unetParameters(all), { width: 64, height: 64 }), { dynamicAxes: true }));
-}
-
 interface Explained {
   readonly results: readonly ExplanationResult[];
   readonly events: readonly PipelineEvent[];
@@ -76,7 +51,7 @@ let outputs = 0;
 
 async function explain(
   settings: Partial<ExplanationSettings>,
-  { model = unet(), on = engine }: { readonly model?: Model; readonly on?: Engine } = {},
+  { model = smallUNet(), on = engine }: { readonly model?: Model; readonly on?: Engine } = {},
 ): Promise<Explained> {
   if (on === undefined) throw new RangeError("The engine was not opened.");
   outputs += 1;
@@ -102,23 +77,9 @@ async function manifestOf(result: ExplanationResult | undefined): Promise<Manife
   return parseManifest(await readFile(join(result.output, "manifest.json")), result.output);
 }
 
-/** Level 0 of a map that is one chunk. */
 async function valuesOf(result: ExplanationResult | undefined): Promise<Float32Array> {
   if (result === undefined || result.status === "failed") throw new RangeError("There is no map.");
-  const chunk = await readFile(join(result.output, "map.zarr", "0", "c", "0", "0"));
-  const values = new Float32Array(chunk.buffer.slice(chunk.byteOffset, chunk.byteOffset + chunk.byteLength));
-  const cropped = new Float32Array(size.width * size.height);
-  for (let y = 0; y < size.height; y += 1) {
-    cropped.set(values.subarray(y * 1024, y * 1024 + size.width), y * size.width);
-  }
-  return cropped;
-}
-
-/** The largest difference at 99.9 % of the pixels, over the range of the first. */
-function differenceOf(a: Float32Array, b: Float32Array): number {
-  const range = a.reduce((m, v) => Math.max(m, v), -Infinity) - a.reduce((m, v) => Math.min(m, v), Infinity);
-  const sorted = a.map((value, index) => Math.abs(value - (b[index] ?? Number.NaN))).sort();
-  return (sorted[Math.floor(0.999 * (sorted.length - 1))] ?? Number.NaN) / range;
+  return mapValues(result.output, size);
 }
 
 const methods = ["grad-cam", "hires-cam", "saliency", "input-x-gradient"] as const;
@@ -156,7 +117,7 @@ describe("methods and targets of one image", () => {
 describe("pixels in memory", () => {
   it("have the map that the image's file has", async () => {
     if (engine === undefined) throw new RangeError("The engine was not opened.");
-    const model = unet();
+    const model = smallUNet();
     const { results } = await explain({ methods: ["hires-cam", "saliency"], raw: "float32" }, { model });
     await using programs = openProgramCache(engine);
     const classes = ["0", "1", "2"];
