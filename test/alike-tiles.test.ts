@@ -79,8 +79,7 @@ async function explained(size: Size, model: Model, programs: ProgramCache): Prom
 /** In one piece, on the image as it is. */
 async function untiled(size: Size, model: Model): Promise<readonly Found[]> {
   if (engine === undefined) throw new RangeError("The engine was not opened.");
-  const plain = { ...engine, alikeTiles: false };
-  await using programs = openProgramCache(plain);
+  await using programs = openProgramCache(engine);
   const { rgb } = renderTissue({ x: 40, y: 90, ...size }, { seed: 3, atypical: 0.6 });
   const found = await explainPixels(
     { ...size, samples: "uint8", data: Uint8Array.from(rgb) },
@@ -88,7 +87,7 @@ async function untiled(size: Size, model: Model): Promise<readonly Found[]> {
       { method: "grad-cam", target: { kind: "difference", index: 2, other: 0 }, classes },
       { method: "saliency", target: { kind: "difference", index: 2, other: 0 }, classes },
     ],
-    { engine: plain, programs, model, mean, std },
+    { engine, programs, model, mean, std },
   );
   return found.map(({ map, outcome }) => ({ values: map, logits: [...outcome.logits] }));
 }

@@ -92,6 +92,27 @@ describe("the tile grid", () => {
     expect(largestOf(elements, chooseTileGrid(explanation, accelerator))).toBeLessThan(2 ** 31);
   });
 
+  it("is made of tiles of few sizes, the same for all images, where programs take long to open", () => {
+    const accelerator = { engine: { ...engine, memoryBytes: 40e9, alikeTiles: true }, precision: "float32" } as const;
+    const sides = new Set<number>();
+    for (let index = 0; index < 20; index += 1) {
+      const size = { width: 700 + 911 * index, height: 9000 - 401 * index };
+      const explanation = explanationOf("saliency", size);
+      const grid = chooseTileGrid(explanation, accelerator);
+      const window = grid.window?.size ?? { width: 0, height: 0 };
+      expect(window.width).toBe(window.height);
+      expect(largestOf(tileGrowth(explanation).bytes, grid)).toBeLessThanOrEqual(valueBytes(accelerator));
+      sides.add(window.width);
+    }
+    expect([...sides].every((side) => [256, 512, 1024, 2048, 4096].includes(side))).toBe(true);
+    expect(sides.size).toBeLessThanOrEqual(3);
+    const asked = chooseTileGrid(explanationOf("grad-cam", { width: 1000, height: 1000 }), {
+      ...accelerator,
+      tile: 100,
+    });
+    expect(asked.window?.size).toEqual({ width: 104, height: 104 });
+  });
+
   it("is the user's where a tile is asked for", () => {
     const explanation = explanationOf("grad-cam", { width: 1000, height: 1000 });
     expect(chooseTileGrid(explanation, { ...memory, tile: 100 }).core).toEqual({ width: 104, height: 104 });

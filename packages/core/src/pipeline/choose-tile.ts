@@ -65,7 +65,7 @@ export function chooseTileGrid(explanation: SweepPlan, options: ChooseTileOption
 }
 
 /** Tiles whose areas differ by less hardly differ in speed. */
-const alike = 1.25;
+const similar = 1.25;
 
 /** Up to `count` of the best grids, the best first, of tiles that differ in size; at least one, even where none fits. */
 export function rankTileGrids(explanation: SweepPlan, options: ChooseTileOptions, count: number): readonly TileGrid[] {
@@ -91,7 +91,7 @@ export function rankTileGrids(explanation: SweepPlan, options: ChooseTileOptions
   const best: TileGrid[] = [];
   for (const { grid } of ranked) {
     if (best.length === count) break;
-    if (best.some((other) => isAlike(other.core, grid.core))) continue;
+    if (best.some((other) => areSimilar(other.core, grid.core))) continue;
     // Growth is an estimate, but of the whole image, which it was found from; what is used is counted.
     if (tileCount(grid) === 1 || middleTileBytes(explanation, grid) <= budget) best.push(grid);
   }
@@ -106,9 +106,9 @@ function alikeGrids(explanation: SweepPlan): (tile: number) => TileGrid {
   return (tile) => alikeTileGrid(size, { tile, stride, halo });
 }
 
-function isAlike(a: Size, b: Size): boolean {
+function areSimilar(a: Size, b: Size): boolean {
   const ratio = (a.width * a.height) / (b.width * b.height);
-  return Math.max(ratio, 1 / ratio) < alike;
+  return Math.max(ratio, 1 / ratio) < similar;
 }
 
 function candidates(

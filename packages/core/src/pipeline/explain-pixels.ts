@@ -186,8 +186,10 @@ async function sweepPixels(
   return { joint, statistics, maps };
 }
 
+/** Images in memory come in few sizes, so that their tiles need not be alike: the network is that of the image as it is. */
 function memoryOf({ engine, precision = "float32", memoryBytes }: PixelResources): TileMemory {
-  return { engine, precision, ...(memoryBytes === undefined ? {} : { memoryBytes }) };
+  const own = { ...engine, alikeTiles: false };
+  return { engine: own, precision, ...(memoryBytes === undefined ? {} : { memoryBytes }) };
 }
 
 function copyTile(

@@ -107,7 +107,7 @@ export async function* sweepTiles(run: TileSweep, known: StatisticTable): AsyncG
           ...(run.recomputeAbove === undefined ? {} : { memoryBytes: run.recomputeAbove }),
         }),
     };
-    return run.programs.use(request, async (compiling) => {
+    const computing = run.programs.use(request, async (compiling): Promise<TileResult> => {
       const [{ inputs, thumbnail }, program] = await allOrFirstFailure([reading, compiling]);
       const names = new Set(program.inputs);
       const given = Object.fromEntries(Object.entries(inputs).filter(([name]) => names.has(name)));
@@ -126,6 +126,8 @@ export async function* sweepTiles(run: TileSweep, known: StatisticTable): AsyncG
         ...(thumbnail === undefined ? {} : { thumbnail }),
       };
     });
+    const [result] = await allOrFirstFailure([computing, reading]);
+    return result;
   };
 
   for await (const result of readAhead(tasks, { depth: readDepth + computeDepth, start: compute })) {

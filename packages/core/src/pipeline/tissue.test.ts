@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { tileGrid } from "../geometry/tile-grid.ts";
-import { tissueTiles, wholeImage } from "./tissue.ts";
+import { onlyTiles, tissueTiles, wholeImage } from "./tissue.ts";
 
 const grid = tileGrid({ width: 1000, height: 600 }, { tile: 256, stride: 16 });
 
@@ -34,5 +34,22 @@ describe("tissue detection", () => {
     const mask = tissueTiles(glassWith({ x: 30, y: 5, side: 12 }), grid);
     expect([...mask.mask({ x: 254, y: 255, width: 4, height: 2 }, [1, 1])]).toEqual([0, 0, 1, 1, 0, 0, 0, 0]);
     expect([...mask.mask({ x: 15, y: 0, width: 2, height: 1 }, [16, 16])]).toEqual([0, 1]);
+  });
+});
+
+describe("kept cores", () => {
+  const kept = onlyTiles(tileGrid({ width: 50, height: 40 }, { tile: 16, stride: 4 }), [0, 1, 4, 5, 11]);
+
+  it("say whether all cells of a rectangle lie in them; none beyond the image does", () => {
+    expect(kept.keeps({ x: 0, y: 0, width: 32, height: 32 }, [1, 1])).toBe(true);
+    expect(kept.keeps({ x: 0, y: 0, width: 33, height: 32 }, [1, 1])).toBe(false);
+    expect(kept.keeps({ x: 12, y: 8, width: 1, height: 2 }, [4, 4])).toBe(true);
+    expect(kept.keeps({ x: 48, y: 32, width: 2, height: 8 }, [1, 1])).toBe(true);
+    expect(kept.keeps({ x: 48, y: 32, width: 3, height: 8 }, [1, 1])).toBe(false);
+    expect(kept.keeps({ x: 48, y: 32, width: 2, height: 9 }, [1, 1])).toBe(false);
+  });
+
+  it("mask a rectangle that reaches beyond the image", () => {
+    expect(Array.from(kept.mask({ x: 11, y: 9, width: 3, height: 2 }, [4, 4]))).toEqual([0, 1, 0, 0, 0, 0]);
   });
 });
