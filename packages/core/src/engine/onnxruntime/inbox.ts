@@ -14,9 +14,12 @@ export function openInbox(port: MessagePort): Inbox {
   const accept = (message: Message): void => {
     if (message.kind === "close") waiting = ["end"];
     else if (message.kind === "withdraw") waiting = waiting.filter((one) => one === "end" || one.id !== message.id);
-    else if (waiting[0] !== "end") waiting = [...waiting, message];
+    else if (waiting[0] !== "end") waiting = waiting.toSpliced(placeOf(message), 0, message);
     wake?.();
   };
+  /** A program is forgotten before what waits to be done with others: what it gives back is there for the next one. */
+  const placeOf = ({ kind, program }: Request): number =>
+    kind === "forget" ? waiting.findLastIndex((one) => one !== "end" && one.program === program) + 1 : waiting.length;
   port.on("message", accept);
   return {
     next: async () => {

@@ -100,14 +100,14 @@ export async function openOpenVinoEngine(options: OpenVinoOptions = {}): Promise
           const work = (): Promise<RunResult> =>
             attempt(operation, () => pool.use(program, (request) => runRequest(library, request, { graph, inputs })));
           if (signal?.aborted !== true) pool.prepare(program);
-          return queue.ask(work, { signal, closed: () => failure(operation, "the engine was closed") });
+          return queue.ask(work, { signal, program, closed: () => failure(operation, "the engine was closed") });
         },
         [Symbol.asyncDispose]: async () => {
           if (disposed) return;
           disposed = true;
           // With the engine, its programs are gone.
           const gone = (): Error => failure(`Disposing of "${label}"`, "the engine was closed");
-          await queue.ask(() => pool.remove(program), { closed: gone }).catch(() => undefined);
+          await queue.ask(() => pool.remove(program), { program, early: true, closed: gone }).catch(() => undefined);
         },
       };
     },

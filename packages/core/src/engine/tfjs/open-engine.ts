@@ -7,6 +7,7 @@ import { checkInputs } from "../check-inputs.ts";
 import { cudaDevice } from "../cuda-device.ts";
 import type { Engine, RunResult } from "../engine.ts";
 import { openSerialQueue } from "../serial-queue.ts";
+import type { QueueOptions } from "../serial-queue.ts";
 import { startChild } from "./child.ts";
 import type { Child } from "./child.ts";
 import { advice, isInstalled } from "./installation.ts";
@@ -85,7 +86,11 @@ async function openOn(provider: Provider, options: Omit<TfjsOptions, "provider">
     return child;
   };
   /** In turn. What goes wrong names the operation. */
-  const queued = <T>(operation: string, work: () => Promise<T>, { signal }: Abortable = {}): Promise<T> => {
+  const queued = <T>(
+    operation: string,
+    work: () => Promise<T>,
+    options: Omit<QueueOptions, "closed"> = {},
+  ): Promise<T> => {
     const attempt = async (): Promise<T> => {
       try {
         return await work();
@@ -93,7 +98,7 @@ async function openOn(provider: Provider, options: Omit<TfjsOptions, "provider">
         throw failure(operation, error instanceof Error ? error.message : String(error), error);
       }
     };
-    return queue.ask(attempt, { signal, closed: () => failure(operation, "the engine was closed") });
+    return queue.ask(attempt, { ...options, closed: () => failure(operation, "the engine was closed") });
   };
 
   return {
@@ -123,10 +128,10 @@ async function openOn(provider: Provider, options: Omit<TfjsOptions, "provider">
           if (running.programs.delete(program)) await running.child.ask({ kind: "forget", program });
         };
         // With the process, its programs are gone.
-        await queued(`Disposing of "${label}"`, forget).catch(() => undefined);
+        await queued(`Disposing of "${label}"`, forget, { program, early: true }).catch(() => undefined);
       };
       try {
-        await queued(operation, () => having(program, steps), { signal });
+        await queued(operation, () => having(program, steps), { signal, program });
       } catch (error) {
         // Given up while it was being compiled: the process will have it all the same.
         void dispose();
@@ -143,7 +148,7 @@ async function openOn(provider: Provider, options: Omit<TfjsOptions, "provider">
             const { outputs, busySeconds } = await child.ask({ kind: "run", program, inputs });
             return { outputs, busySeconds };
           };
-          return queued(operation, work, { signal });
+          return queued(operation, work, { signal, program });
         },
         [Symbol.asyncDispose]: dispose,
       };
