@@ -1,4 +1,5 @@
 import { explainInFlight } from "../apps/worker/dist/in-flight.js";
+import { openProgramCache } from "../packages/core/dist/index.js";
 import { explain, sharedParts } from "./explain.mjs";
 import { megapixels, median, printTable, timed, withResources } from "./measure.mjs";
 import { generatedSlide, mixedSlides } from "./subjects.mjs";
@@ -42,9 +43,16 @@ async function rowsOf(extent, { precision, shared, rounds, slides, mixed }) {
       ? [{ how: "in flight, sizes mixed", inTurn: explainInFlight, images: await mixedSlides(extent, slides) }]
       : []),
   ].map((way) => ({ ...way, taken: [] }));
-  await explained([image], { precision, shared, inTurn: oneByOne });
   for (let round = 0; round < rounds; round += 1) {
-    for (const { inTurn, images, taken } of ways) taken.push(await explained(images, { precision, shared, inTurn }));
+    for (const { inTurn, images, taken } of ways) {
+      // Of its own, so that no list finds the programs of another one, nor pays for their memory.
+      const openers = { programs: () => openProgramCache(shared.engine) };
+      await withResources(openers, async ({ programs }) => {
+        const parts = { ...shared, programs };
+        await explained([image], { precision, shared: parts, inTurn: oneByOne });
+        taken.push(await explained(images, { precision, shared: parts, inTurn }));
+      });
+    }
   }
   return ways.map(({ how, images, taken }) => ({
     precision,

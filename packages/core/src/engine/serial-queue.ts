@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import type { Abortable } from "../io/byte-source.ts";
 
 /** Work on programs that is done one after the other, in the order in which it was asked for. */
@@ -29,7 +30,11 @@ export function openSerialQueue(): SerialQueue {
   let working: Promise<void> | undefined;
   let isClosed = false;
   const goOn = async (): Promise<void> => {
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await next.begin();
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      await next.begin();
+      // Whoever waited for it may give its program back before another one takes as much memory.
+      if (waiting[0] !== undefined && waiting[0].program !== next.program) await setImmediate();
+    }
     working = undefined;
   };
   return {
