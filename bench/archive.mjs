@@ -49,7 +49,8 @@ async function rowsOf(extent, { precision, shared, rounds, slides, mixed }) {
       const openers = { programs: () => openProgramCache(shared.engine) };
       await withResources(openers, async ({ programs }) => {
         const parts = { ...shared, programs };
-        await explained([image], { precision, shared: parts, inTurn: oneByOne });
+        // Twice: programs that only one image wanted don't stay.
+        await explained([image, image], { precision, shared: parts, inTurn: oneByOne });
         taken.push(await explained(images, { precision, shared: parts, inTurn }));
       });
     }

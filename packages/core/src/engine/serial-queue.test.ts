@@ -55,13 +55,13 @@ describe("a serial queue", () => {
     expect(done).toEqual(["run 1", "forget 4", "run 2", "run 1 again", "forget 1", "run 3"]);
   });
 
-  it("lets whoever waited for work give its program back before that of another program begins", async () => {
+  it("lets whoever waited for work give its program back before another one takes memory", async () => {
     const { done, ask, flush } = observed();
     const run = async (): Promise<void> => {
       await ask("run 1", { program: 1 });
       await ask("forget 1", { program: 1, early: true });
     };
-    await flush([run(), ask("run 2", { program: 2 })]);
+    await flush([run(), ask("run 2", { program: 2, takesMemory: () => true })]);
     expect(done).toEqual(["run 1", "forget 1", "run 2"]);
   });
 

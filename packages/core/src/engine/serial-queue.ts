@@ -17,10 +17,13 @@ export interface QueueOptions extends Abortable {
   readonly program?: number;
   /** Whether it goes before what waits to be done on other programs: what is given back is there for the next one. Default: false. */
   readonly early?: boolean;
+  /** Asked before it begins: whether it takes memory that its program does not hold yet. Then whoever waited for the work before may give a program back first. */
+  readonly takesMemory?: () => boolean;
 }
 
 interface Waiting {
   readonly program: number | undefined;
+  readonly takesMemory: () => boolean;
   readonly begin: () => Promise<void>;
 }
 
@@ -32,13 +35,12 @@ export function openSerialQueue(): SerialQueue {
   const goOn = async (): Promise<void> => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       await next.begin();
-      // Whoever waited for it may give its program back before another one takes as much memory.
-      if (waiting[0] !== undefined && waiting[0].program !== next.program) await setImmediate();
+      if (waiting[0]?.takesMemory() === true) await setImmediate();
     }
     working = undefined;
   };
   return {
-    ask: (work, { signal, closed, program, early = false }) =>
+    ask: (work, { signal, closed, program, early = false, takesMemory = () => false }) =>
       new Promise((resolve, reject) => {
         if (signal?.aborted === true) {
           reject(signal.reason);
@@ -62,7 +64,7 @@ export function openSerialQueue(): SerialQueue {
           }
         };
         const place = early ? waiting.findLastIndex((other) => other.program === program) + 1 : waiting.length;
-        waiting.splice(place, 0, { program, begin });
+        waiting.splice(place, 0, { program, takesMemory, begin });
         working ??= goOn();
       }),
     [Symbol.asyncDispose]: async () => {

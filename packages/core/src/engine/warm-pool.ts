@@ -24,6 +24,8 @@ export interface WarmPool<Model, Opened> extends AsyncDisposable {
   add(program: number, model: Model): Promise<void>;
   /** Begins to open a model that was closed and will be used soon. */
   prepare(program: number): void;
+  /** Whether the program holds working memory. */
+  holds(program: number): boolean;
   /** Works with the program's opened model; others are closed to make room. One at a time. */
   use<T>(program: number, work: (opened: Opened) => Promise<T>): Promise<T>;
   remove(program: number): Promise<void>;
@@ -113,6 +115,7 @@ export function openWarmPool<Model extends PooledModel, Opened>(
       // Whoever uses it meets the failure.
       if (entry !== undefined) openEntry(entry).catch(() => undefined);
     },
+    holds: (program) => entries.get(program)?.warm === true,
     use: async (program, work) => {
       const entry = entries.get(program);
       if (entry === undefined) throw new RangeError(`There is no program ${program}.`);

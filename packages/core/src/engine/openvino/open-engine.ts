@@ -100,7 +100,12 @@ export async function openOpenVinoEngine(options: OpenVinoOptions = {}): Promise
           const work = (): Promise<RunResult> =>
             attempt(operation, () => pool.use(program, (request) => runRequest(library, request, { graph, inputs })));
           if (signal?.aborted !== true) pool.prepare(program);
-          return queue.ask(work, { signal, program, closed: () => failure(operation, "the engine was closed") });
+          return queue.ask(work, {
+            signal,
+            program,
+            takesMemory: () => !pool.holds(program),
+            closed: () => failure(operation, "the engine was closed"),
+          });
         },
         [Symbol.asyncDispose]: async () => {
           if (disposed) return;
