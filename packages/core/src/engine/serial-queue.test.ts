@@ -52,7 +52,7 @@ describe("a serial queue", () => {
       ask("forget 4", { program: 4, early: true }),
       ask("forget 1", { program: 1, early: true }),
     ]);
-    expect(done).toEqual(["run 1", "forget 4", "run 2", "run 1 again", "forget 1", "run 3"]);
+    expect(done).toEqual(["forget 4", "run 1", "run 2", "run 1 again", "forget 1", "run 3"]);
   });
 
   it("lets whoever waited for work give its program back before another one takes memory", async () => {
@@ -80,5 +80,13 @@ describe("a serial queue", () => {
     await waits;
     await expect(ask("d")).rejects.toThrow("closed");
     expect(done).toEqual(["a"]);
+  });
+
+  it("begins nothing that was asked for in the turn in which it is closed", async () => {
+    const { queue, done, ask } = observed();
+    const asked = expect(ask("a")).rejects.toThrow("closed");
+    await queue[Symbol.asyncDispose]();
+    await asked;
+    expect(done).toEqual([]);
   });
 });

@@ -65,7 +65,8 @@ export function openSerialQueue(): SerialQueue {
         };
         const place = early ? waiting.findLastIndex((other) => other.program === program) + 1 : waiting.length;
         waiting.splice(place, 0, { program, takesMemory, begin });
-        working ??= goOn();
+        // Not before this turn ends: a queue that is closed in it begins nothing.
+        working ??= Promise.resolve().then(goOn);
       }),
     [Symbol.asyncDispose]: async () => {
       isClosed = true;
