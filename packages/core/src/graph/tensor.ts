@@ -77,6 +77,22 @@ export function tensorOf(type: ElementType, shape: Shape, values: ArrayLike<numb
   return makeTensor[type](shape, values);
 }
 
+const views: { readonly [T in ElementType]: (shape: Shape, buffer: ArrayBuffer) => Tensor } = {
+  float32: (shape, buffer) => ({ type: "float32", shape, data: new Float32Array(buffer) }),
+  float64: (shape, buffer) => ({ type: "float64", shape, data: new Float64Array(buffer) }),
+  float16: (shape, buffer) => ({ type: "float16", shape, data: new Uint16Array(buffer) }),
+  int64: (shape, buffer) => ({ type: "int64", shape, data: new BigInt64Array(buffer) }),
+  int32: (shape, buffer) => ({ type: "int32", shape, data: new Int32Array(buffer) }),
+  uint8: (shape, buffer) => ({ type: "uint8", shape, data: new Uint8Array(buffer) }),
+  uint16: (shape, buffer) => ({ type: "uint16", shape, data: new Uint16Array(buffer) }),
+  bool: (shape, buffer) => ({ type: "bool", shape, data: new Uint8Array(buffer) }),
+};
+
+/** A tensor whose elements lie in all of this memory. */
+export function tensorOver(type: ElementType, shape: Shape, buffer: ArrayBuffer): Tensor {
+  return views[type](shape, buffer);
+}
+
 /** A tensor's elements as numbers; integers beyond 2^53 lose their last bits. */
 export function elementsOf(tensor: Tensor): Float64Array {
   if (tensor.type === "float16") return Float64Array.from(tensor.data, numberOfFloat16);

@@ -1,7 +1,7 @@
 import type { Engine, Precision, Program } from "../engine/engine.ts";
-import { fingerprint } from "./fingerprint.ts";
 import type { Graph } from "../graph/graph.ts";
 import { lazily } from "../graph/lazily.ts";
+import { fingerprint } from "./fingerprint.ts";
 
 export interface ProgramRequest {
   /** Equal keys mean equal graphs, over the life of the cache; other keys may mean the same one. */
@@ -45,7 +45,7 @@ interface Entry {
  */
 export function openProgramCache(engine: Engine, options: { readonly limit?: number } = {}): ProgramCache {
   const limit = options.limit ?? defaultLimit;
-  // Both in the order of last use.
+  // In the order of last use, each.
   const names = new Map<string, string>();
   const entries = new Map<string, Entry>();
   const givenUp = new Map<string, true>();

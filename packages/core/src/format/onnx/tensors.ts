@@ -1,6 +1,6 @@
 import { SlidelightError } from "../../errors/slidelight-error.ts";
 import { numberOfFloat16 } from "../../graph/float16.ts";
-import { sizeOf, tensorOf } from "../../graph/tensor.ts";
+import { sizeOf, tensorOf, tensorOver } from "../../graph/tensor.ts";
 import type { ElementType, Tensor } from "../../graph/tensor.ts";
 import { dataTypeName } from "./proto.ts";
 import type { TensorProto } from "./proto.ts";
@@ -94,19 +94,8 @@ function fromRaw(raw: Uint8Array, proto: TensorProto, type: ElementType): Tensor
   if (proto.dataType === double) return { type: "float32", shape, data: Float32Array.from(new Float64Array(buffer)) };
   if (proto.dataType === float16) return tensorOf("float32", shape, fromBits(new Uint16Array(buffer), numberOfFloat16));
   if (proto.dataType === bfloat16) return tensorOf("float32", shape, fromBits(new Uint16Array(buffer), brainToNumber));
-  return viewers[type](shape, buffer);
+  return tensorOver(type, shape, buffer);
 }
-
-const viewers: { readonly [T in ElementType]: (shape: readonly number[], buffer: ArrayBuffer) => Tensor } = {
-  float32: (shape, buffer) => ({ type: "float32", shape, data: new Float32Array(buffer) }),
-  float64: (shape, buffer) => ({ type: "float64", shape, data: new Float64Array(buffer) }),
-  float16: (shape, buffer) => ({ type: "float16", shape, data: new Uint16Array(buffer) }),
-  int64: (shape, buffer) => ({ type: "int64", shape, data: new BigInt64Array(buffer) }),
-  int32: (shape, buffer) => ({ type: "int32", shape, data: new Int32Array(buffer) }),
-  uint8: (shape, buffer) => ({ type: "uint8", shape, data: new Uint8Array(buffer) }),
-  uint16: (shape, buffer) => ({ type: "uint16", shape, data: new Uint16Array(buffer) }),
-  bool: (shape, buffer) => ({ type: "bool", shape, data: new Uint8Array(buffer) }),
-};
 
 function fromLists(proto: TensorProto, type: ElementType): Tensor {
   const { dims: shape, floatData = [], int32Data = [], int64Data = [], doubleData = [] } = proto;
