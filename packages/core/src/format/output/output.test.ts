@@ -89,6 +89,33 @@ describe("a shard's file", () => {
     await expect(checkShardFile(path)).rejects.toMatchObject({ code: "shard-invalid" });
   });
 
+  it("holds the tiles' parts of the picture, where there are any, and tells when one is another", async () => {
+    await using finisher = openFinisher();
+    const path = join(folder, "pictured.shard");
+    await using writer = await createShardFile(path, finisher);
+    const pictures = [1, 3].map((tile) => {
+      const data = Uint8Array.from({ length: 7 * tile * 3 }, (_, i) => (i * 41 + tile) % 256);
+      return { tile, picture: { left: 2 * tile, top: tile, width: 7, height: tile, data } };
+    });
+    const pictureOf = (tile: number) => pictures.find((each) => each.tile === tile)?.picture;
+    for (const tile of [0, 1, 2, 3]) {
+      const thumbnail = pictureOf(tile);
+      await writer.add({ ...tileOf(tile), maps: new Map(), ...(thumbnail === undefined ? {} : { thumbnail }) });
+    }
+    await writer.finish();
+    {
+      await using source = await openFileSource(path);
+      const { tiles } = await readShardIndex(source);
+      expect(tiles.map(({ thumbnail }) => thumbnail)).toEqual([0, 1, 2, 3].map(pictureOf));
+    }
+    const bytes = await readFile(path);
+    const first = bytes.indexOf(pictures[0]?.picture.data ?? Buffer.alloc(1));
+    bytes[first] = (bytes[first] ?? 0) ^ 1;
+    await writeFile(path, bytes);
+    await using source = await openFileSource(path);
+    await expect(readShardIndex(source)).rejects.toMatchObject({ code: "shard-invalid" });
+  });
+
   it("that can't be written says so", async () => {
     await using finisher = openFinisher();
     const path = join(folder, "gone.shard");

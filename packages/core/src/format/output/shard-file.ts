@@ -34,13 +34,14 @@ export interface ShardTile extends Omit<TileResult, "maps"> {
 }
 
 /**
- * A shard's file: a mark, the samples of its tiles one after the other, an index as JSON, and a trailer of fixed length with
- * the index's length and its SHA-256. The index comes last because a tile's results are written as they come. It holds the CRC-32 of
- * each tile's samples: a file that is not whole must not be taken for one, and what tells accidents in gzip and PNG does here.
+ * A shard's file: a mark, the samples of its tiles one after the other, then what is read at once: the tiles' parts of the picture that previews are
+ * made of (8-bit RGB, in the tiles' order) and an index as JSON; and a trailer of fixed length with the lengths of both and their SHA-256. They come last
+ * because a tile's results are written as they come. The index holds the CRC-32 of each tile's samples: a file that is not whole must not be taken for one,
+ * and what tells accidents in gzip and PNG does here.
  */
-const mark = new TextEncoder().encode("SLSHARD2");
+const mark = new TextEncoder().encode("SLSHARD3");
 const hashBytes = 32;
-const trailerBytes = 8 + hashBytes;
+const trailerBytes = 2 * 8 + hashBytes;
 /** Samples that are worth handing to another thread. */
 const handedBytes = 2 ** 20;
 
@@ -69,7 +70,7 @@ const tileSchema = z.array(
       }),
     ),
     thumbnail: z
-      .object({ left: z.number(), top: z.number(), width: z.number(), height: z.number(), data: base64 })
+      .object({ left: z.number(), top: z.number(), width: z.int().nonnegative(), height: z.int().nonnegative() })
       .exactOptional(),
   }),
 );
@@ -106,6 +107,7 @@ export interface ShardWriter extends AsyncDisposable {
 export async function createShardFile(path: string, finisher: Pick<Finisher, "keep">): Promise<ShardWriter> {
   const file = await writing(path, () => open(path, "w"));
   const index: StoredTiles = [];
+  const pictures: Uint8Array[] = [];
   let position = 0;
   const append = async (bytes: Uint8Array): Promise<void> => {
     await writing(path, () => writeAll(file, bytes, position));
@@ -138,20 +140,24 @@ export async function createShardFile(path: string, finisher: Pick<Finisher, "ke
         const offset = position;
         stored.push({ id, offset, low, high, samples, checksum: await appendSamples(data) });
       }
-      index.push({
-        tile,
-        core: { ...core },
-        statistics: storeStatistics(statistics),
-        maps: stored,
-        ...(thumbnail === undefined ? {} : { thumbnail: { ...thumbnail, data: encodeBytes(thumbnail.data) } }),
-      });
+      const entry = { tile, core: { ...core }, statistics: storeStatistics(statistics), maps: stored };
+      if (thumbnail === undefined) {
+        index.push(entry);
+      } else {
+        const { data, ...place } = thumbnail;
+        pictures.push(data);
+        index.push({ ...entry, thumbnail: place });
+      }
     },
     finish: async (unreadable = []) => {
+      const picture = Buffer.concat(pictures);
       const encoded = new TextEncoder().encode(JSON.stringify({ tiles: index, unreadable }));
+      const lengths = new DataView(new ArrayBuffer(trailerBytes - hashBytes));
+      lengths.setBigUint64(0, BigInt(picture.length), true);
+      lengths.setBigUint64(8, BigInt(encoded.length), true);
+      await append(picture);
       await append(encoded);
-      const length = new Uint8Array(8);
-      new DataView(length.buffer).setBigUint64(0, BigInt(encoded.length), true);
-      await append(Buffer.concat([length, createHash("sha256").update(encoded).digest()]));
+      await append(Buffer.concat([new Uint8Array(lengths.buffer), hashOf([picture, encoded])]));
     },
     [Symbol.asyncDispose]: () => file.close(),
   };
@@ -165,22 +171,37 @@ export async function readShardIndex(source: ByteSource, options: Abortable = {}
   const least = mark.length + trailerBytes;
   if (source.size < least) throw invalid(source.uri, `at least ${least} bytes`, `${source.size}`);
   const trailer = await source.read({ offset: source.size - trailerBytes, length: trailerBytes }, options);
-  const length = Number(new DataView(trailer.buffer, trailer.byteOffset).getBigUint64(0, true));
+  const lengths = new DataView(trailer.buffer, trailer.byteOffset);
+  const pictured = Number(lengths.getBigUint64(0, true));
+  const length = pictured + Number(lengths.getBigUint64(8, true));
   if (length > source.size - least) throw invalid(source.uri, "an index within the file", `one of ${length} bytes`);
-  const encoded = await source.read({ offset: source.size - trailerBytes - length, length }, options);
-  const expected = trailer.subarray(8, 8 + hashBytes);
-  if (!createHash("sha256").update(encoded).digest().equals(expected)) {
+  const bytes = await source.read({ offset: source.size - trailerBytes - length, length }, options);
+  const expected = trailer.subarray(trailerBytes - hashBytes);
+  if (!hashOf([bytes]).equals(expected)) {
     throw invalid(source.uri, "an index with the SHA-256 in its trailer", "another");
   }
-  const parsed = indexSchema.safeParse(jsonOf(encoded));
+  const parsed = indexSchema.safeParse(jsonOf(bytes.subarray(pictured)));
   if (!parsed.success) throw invalid(source.uri, "an index of this release", "another form");
-  const tiles = parsed.data.tiles.map(({ statistics, maps, thumbnail, ...tile }) => ({
-    ...tile,
-    statistics: restoreStatistics(statistics),
-    maps: new Map(maps.map(({ id, ...map }) => [id, map])),
-    ...(thumbnail === undefined ? {} : { thumbnail: { ...thumbnail, data: decodeBytes(thumbnail.data) } }),
-  }));
+  let at = 0;
+  const tiles = parsed.data.tiles.map(({ statistics, maps, thumbnail, ...tile }): ShardTile => {
+    const known = {
+      ...tile,
+      statistics: restoreStatistics(statistics),
+      maps: new Map(maps.map(({ id, ...map }) => [id, map])),
+    };
+    if (thumbnail === undefined) return known;
+    const start = at;
+    at += thumbnail.width * thumbnail.height * 3;
+    return { ...known, thumbnail: { ...thumbnail, data: bytes.subarray(start, at) } };
+  });
+  if (at !== pictured) throw invalid(source.uri, `${at} bytes of pictures`, `${pictured}`);
   return { tiles, unreadable: parsed.data.unreadable };
+}
+
+function hashOf(parts: readonly Uint8Array[]): Buffer {
+  const hash = createHash("sha256");
+  for (const part of parts) hash.update(part);
+  return hash.digest();
 }
 
 /**
@@ -250,22 +271,14 @@ function restoreStatistics(stored: readonly StoredStatistic[]): StatisticTable {
 }
 
 /** Every bit of a number counts, and JSON has no infinities. */
-function encodeNumbers(values: Float64Array): string {
-  return encodeBytes(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+function encodeNumbers({ buffer, byteOffset, byteLength }: Float64Array): string {
+  return Buffer.from(buffer, byteOffset, byteLength).toString("base64");
 }
 
 function decodeNumbers(text: string): Float64Array {
-  const bytes = decodeBytes(text);
-  return new Float64Array(bytes.buffer, 0, bytes.length / 8);
-}
-
-function encodeBytes(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
-}
-
-/** In a buffer of its own, from its start. */
-function decodeBytes(text: string): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(Buffer.from(text, "base64"));
+  // In a buffer of its own, from its start.
+  const { buffer, length } = new Uint8Array(Buffer.from(text, "base64"));
+  return new Float64Array(buffer, 0, length / 8);
 }
 
 /** In as few calls as the system allows; `writeFile` makes one for every half a megabyte. */

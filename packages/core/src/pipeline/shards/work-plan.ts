@@ -31,7 +31,7 @@ export interface WorkPlan {
  * Of everything below a work's prefix: plans, known statistics and shards. It is part of the work's name: one release never reads
  * what another one wrote in another form.
  */
-export const workFormatVersion = 3;
+export const workFormatVersion = 4;
 const index = z.number().int().nonnegative();
 const size = z.object({ width: index, height: index });
 
