@@ -80,11 +80,20 @@ export interface NetworkOptions extends Preprocessing {
 
 const probeSizes = [1024, 1152, 960, 1280] as const;
 
+/** Found once for all images. */
+const knownStrides = new WeakMap<Model, number>();
+
 /**
  * The body's total stride: every tile origin is a multiple of it.
  * @throws {SlidelightError} `model-not-local` naming the node that no tile can compute, `model-no-pool`, `model-shape`.
  */
 export function bodyStride(model: Model): number {
+  const known = knownStrides.get(model) ?? findStride(model);
+  knownStrides.set(model, known);
+  return known;
+}
+
+function findStride(model: Model): number {
   let fault: unknown;
   for (const side of probeSizes) {
     try {

@@ -7,7 +7,6 @@ import type { Thumbnail, ThumbnailPart } from "../format/output/thumbnail.ts";
 import type { Abortable } from "../io/byte-source.ts";
 import { thumbnailOf } from "./image-sweep.ts";
 import type { ImageWork } from "./image-work.ts";
-import { jointOf } from "./plan-runs.ts";
 import type { PlannedRun, TilePlan } from "./plan-runs.ts";
 import { collectSweep, distinctParts, fetchTiles } from "./shards/collect-shards.ts";
 import type { CollectedSweep } from "./shards/collect-shards.ts";
@@ -59,7 +58,7 @@ export async function computeRuns(
   { tiles, plan, store, folder, signal }: ComputeOptions,
   onMissing: OnMissing,
 ): Promise<ComputedRuns | undefined> {
-  const joint = jointOf(tiles.runs);
+  const { joint } = tiles;
   const timed = stopwatch(work.observe);
   const thumbnail: ThumbnailPart[] = [];
   const unreadable: StoredPart[] = [];
@@ -69,7 +68,7 @@ export async function computeRuns(
   for (const [sweep, { maps: requested }] of joint.sweeps.entries()) {
     const shards = await missingShards(store, { plan, sweep, signal });
     if (shards.length > 0) {
-      const missing = { joint, tiles, plan, sweep, shards, known, store, folder };
+      const missing = { tiles, plan, sweep, shards, known, store, folder };
       if ((await onMissing(missing)) === "left") return undefined;
     }
     const before = known;

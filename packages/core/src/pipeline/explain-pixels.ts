@@ -18,8 +18,9 @@ import type { Preprocessing } from "../model/network.ts";
 import { chooseTileGrid } from "./choose-tile.ts";
 import type { Observe } from "./events.ts";
 import type { ProgramCache } from "./program-cache.ts";
-import { sweepTiles, tileOrder } from "./sweep-tiles.ts";
+import { sweepTiles } from "./sweep-tiles.ts";
 import type { TileSweep } from "./sweep-tiles.ts";
+import { tileOrder } from "./tile-tasks.ts";
 import { recomputeAbove } from "./tile-memory.ts";
 import type { TileMemory } from "./tile-memory.ts";
 import { wholeImage } from "./tissue.ts";
@@ -160,7 +161,7 @@ async function sweepPixels(
       index,
       grid,
       tissue,
-      tiles: tileOrder({ plan: joint, grid, tissue }, index),
+      tiles: tileOrder({ plan: joint, index, grid, tissue }),
       precision,
       recomputeAbove: recomputeAbove(memoryOf(resources)),
       composesConvolutions: resources.engine.composesConvolutions,

@@ -6,7 +6,7 @@ import type { Abortable } from "../io/byte-source.ts";
 import type { ShardReference } from "./compute-groups.ts";
 import type { ExplanationResources, ImageReference } from "./image-work.ts";
 import { openWork } from "./open-work.ts";
-import { jointOf, planRuns } from "./plan-runs.ts";
+import { planRuns } from "./plan-runs.ts";
 import { plannedTiles } from "./plan-tiles.ts";
 import type { ExplanationSettings } from "./settings.ts";
 import { computeShards, shardOf } from "./shards/compute-shards.ts";
@@ -68,8 +68,7 @@ export async function explainShard(
   const folder = await mkdtemp(join(resources.scratch, "run-"));
   try {
     const known = await readKnown(store, { precision, sweep, signal });
-    const joint = jointOf(tiles.runs);
-    await computeShards(work, { joint, tiles, plan, sweep, shards: [shard], known, store, folder, signal });
+    await computeShards(work, { tiles, plan, sweep, shards: [shard], known, store, folder, signal });
     return "computed";
   } finally {
     await rm(folder, { recursive: true, force: true });

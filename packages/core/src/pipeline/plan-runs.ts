@@ -78,9 +78,11 @@ export interface TilePlan {
   readonly grid: TileGrid;
   readonly tissue: TissueMask;
   readonly runs: readonly [PlannedRun, ...PlannedRun[]];
+  /** All runs in the same visits to the tiles. */
+  readonly joint: JointExplanation;
 }
 
-/** All runs in the same visits to the tiles. */
+/** What computes all runs in the same visits to the tiles. */
 export function jointOf([first, ...rest]: TilePlan["runs"]): JointExplanation {
   return joinExplanations([first.explanation, ...rest.map(({ explanation }) => explanation)]);
 }

@@ -39,8 +39,7 @@ export async function planTiles(
     compact: tissueMatters(work),
   };
   const count = settings.tile === "fastest" ? tried : 1;
-  const planOf = (grid: TileGrid): JointExplanation =>
-    jointOf(maskedPlan(work, runs, { grid, tissue: wholeImage(grid) }).runs);
+  const planOf = (grid: TileGrid): JointExplanation => maskedPlan(work, runs, { grid, tissue: wholeImage(grid) }).joint;
   const grid = await fastestGrid(work, planOf, rankTileGrids(joint, options, count), { precision, signal });
   return maskedPlan(work, runs, { grid, tissue: await chooseTissue(work, grid) });
 }
@@ -65,14 +64,15 @@ function maskedPlan(
 ): TilePlan {
   const { image, window } = grid;
   const wholly = window === undefined || isSize(window.extended, image);
-  if (tissue.complete && wholly) return { grid, tissue, runs };
+  if (tissue.complete && wholly) return { grid, tissue, runs, joint: jointOf(runs) };
   const network = wholly ? work.network : work.networkOf(window.extended);
   const masked = (run: PlannedRun): PlannedRun => {
     const options = { ...run.options, keptCells: tissue.cells, unmasked: window !== undefined };
     return { ...run, explanation: planExplanation(network, options) };
   };
   const [first, ...rest] = runs;
-  return { grid, tissue, runs: [masked(first), ...rest.map(masked)] };
+  const all = [masked(first), ...rest.map(masked)] as const;
+  return { grid, tissue, runs: all, joint: jointOf(all) };
 }
 
 function isSize(a: Size, b: Size): boolean {

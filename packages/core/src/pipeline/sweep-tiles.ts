@@ -1,20 +1,14 @@
 import type { Precision } from "../engine/engine.ts";
-import type { StatisticTable, Sweep, SweepPlan } from "../explain/explanation.ts";
+import type { StatisticTable } from "../explain/explanation.ts";
 import { ownedInputs } from "../explain/owned-cells.ts";
-import { readMap, readStatistics, sweepOutputs, sweepRegions, tileProgram } from "../explain/tile-program.ts";
+import { readMap, readStatistics, tileProgram } from "../explain/tile-program.ts";
 import type { MapSamples } from "../explain/tile-program.ts";
 import type { Pixels } from "../format/image.ts";
 import type { TileResult } from "../format/output/shard-file.ts";
 import type { ReadTile, ThumbnailPart } from "../format/output/thumbnail.ts";
-import type { Rectangle, Region } from "../geometry/rectangle.ts";
+import type { Rectangle } from "../geometry/rectangle.ts";
 import { rectangleOf, regionOf } from "../geometry/rectangle.ts";
-import { coreOf, windowOf } from "../geometry/tile-grid.ts";
-import type { TileGrid } from "../geometry/tile-grid.ts";
-import { foldConstants } from "../graph/fold-constants.ts";
-import { graphOf } from "../graph/graph.ts";
 import { optimise } from "../graph/optimise.ts";
-import { prepareRestriction } from "../graph/restrict.ts";
-import type { Restriction, RestrictionPlan } from "../graph/restrict.ts";
 import { float32 } from "../graph/tensor.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import { allOrFirstFailure } from "../io/all-or-first-failure.ts";
@@ -24,17 +18,14 @@ import { cutMap } from "./cut-map.ts";
 import type { Observe } from "./events.ts";
 import type { ProgramCache, ProgramRequest } from "./program-cache.ts";
 import { readAhead } from "./read-ahead.ts";
-import type { TissueMask } from "./tissue.ts";
+import { mostFrequentKind, planTasks, strideOfKept } from "./tile-tasks.ts";
+import type { TiledSweep, TileTask } from "./tile-tasks.ts";
 
 /** Tiles that are read while others compute, and tiles that the engine is given at once so that it never waits. */
 const readDepth = 3;
 const computeDepth = 2;
 
-export interface TileSweep extends Abortable {
-  readonly plan: SweepPlan;
-  readonly index: number;
-  readonly grid: TileGrid;
-  readonly tissue: TissueMask;
+export interface TileSweep extends TiledSweep, Abortable {
   /** The tiles to visit, in this order; `tileOrder` gives a good one. */
   readonly tiles: readonly number[];
   readonly samples: MapSamples;
@@ -52,19 +43,6 @@ export interface TileSweep extends Abortable {
   readonly shrink?: (tile: ReadTile) => Promise<ThumbnailPart>;
 }
 
-interface TileTask {
-  readonly tile: number;
-  readonly core: Rectangle;
-  /** What is computed: the core at least. */
-  readonly window: Rectangle;
-  /** What it computes, and its masked or unmasked form. */
-  readonly sweep: Sweep;
-  readonly regions: Readonly<Record<string, Region>>;
-  readonly plan: RestrictionPlan;
-  /** Equal for tiles that one program serves. */
-  readonly kind: string;
-}
-
 interface TileInputs {
   readonly inputs: Readonly<Record<string, Tensor>>;
   readonly thumbnail: ThumbnailPart | undefined;
@@ -77,8 +55,8 @@ interface TileInputs {
  */
 export async function* sweepTiles(run: TileSweep, known: StatisticTable): AsyncGenerator<TileResult> {
   const globals = run.plan.globals(known);
-  const tasks = planTasks(run, run.index, run.tiles);
-  const frequent = mostFrequent(tasks);
+  const tasks = planTasks(run, run.tiles);
+  const frequent = mostFrequentKind(tasks);
 
   let first: Promise<unknown> | undefined;
   /** The first tile by itself, which the engine waits for; all others at once. */
@@ -136,40 +114,6 @@ export async function* sweepTiles(run: TileSweep, known: StatisticTable): AsyncG
   }
 }
 
-function planTasks(
-  { plan, grid, tissue }: Pick<TileSweep, "plan" | "grid" | "tissue">,
-  index: number,
-  tiles: readonly number[],
-): readonly TileTask[] {
-  const masked = prepare(at(plan.sweeps, index));
-  const unmasked = plan.unmasked === undefined ? undefined : prepare(at(plan.unmasked, index));
-  return tiles.map((tile) => {
-    const [core, window] = [coreOf(grid, tile), windowOf(grid, tile)];
-    const planned = ({ sweep, restriction }: PreparedSweep): Pick<TileTask, "sweep" | "regions" | "plan"> => {
-      const regions = sweepRegions(sweep, regionOf(window));
-      return { sweep, regions, plan: restriction.plan(regions) };
-    };
-    const first = planned(masked);
-    const seesKept = Object.entries(first.plan.inputRegions).every(
-      ([name, region]) =>
-        name === plan.network.image.name || tissue.keeps(rectangleOf(region), strideOfKept(plan, name)),
-    );
-    const chosen = unmasked !== undefined && seesKept ? planned(unmasked) : first;
-    const kind = chosen === first ? first.plan.key : `unmasked/${chosen.plan.key}`;
-    return { tile, core, window, ...chosen, kind };
-  });
-}
-
-interface PreparedSweep {
-  readonly sweep: Sweep;
-  readonly restriction: Restriction;
-}
-
-/** Once for all tiles: the flipped kernels of a gradient are the same everywhere. */
-function prepare(sweep: Sweep): PreparedSweep {
-  return { sweep, restriction: prepareRestriction(foldConstants(graphOf(sweepOutputs(sweep))).outputs) };
-}
-
 async function readInputs(
   run: TileSweep,
   task: TileTask,
@@ -200,39 +144,4 @@ async function readInputs(
   for (const [name, start] of Object.entries(task.plan.origins)) inputs[name] = float32([1], [start]);
   for (const [name, values] of globals) inputs[name] = float32([1, values.length, 1, 1], Float32Array.from(values));
   return { inputs, thumbnail };
-}
-
-function strideOfKept(plan: SweepPlan, name: string): readonly [number, number] {
-  return at(plan.network.pools, Number(name.slice("kept.".length))).stride;
-}
-
-/**
- * The kept tiles in the order in which a sweep should visit them: those of one kind one after the other, so that a program's
- * memory is touched once, however many programs there are, and given back before the next one's. In the order of first
- * appearance, which the grid alone decides.
- */
-export function tileOrder(sweep: Pick<TileSweep, "plan" | "grid" | "tissue">, index: number): readonly number[] {
-  const kinds = kindsOf(planTasks(sweep, index, sweep.tissue.tiles));
-  return [...kinds.values()].flat().map(({ tile }) => tile);
-}
-
-function kindsOf(tasks: readonly TileTask[]): ReadonlyMap<string, readonly TileTask[]> {
-  const kinds = new Map<string, TileTask[]>();
-  for (const task of tasks) {
-    const kind = kinds.get(task.kind) ?? [];
-    kinds.set(task.kind, kind);
-    kind.push(task);
-  }
-  return kinds;
-}
-
-function mostFrequent(tasks: readonly TileTask[]): string | undefined {
-  const [frequent] = [...kindsOf(tasks)].sort(([, a], [, b]) => b.length - a.length);
-  return frequent?.[0];
-}
-
-function at<T>(items: readonly T[], index: number): T {
-  const item = items[index];
-  if (item === undefined) throw new RangeError(`Index ${index} is outside of ${items.length} items.`);
-  return item;
 }

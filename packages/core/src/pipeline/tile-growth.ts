@@ -1,5 +1,6 @@
 import type { SweepPlan } from "../explain/explanation.ts";
-import { sweepOutputs, sweepRegions, tileProgram } from "../explain/tile-program.ts";
+import { restrictionOf } from "../explain/restrict-sweep.ts";
+import { sweepRegions, tileProgram } from "../explain/tile-program.ts";
 import { regionOf } from "../geometry/rectangle.ts";
 import type { Rectangle, Size } from "../geometry/rectangle.ts";
 import { coreOf, middleTile, tileGrid } from "../geometry/tile-grid.ts";
@@ -8,7 +9,6 @@ import { flops } from "../graph/flops.ts";
 import { topologicalOrder } from "../graph/graph.ts";
 import type { Graph } from "../graph/graph.ts";
 import { peakActivationBytes } from "../graph/memory.ts";
-import { prepareRestriction } from "../graph/restrict.ts";
 import { sizeOf } from "../graph/tensor.ts";
 
 /**
@@ -86,7 +86,7 @@ export function haloOf(explanation: SweepPlan): number {
   const grid = sampleGrid(explanation);
   const core = regionOf(coreOf(grid, middleTile(grid)));
   const reaches = explanation.sweeps.flatMap((sweep) => {
-    const { inputRegions } = prepareRestriction(sweepOutputs(sweep)).plan(sweepRegions(sweep, core));
+    const { inputRegions } = restrictionOf(sweep).plan(sweepRegions(sweep, core));
     const pixels = inputRegions[explanation.network.image.name] ?? core;
     return [
       core.x.start - pixels.x.start,
@@ -100,7 +100,7 @@ export function haloOf(explanation: SweepPlan): number {
 
 function measure(explanation: SweepPlan, core: Rectangle): { readonly [K in keyof TileGrowth]: number } {
   const graphs = explanation.sweeps.map((sweep): Graph => {
-    const plan = prepareRestriction(sweepOutputs(sweep)).plan(sweepRegions(sweep, regionOf(core)));
+    const plan = restrictionOf(sweep).plan(sweepRegions(sweep, regionOf(core)));
     return tileProgram(sweep, plan.build(), { samples: "uint16" });
   });
   return {

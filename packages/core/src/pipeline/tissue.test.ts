@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { tileGrid } from "../geometry/tile-grid.ts";
+import { giveBuffers } from "../io/used-buffers.ts";
 import { onlyTiles, tissueTiles, wholeImage } from "./tissue.ts";
 
 const grid = tileGrid({ width: 1000, height: 600 }, { tile: 256, stride: 16 });
@@ -51,5 +52,18 @@ describe("kept cores", () => {
 
   it("mask a rectangle that reaches beyond the image", () => {
     expect(Array.from(kept.mask({ x: 11, y: 9, width: 3, height: 2 }, [4, 4]))).toEqual([0, 1, 0, 0, 0, 0]);
+  });
+
+  it("mask a large rectangle cell by cell, in memory that held something else", () => {
+    const size = { width: 1024, height: 620 };
+    giveBuffers([{ data: new Float32Array(size.width * size.height).fill(7) }]);
+    const tiles = [0, 1, 6, 9, 11];
+    const expected = Float32Array.from({ length: size.width * size.height }, (_, index) => {
+      const [x, y] = [index % size.width, Math.floor(index / size.width)];
+      return x < 1000 && y < 600 && tiles.includes(Math.floor(y / 256) * 4 + Math.floor(x / 256)) ? 1 : 0;
+    });
+    const found = onlyTiles(grid, tiles).mask({ x: 0, y: 0, ...size }, [1, 1]);
+    expect(found.length).toBe(expected.length);
+    expect(found.findIndex((value, index) => value !== expected[index])).toBe(-1);
   });
 });

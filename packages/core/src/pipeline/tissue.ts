@@ -2,6 +2,7 @@ import type { Pixels } from "../format/image.ts";
 import type { Rectangle } from "../geometry/rectangle.ts";
 import { coreOf, tileCount } from "../geometry/tile-grid.ts";
 import type { TileGrid } from "../geometry/tile-grid.ts";
+import { takeBuffer } from "../io/used-buffers.ts";
 
 /** Which tiles are computed. Everything that is pooled lies in their cores. */
 export interface TissueMask {
@@ -30,13 +31,21 @@ export function onlyTiles(grid: TileGrid, tiles: readonly number[]): TissueMask 
     complete: tiles.length === tileCount(grid),
     cells: (stride) => tiles.reduce((sum, tile) => sum + cellsOf(coreOf(grid, tile), stride), 0),
     mask: (rectangle, stride) => {
-      const mask = new Float32Array(rectangle.width * rectangle.height);
+      const { width, height } = rectangle;
+      const mask = new Float32Array(takeBuffer(width * height * Float32Array.BYTES_PER_ELEMENT));
       const { rows, columns } = tilesAt(grid, rectangle, stride);
-      rows.forEach((tileRow, row) => {
+      // Each row of tiles is drawn once; the other rows of its cells are copies.
+      for (let row = 0, first = 0; row < height; row += 1) {
+        const tileRow = rows[row] ?? -1;
+        if (row > 0 && tileRow === rows[first]) {
+          mask.copyWithin(row * width, first * width, (first + 1) * width);
+          continue;
+        }
+        first = row;
         columns.forEach((tileColumn, column) => {
-          if (keptAt(tileRow, tileColumn)) mask[row * rectangle.width + column] = 1;
+          mask[row * width + column] = keptAt(tileRow, tileColumn) ? 1 : 0;
         });
-      });
+      }
       return mask;
     },
     keeps: (rectangle, stride) => {

@@ -1,7 +1,6 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { StatisticTable } from "../../explain/explanation.ts";
-import type { JointExplanation } from "../../explain/join.ts";
 import { mergeTables } from "../../explain/statistics.ts";
 import { createShardFile, readShardIndex } from "../../format/output/shard-file.ts";
 import { readStoredTile } from "../../format/output/stored-tile.ts";
@@ -19,7 +18,6 @@ import { partName, planName, shardName, sweepPrefix } from "./work-plan.ts";
 import type { WorkPlan } from "./work-plan.ts";
 
 export interface ComputeShards extends Abortable {
-  readonly joint: JointExplanation;
   readonly tiles: TilePlan;
   readonly plan: WorkPlan;
   readonly sweep: number;
@@ -101,10 +99,10 @@ export async function computeShards(work: ImageWork, request: ComputeShards): Pr
  * There is a map for each class that may turn out to be the target. Which one is wanted, only the last tile of the last sweep tells; where it is
  * the only one, the others need not be kept.
  */
-function wantedOf(result: TileResult, { joint, tiles, plan, sweep, known }: ComputeShards): TileResult {
+function wantedOf(result: TileResult, { tiles: { runs, joint }, plan, sweep, known }: ComputeShards): TileResult {
   if (sweep < joint.sweeps.length - 1 || plan.sweeps[sweep]?.tiles.length !== 1) return result;
   const statistics = mergeTables(known, result.statistics);
-  const wanted = new Set(tiles.runs.map((_, index) => joint.outcome(index, statistics).map));
+  const wanted = new Set(runs.map((_, index) => joint.outcome(index, statistics).map));
   return { ...result, maps: new Map([...result.maps].filter(([id]) => wanted.has(id))) };
 }
 
@@ -183,8 +181,8 @@ async function savePart(writer: ShardWriter, { path, name, work, request }: Save
 }
 
 function tileSweep(work: ImageWork, request: ComputeShards & { readonly visit: readonly number[] }): TileSweep {
-  const { joint, tiles, plan, sweep, visit, signal } = request;
-  const { grid, tissue } = tiles;
+  const { tiles, plan, sweep, visit, signal } = request;
+  const { grid, tissue, joint } = tiles;
   return {
     ...imageSweep(work, { precision: plan.precision, signal }),
     plan: joint,

@@ -1,10 +1,9 @@
 import { coreOf } from "../../geometry/tile-grid.ts";
 import type { Precision } from "../../engine/engine.ts";
 import type { ImageWork } from "../image-work.ts";
-import { jointOf } from "../plan-runs.ts";
 import type { TilePlan } from "../plan-runs.ts";
 import { sampleBytes } from "../image-sweep.ts";
-import { tileOrder } from "../sweep-tiles.ts";
+import { tileOrder } from "../tile-tasks.ts";
 import { planShards } from "./plan-shards.ts";
 import type { ShardLimits } from "./plan-shards.ts";
 import type { WorkPlan } from "./work-plan.ts";
@@ -19,12 +18,11 @@ export interface DivideOptions {
 /** Makes the plan of an image's computation. */
 export function divideWork(
   work: ImageWork,
-  { grid, tissue, runs }: TilePlan,
+  { grid, tissue, runs, joint }: TilePlan,
   { precision, limits, pixelsPerSecond }: DivideOptions,
 ): WorkPlan {
-  const joint = jointOf(runs);
   const sweeps = joint.sweeps.map(({ maps }, index) => {
-    const tiles = tileOrder({ plan: joint, grid, tissue }, index);
+    const tiles = tileOrder({ plan: joint, index, grid, tissue });
     const tilePixels = tiles.map((tile) => {
       const { width, height } = coreOf(grid, tile);
       return width * height;

@@ -1,5 +1,4 @@
 import type { Precision } from "../../engine/engine.ts";
-import type { SweepPlan } from "../../explain/explanation.ts";
 import { coreOf } from "../../geometry/tile-grid.ts";
 import type { Abortable } from "../../io/byte-source.ts";
 import { imageSweep, programKeyOf } from "../image-sweep.ts";
@@ -9,7 +8,6 @@ import { sweepTiles } from "../sweep-tiles.ts";
 import type { TileSweep } from "../sweep-tiles.ts";
 
 export interface MeasureOptions extends Abortable {
-  readonly joint: SweepPlan;
   readonly tiles: TilePlan;
   readonly precision: Precision;
 }
@@ -18,11 +16,8 @@ export interface MeasureOptions extends Abortable {
  * Computes the kept tile in the middle, whose program most tiles share, and drops it.
  * @returns Pixels of its core a second. The worker remembers it for the images that follow.
  */
-export async function measureSpeed(
-  work: ImageWork,
-  { joint, tiles, precision, signal }: MeasureOptions,
-): Promise<number> {
-  const { grid, tissue } = tiles;
+export async function measureSpeed(work: ImageWork, { tiles, precision, signal }: MeasureOptions): Promise<number> {
+  const { grid, tissue, joint } = tiles;
   const middle = tissue.tiles[Math.floor(tissue.tiles.length / 2)] ?? 0;
   let seconds = 0;
   const trial: TileSweep = {

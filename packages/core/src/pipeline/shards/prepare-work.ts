@@ -3,7 +3,6 @@ import type { Precision } from "../../engine/engine.ts";
 import type { Abortable } from "../../io/byte-source.ts";
 import { estimatedSpeed } from "../choose-tile.ts";
 import type { ImageWork } from "../image-work.ts";
-import { jointOf } from "../plan-runs.ts";
 import type { PlannedRun, TilePlan } from "../plan-runs.ts";
 import { planTiles, plannedTiles } from "../plan-tiles.ts";
 import { divideWork } from "./divide-work.ts";
@@ -57,7 +56,7 @@ export async function prepareWork(work: ImageWork, options: PrepareOptions): Pro
   if (known !== undefined) return known;
   if (place.foreign) throw foreignWork(work, "its plan is gone");
   const tiles = await planTiles(work, runs, { precision, signal });
-  const joint = jointOf(tiles.runs);
+  const { joint } = tiles;
   const pixels = pixelsOf(tiles);
   const secondsOf = (speed: number): number => (pixels * joint.sweeps.length) / speed;
   const { engine, speeds } = work.resources;
@@ -65,7 +64,7 @@ export async function prepareWork(work: ImageWork, options: PrepareOptions): Pro
   let pixelsPerSecond = measured ?? estimatedSpeed(joint, { grid: tiles.grid, engine, precision });
   // An estimate is right within a small factor.
   if (place.distribute && measured === undefined && secondsOf(pixelsPerSecond) > place.keepSeconds) {
-    pixelsPerSecond = await measureSpeed(work, { joint, tiles, precision, signal });
+    pixelsPerSecond = await measureSpeed(work, { tiles, precision, signal });
   }
   const plan = divideWork(work, tiles, { precision, limits, pixelsPerSecond });
   if (secondsOf(pixelsPerSecond) < place.keepSeconds) {
