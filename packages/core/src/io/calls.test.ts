@@ -20,6 +20,23 @@ describe("calls of another thread", () => {
     await expect(c).rejects.toThrow("no");
   });
 
+  it("fail where they can't be sent, and are forgotten", async () => {
+    const calls = openCalls<string>();
+    const ids: number[] = [];
+    const refuse = (id: number): void => {
+      ids.push(id);
+      throw new Error("no way there");
+    };
+    await expect(calls.ask(refuse, none)).rejects.toThrow("no way there");
+    calls.answer(ids[0] ?? 0, "late");
+    const controller = new AbortController();
+    const withdrawn: number[] = [];
+    const options = { signal: controller.signal, withdraw: (id: number): number => withdrawn.push(id) };
+    await expect(calls.ask(refuse, options)).rejects.toThrow("no way there");
+    controller.abort();
+    expect(withdrawn).toEqual([]);
+  });
+
   it("end with the signal's reason, and are withdrawn", async () => {
     const calls = openCalls<string>();
     const withdrawn: number[] = [];

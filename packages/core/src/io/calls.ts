@@ -4,7 +4,7 @@ import type { Abortable } from "./byte-source.ts";
 export interface Calls<Answer> {
   /**
    * Sends a question with a number of its own, and waits for the answer.
-   * @throws What `fail` or `failAll` says; the signal's reason, once `withdraw` was told.
+   * @throws What `fail` or `failAll` says, or sending; the signal's reason, once `withdraw` was told.
    */
   ask(send: (id: number) => void, options: Abortable & { readonly withdraw: (id: number) => void }): Promise<Answer>;
   answer(id: number, answer: Answer): void;
@@ -49,7 +49,11 @@ export function openCalls<Answer>(): Calls<Answer> {
             reject(reason);
           },
         });
-        send(id);
+        try {
+          send(id);
+        } catch (error) {
+          waiting.get(id)?.reject(error);
+        }
       }),
     answer: (id, answer) => waiting.get(id)?.resolve(answer),
     fail: (id, error) => waiting.get(id)?.reject(error),
