@@ -3,7 +3,6 @@ import { graphOf, operandsOf } from "./graph.ts";
 import type { Graph } from "./graph.ts";
 import type { Node } from "./node.ts";
 import { mapNodes, rewrite } from "./rewrite.ts";
-import { elementsOf } from "./tensor.ts";
 import type { Tensor } from "./tensor.ts";
 
 /**
@@ -55,9 +54,10 @@ function tensorKeys(): (tensor: Tensor) => string {
   };
 }
 
+/** Bit by bit: 0 and -0 differ. */
 function haveSameElements(first: Tensor, second: Tensor): boolean {
-  const others = elementsOf(second);
-  return elementsOf(first).every((value, i) => Object.is(value, others[i]));
+  const others = wordsOf(second);
+  return wordsOf(first).every((word, index) => word === others[index]);
 }
 
 /** A model's weights are looked at by every program that is made of it. */
@@ -68,8 +68,14 @@ function digestOf(tensor: Tensor): number {
   const known = digests.get(tensor.data);
   if (known !== undefined) return known;
   let digest = 0;
-  for (const element of elementsOf(tensor)) digest = (digest * 31 + element * 1e6) % 4_294_967_291;
-  const result = Number.isNaN(digest) ? -1 : digest;
-  digests.set(tensor.data, result);
-  return result;
+  for (const word of wordsOf(tensor)) digest = (Math.imul(digest, 31) + word) | 0;
+  digests.set(tensor.data, digest);
+  return digest;
+}
+
+/** The elements' bits in whole words, or in bytes where they are no whole words; of tensors of one type and shape, alike. */
+function wordsOf({ data: { buffer, byteOffset, byteLength, BYTES_PER_ELEMENT } }: Tensor): Int32Array | Uint8Array {
+  return BYTES_PER_ELEMENT % 4 === 0
+    ? new Int32Array(buffer, byteOffset, byteLength / 4)
+    : new Uint8Array(buffer, byteOffset, byteLength);
 }

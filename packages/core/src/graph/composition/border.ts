@@ -71,13 +71,17 @@ function meetings(before: number, { taps, operand, node, axis }: Axis): Meetings
   const [given = 0, size = 0] = [operand.shape[axis], taps.shape[axis]];
   const kinds: Meeting[] = [];
   const known = new Map<string, number>();
+  let whole: number | undefined;
   const at = Array.from({ length: node.shape[axis] ?? 0 }, (_, position) => {
+    const isInside = position >= before && position + size - before <= given;
+    if (isInside && whole !== undefined) return whole;
     const meeting = Array.from({ length: size }, (_, tap) => {
       const met = position + tap - before;
       return met >= 0 && met < given ? 1 : 0;
     });
     const kind = known.get(meeting.join()) ?? kinds.push(meeting) - 1;
     known.set(meeting.join(), kind);
+    if (isInside) whole = kind;
     return kind;
   });
   return { kinds, at };
