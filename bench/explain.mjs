@@ -7,6 +7,7 @@ import {
   openFinisher,
   openProgramCache,
   openReaders,
+  openSpeedMeter,
   openStore,
 } from "../packages/core/dist/index.js";
 import { median, megapixels, peakGigabytes, printTable, timed, withResource } from "./measure.mjs";
@@ -54,6 +55,7 @@ export const sharedParts = {
   programs: ({ engine }) => openProgramCache(engine),
   finisher: () => openFinisher(),
   readers: () => openReaders(),
+  speeds: () => openSpeedMeter(),
 };
 
 /**
@@ -78,7 +80,12 @@ export async function explain(image, shared, options = {}) {
         engine: shared === undefined ? recorded(engine, calls) : engine,
         ...(shared === undefined
           ? {}
-          : { programs: shared.programs, finisher: shared.finisher, readers: shared.readers }),
+          : {
+              programs: shared.programs,
+              finisher: shared.finisher,
+              readers: shared.readers,
+              speeds: shared.speeds,
+            }),
         model,
         output: openStore(join(folder, "out")),
         scratch: join(folder, "scratch"),

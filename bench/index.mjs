@@ -1,4 +1,4 @@
-// npm run bench -- [explain|archive|work|passes|engines|pytorch|queue|shards|train …] [--rounds n] [--side px] [--slides n] [--base 16,32]
+// npm run bench -- [explain|archive|host|work|passes|engines|pytorch|queue|shards|train …] [--rounds n] [--side px] [--slides n] [--base 16,32]
 //   [--engines a,b] [--threads n] [--keys n] [--shard-seconds s] [--json file] [--docs] [--eager] [--mixed]
 import { writeFile } from "node:fs/promises";
 import { availableParallelism, cpus } from "node:os";
@@ -6,6 +6,7 @@ import { parseArgs } from "node:util";
 import { benchArchive } from "./archive.mjs";
 import { benchEngines } from "./engines.mjs";
 import { benchExplain } from "./explain.mjs";
+import { benchHost } from "./host.mjs";
 import { benchPasses } from "./passes.mjs";
 import { benchPytorch } from "./pytorch.mjs";
 import { benchQueue } from "./queue.mjs";
@@ -19,6 +20,7 @@ const benches = {
   engines: benchEngines,
   explain: benchExplain,
   archive: benchArchive,
+  host: benchHost,
   pytorch: benchPytorch,
   queue: benchQueue,
   shards: benchShards,
@@ -27,6 +29,7 @@ const benches = {
 const defaults = {
   explain: { rounds: 3, side: 4096 },
   archive: { rounds: 2, slides: 8 },
+  host: { side: 2048, slides: 16 },
   engines: { rounds: 3, bases: [16, 32, 64] },
   pytorch: { rounds: 3, side: 2048 },
   passes: { rounds: 5, side: 512 },

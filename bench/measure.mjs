@@ -17,7 +17,7 @@ export async function withResource(resource, work) {
 }
 
 /**
- * What `work` makes of several resources, by name; they are disposed of afterwards, the last one first. `openers` open them one after the other:
+ * What `work` makes of several resources, by name; those that can be are disposed of afterwards, the last one first. `openers` open them one after the other:
  * each is given those before it.
  */
 export async function withResources(openers, work) {
@@ -26,7 +26,7 @@ export async function withResources(openers, work) {
     for (const [name, open] of Object.entries(openers)) opened[name] = await open(opened);
     return await work(opened);
   } finally {
-    for (const resource of Object.values(opened).toReversed()) await resource[Symbol.asyncDispose]();
+    for (const resource of Object.values(opened).toReversed()) await resource[Symbol.asyncDispose]?.();
   }
 }
 

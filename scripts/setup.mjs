@@ -187,7 +187,8 @@ export function setUp() {
 export function mainAfterSetUp(program) {
   return main(() => {
     setUp();
-    const { status } = spawnSync(process.execPath, [program, ...process.argv.slice(2)], {
+    const options = ["--require", join(root, "apps/cli/bin/runtime.js")];
+    const { status } = spawnSync(process.execPath, [...options, program, ...process.argv.slice(2)], {
       cwd: root,
       stdio: "inherit",
     });

@@ -1,7 +1,4 @@
 #!/usr/bin/env node
-// CommonJS: libuv asks how many threads it should have when the first is needed, which loading an ES module already is. They
-// decode, compress and write: with its usual four, a GPU waits for them.
-const { availableParallelism } = require("node:os");
-
-process.env["UV_THREADPOOL_SIZE"] ??= String(Math.max(4, availableParallelism()));
+// CommonJS: an ES module is loaded too late for what `runtime.js` sets.
+require("./runtime.js");
 void import("./main.mjs");
