@@ -72,6 +72,16 @@ test("imports go down the layers only", () => {
   expect(upward).toEqual([]);
 });
 
+test("how an image is cut into tiles is known without the rest of the pipeline", () => {
+  const tiles = join(core, "pipeline/tiles");
+  const leaving = coreImports.filter(({ file, specifier }) => {
+    const to = relative(tiles, resolve(dirname(file), specifier));
+    return dirname(file) === tiles && specifier.startsWith(".") && to.startsWith("../") && !to.startsWith("../../");
+  });
+  expect(coreImports.some(({ file }) => dirname(file) === tiles)).toBe(true);
+  expect(leaving).toEqual([]);
+});
+
 test("geometry, graphs, models, explanations and scores import nothing from outside", () => {
   const impure = coreImports
     .filter(({ layer, specifier }) => pure.has(layer) && !specifier.startsWith("."))

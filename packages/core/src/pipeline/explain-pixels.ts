@@ -15,15 +15,15 @@ import { giveBuffers } from "../io/used-buffers.ts";
 import type { Model } from "../model/model.ts";
 import { networkFor } from "../model/network.ts";
 import type { Preprocessing } from "../model/network.ts";
-import { chooseTileGrid } from "./choose-tile.ts";
+import { chooseTileGrid } from "./tiles/choose-tile.ts";
 import type { Observe } from "./events.ts";
 import type { ProgramCache } from "./program-cache.ts";
 import { sweepTiles } from "./sweep-tiles.ts";
 import type { TileSweep } from "./sweep-tiles.ts";
-import { tileOrder } from "./tile-tasks.ts";
-import { recomputeAbove } from "./tile-memory.ts";
-import type { TileMemory } from "./tile-memory.ts";
-import { wholeImage } from "./tissue.ts";
+import { tileOrder } from "./tiles/tile-tasks.ts";
+import { recomputeAbove } from "./tiles/tile-memory.ts";
+import type { TileMemory } from "./tiles/tile-memory.ts";
+import { wholeImage } from "./tiles/tissue.ts";
 
 /** What one method makes of an image in memory. */
 export interface PixelExplanation {

@@ -7,7 +7,7 @@ import type { ImageWork } from "./image-work.ts";
 import { openProgramCache } from "./program-cache.ts";
 import { sweepTiles } from "./sweep-tiles.ts";
 import type { TileSweep } from "./sweep-tiles.ts";
-import { onlyTiles } from "./tissue.ts";
+import { onlyTiles } from "./tiles/tissue.ts";
 
 /**
  * Computes a tile from the image's middle in each grid, twice: the first run touches fresh memory, as few tiles of a large

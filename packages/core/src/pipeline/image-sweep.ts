@@ -10,7 +10,7 @@ import type { ImageWork } from "./image-work.ts";
 import type { TilePlan } from "./plan-runs.ts";
 import type { ExplanationSettings } from "./settings.ts";
 import type { TileSweep } from "./sweep-tiles.ts";
-import { recomputeAbove } from "./tile-memory.ts";
+import { recomputeAbove } from "./tiles/tile-memory.ts";
 
 export interface ImageSweepOptions extends Abortable {
   readonly precision: Precision;

@@ -12,7 +12,7 @@ import type { TileGrid } from "../geometry/tile-grid.ts";
 import type { ImageWork } from "./image-work.ts";
 import { runId } from "./run-id.ts";
 import type { ExplanationResult } from "./settings.ts";
-import type { TissueMask } from "./tissue.ts";
+import type { TissueMask } from "./tiles/tissue.ts";
 
 /** One method and target on an image that is still to be computed. */
 export interface PlannedRun {

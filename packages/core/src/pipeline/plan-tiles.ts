@@ -4,14 +4,14 @@ import { thumbnail } from "../format/images/thumbnail.ts";
 import type { Size } from "../geometry/rectangle.ts";
 import type { TileGrid } from "../geometry/tile-grid.ts";
 import { tileCount } from "../geometry/tile-grid.ts";
-import { rankTileGrids } from "./choose-tile.ts";
+import { rankTileGrids } from "./tiles/choose-tile.ts";
 import { fastestGrid } from "./fastest-grid.ts";
 import type { ImageSweepOptions } from "./image-sweep.ts";
 import type { ImageWork } from "./image-work.ts";
 import { jointOf } from "./plan-runs.ts";
 import type { PlannedRun, TilePlan } from "./plan-runs.ts";
-import { onlyTiles, tissueTiles, wholeImage } from "./tissue.ts";
-import type { TissueMask } from "./tissue.ts";
+import { onlyTiles, tissueTiles, wholeImage } from "./tiles/tissue.ts";
+import type { TissueMask } from "./tiles/tissue.ts";
 
 /** Longest side of the picture that tissue is looked for in. */
 const thumbnailSide = 1000;

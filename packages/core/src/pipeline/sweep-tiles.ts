@@ -14,12 +14,12 @@ import type { Tensor } from "../graph/tensor.ts";
 import { allOrFirstFailure } from "../io/all-or-first-failure.ts";
 import type { Abortable } from "../io/byte-source.ts";
 import { giveBuffers } from "../io/used-buffers.ts";
-import { cutMap } from "./cut-map.ts";
+import { cutMap } from "./tiles/cut-map.ts";
 import type { Observe } from "./events.ts";
 import type { ProgramCache, ProgramRequest } from "./program-cache.ts";
 import { readAhead } from "./read-ahead.ts";
-import { mostFrequentKind, planTasks, strideOfKept } from "./tile-tasks.ts";
-import type { TiledSweep, TileTask } from "./tile-tasks.ts";
+import { mostFrequentKind, planTasks, strideOfKept } from "./tiles/tile-tasks.ts";
+import type { TiledSweep, TileTask } from "./tiles/tile-tasks.ts";
 
 /** Tiles that are read while others compute, and tiles that the engine is given at once so that it never waits. */
 const readDepth = 3;

@@ -15,7 +15,7 @@ import { requireSpace } from "../io/scratch.ts";
 import type { ImageWork } from "./image-work.ts";
 import type { PlannedRun } from "./plan-runs.ts";
 import type { PrecisionChoice } from "./probe-precision.ts";
-import type { TissueMask } from "./tissue.ts";
+import type { TissueMask } from "./tiles/tissue.ts";
 
 /** A run whose tiles are all computed. */
 export interface FinishedRun extends Omit<ImageWork, "unreadable">, PlannedRun {

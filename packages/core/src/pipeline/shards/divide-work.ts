@@ -3,7 +3,7 @@ import type { Precision } from "../../engine/engine.ts";
 import type { ImageWork } from "../image-work.ts";
 import type { TilePlan } from "../plan-runs.ts";
 import { sampleBytes } from "../image-sweep.ts";
-import { tileOrder } from "../tile-tasks.ts";
+import { tileOrder } from "../tiles/tile-tasks.ts";
 import { planShards } from "./plan-shards.ts";
 import type { ShardLimits } from "./plan-shards.ts";
 import type { WorkPlan } from "./work-plan.ts";

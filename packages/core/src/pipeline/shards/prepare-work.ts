@@ -1,7 +1,7 @@
 import { SlidelightError } from "../../errors/slidelight-error.ts";
 import type { Precision } from "../../engine/engine.ts";
 import type { Abortable } from "../../io/byte-source.ts";
-import { estimatedSpeed } from "../tile-cost.ts";
+import { estimatedSpeed } from "../tiles/tile-cost.ts";
 import type { ImageWork } from "../image-work.ts";
 import type { PlannedRun, TilePlan } from "../plan-runs.ts";
 import { planTiles, plannedTiles } from "../plan-tiles.ts";

@@ -1,11 +1,11 @@
-import type { Sweep, SweepPlan } from "../explain/explanation.ts";
-import { restrictionOf } from "../explain/restrict-sweep.ts";
-import { sweepRegions } from "../explain/tile-program.ts";
-import type { Rectangle, Region } from "../geometry/rectangle.ts";
-import { rectangleOf, regionOf } from "../geometry/rectangle.ts";
-import { coreOf, windowOf } from "../geometry/tile-grid.ts";
-import type { TileGrid } from "../geometry/tile-grid.ts";
-import type { RestrictionPlan } from "../graph/restrict.ts";
+import type { Sweep, SweepPlan } from "../../explain/explanation.ts";
+import { restrictionOf } from "../../explain/restrict-sweep.ts";
+import { sweepRegions } from "../../explain/tile-program.ts";
+import type { Rectangle, Region } from "../../geometry/rectangle.ts";
+import { rectangleOf, regionOf } from "../../geometry/rectangle.ts";
+import { coreOf, windowOf } from "../../geometry/tile-grid.ts";
+import type { TileGrid } from "../../geometry/tile-grid.ts";
+import type { RestrictionPlan } from "../../graph/restrict.ts";
 import type { TissueMask } from "./tissue.ts";
 
 /** A tile of one sweep, before anything of it is read or computed. */

@@ -1,8 +1,8 @@
-import type { Pixels } from "../format/image.ts";
-import type { Rectangle } from "../geometry/rectangle.ts";
-import { coreOf, tileCount } from "../geometry/tile-grid.ts";
-import type { TileGrid } from "../geometry/tile-grid.ts";
-import { takeBuffer } from "../io/used-buffers.ts";
+import type { Pixels } from "../../format/image.ts";
+import type { Rectangle } from "../../geometry/rectangle.ts";
+import { coreOf, tileCount } from "../../geometry/tile-grid.ts";
+import type { TileGrid } from "../../geometry/tile-grid.ts";
+import { takeBuffer } from "../../io/used-buffers.ts";
 
 /** Which tiles are computed. Everything that is pooled lies in their cores. */
 export interface TissueMask {

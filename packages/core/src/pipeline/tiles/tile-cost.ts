@@ -1,8 +1,8 @@
-import { deviceWarmLimits, narrowness } from "../engine/memory.ts";
-import type { SweepPlan } from "../explain/explanation.ts";
-import type { Size } from "../geometry/rectangle.ts";
-import { tileCount } from "../geometry/tile-grid.ts";
-import type { TileGrid } from "../geometry/tile-grid.ts";
+import { deviceWarmLimits, narrowness } from "../../engine/memory.ts";
+import type { SweepPlan } from "../../explain/explanation.ts";
+import type { Size } from "../../geometry/rectangle.ts";
+import { tileCount } from "../../geometry/tile-grid.ts";
+import type { TileGrid } from "../../geometry/tile-grid.ts";
 import { largestOf, largestTile, tileGrowth, totalOf } from "./tile-growth.ts";
 import type { TileGrowth } from "./tile-growth.ts";
 import type { TileMemory } from "./tile-memory.ts";

@@ -1,15 +1,15 @@
-import type { SweepPlan } from "../explain/explanation.ts";
-import { restrictionOf } from "../explain/restrict-sweep.ts";
-import { sweepRegions, tileProgram } from "../explain/tile-program.ts";
-import { regionOf } from "../geometry/rectangle.ts";
-import type { Rectangle, Size } from "../geometry/rectangle.ts";
-import { coreOf, middleTile, tileGrid } from "../geometry/tile-grid.ts";
-import type { TileGrid } from "../geometry/tile-grid.ts";
-import { flops } from "../graph/flops.ts";
-import { topologicalOrder } from "../graph/graph.ts";
-import type { Graph } from "../graph/graph.ts";
-import { peakActivationBytes } from "../graph/memory.ts";
-import { sizeOf } from "../graph/tensor.ts";
+import type { SweepPlan } from "../../explain/explanation.ts";
+import { restrictionOf } from "../../explain/restrict-sweep.ts";
+import { sweepRegions, tileProgram } from "../../explain/tile-program.ts";
+import { regionOf } from "../../geometry/rectangle.ts";
+import type { Rectangle, Size } from "../../geometry/rectangle.ts";
+import { coreOf, middleTile, tileGrid } from "../../geometry/tile-grid.ts";
+import type { TileGrid } from "../../geometry/tile-grid.ts";
+import { flops } from "../../graph/flops.ts";
+import { topologicalOrder } from "../../graph/graph.ts";
+import type { Graph } from "../../graph/graph.ts";
+import { peakActivationBytes } from "../../graph/memory.ts";
+import { sizeOf } from "../../graph/tensor.ts";
 
 /**
  * How a quantity of a tile's program grows with its core. What a node computes for a core of w x h is proportional to

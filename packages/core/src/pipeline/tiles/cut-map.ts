@@ -1,6 +1,6 @@
-import type { MapTile } from "../explain/tile-program.ts";
-import type { Rectangle } from "../geometry/rectangle.ts";
-import { giveBuffers, takeBuffer } from "../io/used-buffers.ts";
+import type { MapTile } from "../../explain/tile-program.ts";
+import type { Rectangle } from "../../geometry/rectangle.ts";
+import { giveBuffers, takeBuffer } from "../../io/used-buffers.ts";
 
 /** The part of a map's tile that is its own: a copy, where it is not all of it. The buffer of what was cut is given away. */
 export function cutMap(tile: MapTile, window: Rectangle, core: Rectangle): MapTile {

@@ -1,8 +1,8 @@
-import { hostWarmLimits } from "../engine/memory.ts";
-import type { SweepPlan } from "../explain/explanation.ts";
-import type { Size } from "../geometry/rectangle.ts";
-import { alikeTileGrid, balancedTileGrid, tileCount, tileGrid } from "../geometry/tile-grid.ts";
-import type { TileGrid } from "../geometry/tile-grid.ts";
+import { hostWarmLimits } from "../../engine/memory.ts";
+import type { SweepPlan } from "../../explain/explanation.ts";
+import type { Size } from "../../geometry/rectangle.ts";
+import { alikeTileGrid, balancedTileGrid, tileCount, tileGrid } from "../../geometry/tile-grid.ts";
+import type { TileGrid } from "../../geometry/tile-grid.ts";
 import { costOf, onCpu } from "./tile-cost.ts";
 import { haloOf, largestOf, largestTile, middleTileBytes, tileGrowth } from "./tile-growth.ts";
 import { valueBytes } from "./tile-memory.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { tileGrid } from "../geometry/tile-grid.ts";
-import { giveBuffers } from "../io/used-buffers.ts";
+import { tileGrid } from "../../geometry/tile-grid.ts";
+import { giveBuffers } from "../../io/used-buffers.ts";
 import { onlyTiles, tissueTiles, wholeImage } from "./tissue.ts";
 
 const grid = tileGrid({ width: 1000, height: 600 }, { tile: 256, stride: 16 });

@@ -1,6 +1,6 @@
-import type { Engine, Precision } from "../engine/engine.ts";
-import { deviceShare, narrowness } from "../engine/memory.ts";
-import { availableBytes } from "../io/available-bytes.ts";
+import type { Engine, Precision } from "../../engine/engine.ts";
+import { deviceShare, narrowness } from "../../engine/memory.ts";
+import { availableBytes } from "../../io/available-bytes.ts";
 
 /**
  * Bytes that one tile may take in the engine when nothing else is said: a quarter of what the process may use, as the
