@@ -12,6 +12,8 @@ export const tiffTile = 256;
 /** Of the rows that are being compressed, of all levels together, with what zlib needs for each of their tiles. */
 const underWayBytes = 536_870_912;
 const zlibBytes = 5;
+/** Rows of tiles that are ready to be compressed while the next is made, so that no core waits for it. */
+const readyRows = 2;
 
 /** Writes a pyramidal BigTIFF of one 8-bit band, from its rows. */
 export interface PyramidWriter extends AsyncDisposable {
@@ -32,7 +34,7 @@ interface Level extends Size {
 /**
  * Tiles of 256 x 256 with deflate and a horizontal predictor, levels halved by 2x2 means until one tile holds all. libvips makes
  * such files too, but compresses one tile after the other, which takes longer than a GPU takes for the map: here as many rows of
- * tiles are compressed at once as there are cores. What is written, and in which order, does not depend on that.
+ * tiles are compressed at once as there are cores, and some are ready. What is written, and in which order, does not depend on that.
  */
 export function createPyramid(path: string, size: Size): PyramidWriter {
   const levels = levelsOf(size);
@@ -42,7 +44,7 @@ export function createPyramid(path: string, size: Size): PyramidWriter {
   let written: Promise<void> = Promise.resolve();
   const most = Math.max(
     1,
-    Math.min(availableParallelism(), Math.floor(underWayBytes / (size.width * tiffTile * zlibBytes))),
+    Math.min(availableParallelism() + readyRows, Math.floor(underWayBytes / (size.width * tiffTile * zlibBytes))),
   );
 
   /** Rows of tiles are written in the order in which they were begun. */
