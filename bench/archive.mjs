@@ -1,7 +1,7 @@
 import { explainInFlight } from "../apps/worker/dist/in-flight.js";
 import { openProgramCache } from "../packages/core/dist/index.js";
 import { explain, sharedParts } from "./explain.mjs";
-import { megapixels, median, printTable, timed, withResources } from "./measure.mjs";
+import { megapixels, median, printTable, timed, withResource, withResources } from "./measure.mjs";
 import { generatedSlide, mixedSlides } from "./subjects.mjs";
 
 /** What is aimed at: share of the time that the engine computes. */
@@ -46,8 +46,7 @@ async function rowsOf(extent, { precision, shared, rounds, slides, mixed }) {
   for (let round = 0; round < rounds; round += 1) {
     for (const { inTurn, images, taken } of ways) {
       // Of its own, so that no list finds the programs of another one, nor pays for their memory.
-      const openers = { programs: () => openProgramCache(shared.engine) };
-      await withResources(openers, async ({ programs }) => {
+      await withResource(openProgramCache(shared.engine), async (programs) => {
         const parts = { ...shared, programs };
         // Twice: programs that only one image wanted don't stay.
         await explained([image, image], { precision, shared: parts, inTurn: oneByOne });

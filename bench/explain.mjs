@@ -78,14 +78,10 @@ export async function explain(image, shared, options = {}) {
       { methods: [method], targets: [target], tissue: "off", precision, maxError: 1e9 },
       {
         engine: shared === undefined ? recorded(engine, calls) : engine,
-        ...(shared === undefined
-          ? {}
-          : {
-              programs: shared.programs,
-              finisher: shared.finisher,
-              readers: shared.readers,
-              speeds: shared.speeds,
-            }),
+        programs: shared?.programs,
+        finisher: shared?.finisher,
+        readers: shared?.readers,
+        speeds: shared?.speeds,
         model,
         output: openStore(join(folder, "out")),
         scratch: join(folder, "scratch"),

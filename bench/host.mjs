@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
-import { openFinisher, openProgramCache, openReaders, openSpeedMeter } from "../packages/core/dist/index.js";
-import { explain } from "./explain.mjs";
+import { openReaders } from "../packages/core/dist/index.js";
+import { explain, sharedParts } from "./explain.mjs";
 import { megapixels, printTable, withResources } from "./measure.mjs";
 import { mixedSlides } from "./subjects.mjs";
 import { openWaitingEngine } from "./waiting-engine.mjs";
@@ -27,11 +27,9 @@ export async function benchHost({ side, slides }) {
   for (const method of methods) {
     for (const [how, kind] of Object.entries(tiles)) {
       const openers = {
+        ...sharedParts,
         engine: () => ({ ...openWaitingEngine({ pixelsPerSecond }), ...kind }),
-        programs: ({ engine }) => openProgramCache(engine),
-        finisher: () => openFinisher(),
         readers: () => openReaders({ threads: 1 }),
-        speeds: () => openSpeedMeter(),
       };
       const milliseconds = await withResources(openers, async (shared) => {
         for (const slide of ordered.slice(0, warmUp)) await explain(slide, shared, { method });

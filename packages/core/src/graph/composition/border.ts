@@ -70,18 +70,15 @@ interface Axis {
 function meetings(before: number, { taps, operand, node, axis }: Axis): Meetings {
   const [given = 0, size = 0] = [operand.shape[axis], taps.shape[axis]];
   const kinds: Meeting[] = [];
-  const known = new Map<string, number>();
-  let whole: number | undefined;
+  /** By the first tap that meets a value, and the first behind those that do. */
+  const known = new Map<number, number>();
+  const tap = (position: number): number => Math.min(size, Math.max(0, position));
   const at = Array.from({ length: node.shape[axis] ?? 0 }, (_, position) => {
-    const isInside = position >= before && position + size - before <= given;
-    if (isInside && whole !== undefined) return whole;
-    const meeting = Array.from({ length: size }, (_, tap) => {
-      const met = position + tap - before;
-      return met >= 0 && met < given ? 1 : 0;
-    });
-    const kind = known.get(meeting.join()) ?? kinds.push(meeting) - 1;
-    known.set(meeting.join(), kind);
-    if (isInside) whole = kind;
+    const [first, end] = [tap(before - position), tap(before - position + given)];
+    const key = first * (size + 1) + end;
+    const kind =
+      known.get(key) ?? kinds.push(Array.from({ length: size }, (_, at) => (at >= first && at < end ? 1 : 0))) - 1;
+    known.set(key, kind);
     return kind;
   });
   return { kinds, at };
