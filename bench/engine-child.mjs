@@ -22,7 +22,7 @@ const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 const reply = (document) => process.stdout.write(`${JSON.stringify(document)}\n`);
 
 /** The program of an inner tile of a large image, as explaining it compiles it. */
-function tileGraph({ base, method, side, precision }, { composesConvolutions }) {
+function tileGraph({ base, method, side, precision }, { composition }) {
   const network = networkFor(
     networkOf(base).model,
     { width: 16_384, height: 16_384 },
@@ -35,7 +35,7 @@ function tileGraph({ base, method, side, precision }, { composesConvolutions }) 
   const plan = prepareRestriction(outputs).plan(sweepRegions(sweep, { y: core, x: core }));
   return optimise(tileProgram(sweep, plan.build(), { samples: "uint16" }), {
     foldScales: precision === "float32",
-    composeConvolutions: composesConvolutions,
+    composition,
   });
 }
 

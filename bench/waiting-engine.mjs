@@ -32,8 +32,9 @@ export function openWaitingEngine({ pixelsPerSecond }) {
     precisions: ["float32"],
     widest: "float64",
     keepsOrder: true,
-    composesConvolutions: true,
+    composition: { channelMultiple: 1 },
     alikeTiles: false,
+    resizes: () => false,
     overhead: 1,
     compile: async (graph) => ({
       inputs: topologicalOrder(Object.values(graph.outputs)).flatMap(({ op, name }) => (op === "Input" ? [name] : [])),

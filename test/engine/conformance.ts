@@ -176,12 +176,15 @@ export function engineConformance(
         const inputs = named(one.inputs);
         const reference = Object.entries(inputs).map(([key, tensor]) => [key, referenceTensor(tensor)] as const);
         const expected = evaluate(graph, Object.fromEntries(reference))["y"];
-        await using program = await engine.compile(graph, { label: one.of, precision });
-        const { outputs } = await program.run(copy(inputs));
-        const got = outputs["y"];
-        if (got === undefined || expected === undefined) throw new Error("There is no output y.");
-        expect([got.type, got.shape]).toEqual([graph.outputs["y"]?.type, expected.shape]);
-        expectClose(got, expected.data, { widest: engine.widest, least: one.largest ?? 1e-30, precision });
+        const ofAnySize = graphOfCase(one, { images: true });
+        for (const compiled of engine.resizes(ofAnySize) ? [graph, ofAnySize] : [graph]) {
+          await using program = await engine.compile(compiled, { label: one.of, precision });
+          const { outputs } = await program.run(copy(inputs));
+          const got = outputs["y"];
+          if (got === undefined || expected === undefined) throw new Error("There is no output y.");
+          expect([got.type, got.shape]).toEqual([graph.outputs["y"]?.type, expected.shape]);
+          expectClose(got, expected.data, { widest: engine.widest, least: one.largest ?? 1e-30, precision });
+        }
       });
     });
 

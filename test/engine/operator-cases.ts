@@ -15,11 +15,13 @@ export interface OperatorCase {
   readonly largest?: number;
 }
 
-/** The case's inputs, named x0, x1 …, and its node as y. */
-export function graphOfCase({ inputs, node }: OperatorCase): Graph {
-  return graphOf({
-    y: node(...inputs.map(({ type, shape }, index) => build.input(`x${index}`, { type, shape }))),
+/** The case's inputs, named x0, x1 …, and its node as y; `images`: those with four axes may be of any height and width. */
+export function graphOfCase({ inputs, node }: OperatorCase, options: { readonly images?: boolean } = {}): Graph {
+  const operands = inputs.map(({ type, shape }, index) => {
+    const spatial = options.images === true && shape.length === 4 ? { spatial: [2, 3] as const } : {};
+    return build.input(`x${index}`, { type, shape, ...spatial });
   });
+  return graphOf({ y: node(...operands) });
 }
 
 /** Numbers in [-2, 2) that look random and are the same everywhere. */

@@ -1,3 +1,4 @@
+import type { Composition } from "../graph/composition/upsampled.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import type { Abortable } from "../io/byte-source.ts";
@@ -61,10 +62,12 @@ export interface Engine extends AsyncDisposable {
   readonly widest: "float32" | "float64";
   /** Whether operators run in the order of the graph: only then do values that are computed again save memory. */
   readonly keepsOrder: boolean;
-  /** Whether it is faster where convolutions and what is upsampled before them are one (`graph/compose-convolutions.ts`). */
-  readonly composesConvolutions: boolean;
+  /** How convolutions and what is upsampled before them become one, where it is faster then (`graph/compose-convolutions.ts`). */
+  readonly composition?: Composition;
   /** Whether opening a program takes so long that all images' tiles should be alike, so that they share programs. */
   readonly alikeTiles: boolean;
+  /** Whether one opened program serves all graphs that differ from this one in nothing but how long their image axes are. */
+  readonly resizes: (graph: Graph) => boolean;
   /** What a run takes in the engine, as a multiple of the values that are alive at once: layouts and work space. */
   readonly overhead: number;
   /** Memory of the accelerator; undefined where programs live in the computer's own. */

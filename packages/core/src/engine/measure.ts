@@ -101,8 +101,8 @@ export async function speedOf(engine: Engine, { side, runs, signal, precision }:
 }
 
 /** As the graphs of tiles are. */
-function suitedTo({ composesConvolutions }: Engine, graph: Graph): Graph {
-  return optimise(graph, { composeConvolutions: composesConvolutions });
+function suitedTo({ composition }: Engine, graph: Graph): Graph {
+  return optimise(graph, { composition });
 }
 
 function noise(shape: readonly number[]): Float32Array {

@@ -1,8 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { openWarmPool } from "./warm-pool.ts";
 
-const model = (name: string, options: { readonly frequent?: boolean; readonly bytes?: number } = {}) => {
-  return { name, frequent: options.frequent ?? false, workingBytes: options.bytes ?? 10 };
+interface ModelOptions {
+  readonly frequent?: boolean;
+  readonly bytes?: number;
+  readonly key?: string;
+}
+
+const model = (name: string, { frequent = false, bytes = 10, key }: ModelOptions = {}) => {
+  return { name, frequent, workingBytes: bytes, ...(key === undefined ? {} : { key }) };
 };
 
 interface Settings {
@@ -107,6 +113,25 @@ describe("a pool of models", () => {
     expect(log).toEqual(["open a", "open b"]);
     finish();
     expect(await running).toBe("a");
+  });
+
+  it("opens one model for programs of one key, which holds what the largest of them took, and closes it with the last", async () => {
+    const { pool, log } = poolOf({ warmBytes: 10 });
+    await pool.add(0, model("small", { bytes: 10, key: "k" }));
+    await pool.add(1, model("large", { bytes: 20, key: "k" }));
+    expect(await pool.use(0, run)).toBe("ran small");
+    expect([pool.holds(0), pool.holds(1)]).toEqual([true, false]);
+    await pool.use(1, run);
+    expect([pool.holds(0), pool.holds(1)]).toEqual([true, true]);
+    await pool.remove(1);
+    expect(log).toEqual(["open small"]);
+    expect(pool.holds(0)).toBe(true);
+    // What it holds counts, not what its last program takes: more than may stay beside another.
+    await pool.add(2, model("other"));
+    await pool.use(2, run);
+    expect(log).toEqual(["open small", "open other", "close small"]);
+    await pool.remove(0);
+    await expect(pool.use(1, run)).rejects.toThrow("no program 1");
   });
 
   it("forgets a model that can't be opened, and closes what is removed", async () => {

@@ -1,7 +1,9 @@
 import type { WarmLimits } from "./memory.ts";
 
-/** What a pool needs to know of a model to decide how long it keeps the working memory. */
+/** What a pool needs to know of a program to decide how long it keeps the working memory of its model. */
 export interface PooledModel {
+  /** Equal for programs that one opened model serves; by default each has its own. */
+  readonly key?: string;
   /** Whether it should stay longer than others. */
   readonly frequent: boolean;
   /** What a run takes, and what the opened model then keeps until it is closed. */
@@ -20,22 +22,26 @@ export interface PoolOptions<Model, Opened> {
 
 /** Models of an engine by program; those that are closed for lack of memory are opened again when they are used. */
 export interface WarmPool<Model, Opened> extends AsyncDisposable {
-  /** Opens a model. May overlap with everything else. */
+  /** Opens a program's model, unless that of another program serves it. May overlap with everything else. */
   add(program: number, model: Model): Promise<void>;
   /** Begins to open a model that was closed and will be used soon. */
   prepare(program: number): void;
-  /** Whether the program holds working memory. */
+  /** Whether the program's model holds the working memory that a run takes. */
   holds(program: number): boolean;
   /** Works with the program's opened model; others are closed to make room. One at a time. */
   use<T>(program: number, work: (opened: Opened) => Promise<T>): Promise<T>;
+  /** Closes the program's model, unless others need it. */
   remove(program: number): Promise<void>;
 }
 
-interface Entry<Model, Opened> {
-  readonly model: Model;
+interface Entry<Opened> {
   opened: Promise<Opened> | undefined;
-  /** Whether it ran, so that it holds working memory. */
-  warm: boolean;
+  /** Programs that it serves. */
+  programs: number;
+  /** Of the program that used it last. */
+  frequent: boolean;
+  /** Working memory: that of the largest run since it was opened. */
+  heldBytes: number;
 }
 
 /**
@@ -45,20 +51,21 @@ interface Entry<Model, Opened> {
 export function openWarmPool<Model extends PooledModel, Opened>(
   options: PoolOptions<Model, Opened>,
 ): WarmPool<Model, Opened> {
-  // In the order of last use: a program that is used moves to the end.
-  const entries = new Map<number, Entry<Model, Opened>>();
+  const programs = new Map<number, { readonly model: Model; readonly key: string }>();
+  // In the order of last use: one that is used moves to the end.
+  const entries = new Map<string, Entry<Opened>>();
   const closing = new Set<Promise<void>>();
-  let running: Entry<Model, Opened> | undefined;
+  let running: Entry<Opened> | undefined;
 
-  const openEntry = (entry: Entry<Model, Opened>): Promise<Opened> => {
-    entry.opened ??= options.open(entry.model);
+  const openEntry = (entry: Entry<Opened>, model: Model): Promise<Opened> => {
+    entry.opened ??= options.open(model);
     return entry.opened;
   };
 
-  const release = async (entry: Entry<Model, Opened>): Promise<void> => {
+  const release = async (entry: Entry<Opened>): Promise<void> => {
     const { opened } = entry;
     entry.opened = undefined;
-    entry.warm = false;
+    entry.heldBytes = 0;
     // One that could not be opened has nothing to close.
     const model = await opened?.then(
       (value) => ({ value }),
@@ -68,83 +75,106 @@ export function openWarmPool<Model extends PooledModel, Opened>(
   };
 
   /** Nobody waits for what goes; `closing` keeps it for the end. */
-  const letGo = (entry: Entry<Model, Opened>): void => {
+  const letGo = (entry: Entry<Opened>): void => {
     const gone: Promise<void> = release(entry).finally(() => closing.delete(gone));
     closing.add(gone);
   };
 
-  /** What others, which hold `bytes`, may go on holding while this one runs. */
-  const allowedBytes = (bytes: number, beside: Entry<Model, Opened>): number => {
+  /** What others, which hold `bytes`, may go on holding while this one runs with so much. */
+  const allowedBytes = (bytes: number, { heldBytes }: Entry<Opened>, { workingBytes }: Model): number => {
     const { leastBytes, mostBytes } = options.warm;
-    const { workingBytes } = beside.model;
-    const spare = bytes + options.spareBytes() - (workingBytes - heldBy(beside));
-    return Math.max(leastBytes, Math.min(mostBytes - workingBytes, spare));
+    const taken = Math.max(heldBytes, workingBytes);
+    const spare = bytes + options.spareBytes() - (taken - heldBytes);
+    return Math.max(leastBytes, Math.min(mostBytes - taken, spare));
   };
 
-  const makeRoom = (beside: Entry<Model, Opened>): void => {
+  const makeRoom = (beside: Entry<Opened>, model: Model): void => {
     const others = [...entries.values()].filter(
       (entry) => entry !== beside && entry !== running && entry.opened !== undefined,
     );
-    const leaving = [...others.filter(({ model }) => !model.frequent), ...others.filter(({ model }) => model.frequent)];
-    let bytes = others.reduce((sum, entry) => sum + heldBy(entry), 0);
-    const allowed = allowedBytes(bytes, beside);
+    const leaving = [...others.filter(({ frequent }) => !frequent), ...others.filter(({ frequent }) => frequent)];
+    let bytes = others.reduce((sum, { heldBytes }) => sum + heldBytes, 0);
+    const allowed = allowedBytes(bytes, beside, model);
     let open = others.length;
     for (const entry of leaving) {
-      const relieves = (entry.warm && bytes > allowed) || open >= options.limit;
+      const relieves = (entry.heldBytes > 0 && bytes > allowed) || open >= options.limit;
       if (!relieves) continue;
-      bytes -= heldBy(entry);
+      bytes -= entry.heldBytes;
       open -= 1;
       letGo(entry);
     }
   };
 
+  const entryOf = (
+    program: number,
+  ): { readonly entry: Entry<Opened>; readonly model: Model; readonly key: string } | undefined => {
+    const known = programs.get(program);
+    const entry = known === undefined ? undefined : entries.get(known.key);
+    return known === undefined || entry === undefined ? undefined : { ...known, entry };
+  };
+
+  /** Takes a program away, and gives what served it alone. */
+  const forget = (program: number): Entry<Opened> | undefined => {
+    const known = entryOf(program);
+    programs.delete(program);
+    if (known === undefined) return undefined;
+    known.entry.programs -= 1;
+    if (known.entry.programs > 0) return undefined;
+    entries.delete(known.key);
+    return known.entry;
+  };
+
   return {
     add: async (program, model) => {
-      const entry: Entry<Model, Opened> = { model, opened: undefined, warm: false };
-      entries.set(program, entry);
+      const { key = `${program}`, frequent } = model;
+      const entry = entries.get(key) ?? { opened: undefined, programs: 0, frequent, heldBytes: 0 };
+      entry.programs += 1;
+      entries.set(key, entry);
+      programs.set(program, { model, key });
       try {
-        makeRoom(entry);
-        await openEntry(entry);
+        if (entry.opened === undefined) makeRoom(entry, model);
+        await openEntry(entry, model);
       } catch (error) {
-        entries.delete(program);
+        forget(program);
         throw error;
       }
     },
     prepare: (program) => {
-      const entry = entries.get(program);
+      const known = entryOf(program);
       // Whoever uses it meets the failure.
-      if (entry !== undefined) openEntry(entry).catch(() => undefined);
+      if (known !== undefined) openEntry(known.entry, known.model).catch(() => undefined);
     },
-    holds: (program) => entries.get(program)?.warm === true,
+    holds: (program) => {
+      const known = entryOf(program);
+      return known !== undefined && known.entry.heldBytes > 0 && known.entry.heldBytes >= known.model.workingBytes;
+    },
     use: async (program, work) => {
-      const entry = entries.get(program);
-      if (entry === undefined) throw new RangeError(`There is no program ${program}.`);
-      entries.delete(program);
-      entries.set(program, entry);
+      const known = entryOf(program);
+      if (known === undefined) throw new RangeError(`There is no program ${program}.`);
+      const { entry, model, key } = known;
+      entries.delete(key);
+      entries.set(key, entry);
+      entry.frequent = model.frequent;
       running = entry;
       try {
-        makeRoom(entry);
-        const opened = await openEntry(entry);
-        entry.warm = true;
+        makeRoom(entry, model);
+        const opened = await openEntry(entry, model);
+        entry.heldBytes = Math.max(entry.heldBytes, model.workingBytes);
         return await work(opened);
       } finally {
         running = undefined;
       }
     },
     remove: async (program) => {
-      const entry = entries.get(program);
-      entries.delete(program);
+      const entry = forget(program);
       if (entry !== undefined) await release(entry);
     },
     [Symbol.asyncDispose]: async () => {
       const all = [...entries.values()];
       entries.clear();
+      programs.clear();
       for (const entry of all) letGo(entry);
       await Promise.all(closing);
     },
   };
-}
-
-function heldBy({ warm, model }: { readonly warm: boolean; readonly model: PooledModel }): number {
-  return warm ? model.workingBytes : 0;
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Size } from "../geometry/rectangle.ts";
-import { alikeTileGrid, coreOf, tileCount } from "../geometry/tile-grid.ts";
+import { alikeTileGrid, coreOf, extendedTileGrid, tileCount, tileGrid } from "../geometry/tile-grid.ts";
+import type { TileGrid } from "../geometry/tile-grid.ts";
 import { networkFor } from "../model/network.ts";
 import type { Network } from "../model/network.ts";
 import { defaultUNet, unetGraph, unetParameters } from "../model/unet.ts";
@@ -14,7 +15,9 @@ const image = { width: 75, height: 62 };
 /** To a multiple of the stride. */
 const extended = { width: 76, height: 64 };
 const stride = 4;
-const grid = alikeTileGrid(image, { tile: 24, stride, halo: 28 });
+const alike = alikeTileGrid(image, { tile: 24, stride, halo: 28 });
+/** Of tiles with neighbours on all sides, and those at the ends, which compute one column or two rows more. */
+const atTheEnds = extendedTileGrid(tileGrid(image, { tile: 28, stride }), { stride });
 
 /** Interleaved RGB of the extended image: its last column and row repeated. */
 const pixels = Uint8Array.from({ length: extended.width * extended.height * 3 }, (_, index) => {
@@ -38,7 +41,11 @@ function networkOf(settings: Partial<UNetSettings>, size: Size): Network {
 }
 
 /** 1 at each pixel of these tiles' cores, in an image of this size. */
-function keptOf(tiles: readonly number[], { width, height }: Size): KeptPixels & { readonly cells: number } {
+function keptOf(
+  grid: TileGrid,
+  tiles: readonly number[],
+  { width, height }: Size,
+): KeptPixels & { readonly cells: number } {
   const values = new Uint8Array(width * height);
   for (const tile of tiles) {
     const core = coreOf(grid, tile);
@@ -55,34 +62,38 @@ const otherPools: readonly Partial<UNetSettings>[] = [
   { pool: { kind: "log-sum-exp", sharpness: 4 }, upsampling: "nearest" },
   { pool: { kind: "generalised-mean", power: 3 }, upsampling: "linear" },
 ];
-const everyTile = Array.from({ length: tileCount(grid) }, (_, tile) => tile);
-const someTiles = everyTile.filter((tile) => tile % 3 !== 1);
+const everyTile = (grid: TileGrid): readonly number[] => Array.from({ length: tileCount(grid) }, (_, tile) => tile);
+const someTiles = (grid: TileGrid): readonly number[] => everyTile(grid).filter((tile) => tile % 3 !== 1);
 
 /** Every method below a mean; below other pools one that goes forward and one that goes back; and one of each where tiles are left out. */
 const cases = [
-  ...methodNames.map((method) => ({ method, settings: meanPooled, tiles: everyTile })),
+  ...methodNames.map((method) => ({ method, settings: meanPooled, tilesOf: everyTile })),
   ...(["grad-cam", "saliency"] as const).flatMap((method) => [
-    ...otherPools.map((settings) => ({ method, settings, tiles: everyTile })),
-    { method, settings: meanPooled, tiles: someTiles },
+    ...otherPools.map((settings) => ({ method, settings, tilesOf: everyTile })),
+    { method, settings: meanPooled, tilesOf: someTiles },
   ]),
 ];
 
-describe("tiles that are alike, on the extended image", () => {
-  it("overlap, and the last ones reach beyond the image", () => {
-    expect(grid).toMatchObject({ columns: 4, rows: 3, window: { extended, size: { width: 24, height: 24 } } });
-  });
+it("tiles that are alike overlap, and the last ones reach beyond the image", () => {
+  expect(alike).toMatchObject({ columns: 4, rows: 3, window: { extended, size: { width: 24, height: 24 } } });
+});
 
+describe.each([
+  ["are alike", alike],
+  ["end where the extended image ends", atTheEnds],
+])("tiles that %s", (_, grid) => {
   it.each(cases)(
-    "give what their cores give alone: $method, $settings, $tiles.length tiles",
-    ({ method, settings, tiles }) => {
+    "give what their cores give alone: $method, $settings, $tilesOf.name",
+    ({ method, settings, tilesOf }) => {
+      const tiles = tilesOf(grid);
       const asked = { method, target: { kind: "difference", index: 2, other: 0 }, classes: ["a", "b", "c"] } as const;
-      const own = keptOf(tiles, image);
-      const { window: _, ...cores } = grid;
+      const own = keptOf(grid, tiles, image);
+      const { window: __, ...cores } = grid;
       const inImage = planExplanation(networkOf(settings, image), { ...asked, keptCells: () => own.cells });
       const expected = explainByReference(inImage, ownPixels, cores, own);
       const inExtended = planExplanation(networkOf(settings, extended), { ...asked, keptCells: () => own.cells });
-      const found = explainByReference(inExtended, pixels, grid, keptOf(tiles, extended));
-      const kept = expected.map.filter((__, index) => own.values[index] === 1);
+      const found = explainByReference(inExtended, pixels, grid, keptOf(grid, tiles, extended));
+      const kept = expected.map.filter((___, index) => own.values[index] === 1);
       const range = Math.max(...kept) - Math.min(...kept);
       expect(range).toBeGreaterThan(0);
       const differences = expected.map.map((value, index) => {

@@ -1,4 +1,4 @@
-import { coreOf, tileCount, windowOf } from "../geometry/tile-grid.ts";
+import { coreOf, foreignPixels, tileCount, windowOf } from "../geometry/tile-grid.ts";
 import type { TileGrid } from "../geometry/tile-grid.ts";
 import { regionOf, rectangleOf } from "../geometry/rectangle.ts";
 import type { Region } from "../geometry/rectangle.ts";
@@ -58,10 +58,14 @@ export function sweepByReference(
     const globals = explanation.globals(statistics);
     for (const tile of kept?.tiles ?? Array.from({ length: tileCount(grid) }, (_, index) => index)) {
       const [core, window] = [coreOf(grid, tile), windowOf(grid, tile)];
+      const foreign = foreignPixels(grid, tile, explanation.network);
       const regions = sweepRegions(sweep, regionOf(window));
       const plan = restriction.plan(regions);
-      const graph = tileProgram(sweep, plan.build(), { samples: "float32", owned: grid.window !== undefined });
-      const owned = ownedInputs(sweep, regionOf(window), regionOf(core));
+      const graph = tileProgram(sweep, plan.build(), {
+        samples: "float32",
+        foreignPixels: foreign,
+      });
+      const owned = ownedInputs(sweep, { window: regionOf(window), core: regionOf(core), foreignPixels: foreign });
       const inputs: Record<string, ReferenceTensor> = {};
       for (const node of graph.inputs) {
         const region = plan.inputRegions[node.name];

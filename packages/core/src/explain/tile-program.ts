@@ -22,8 +22,8 @@ import type { Node } from "../graph/node.ts";
 import { elementsOf } from "../graph/tensor.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import type { MapRequest, StatisticRequest, Sweep } from "./explanation.ts";
-import { boundedAbove, boundedBelow, cellsOf, onePixel, ownedMasks } from "./owned-cells.ts";
-import type { Stride } from "./owned-cells.ts";
+import { boundedAbove, boundedBelow, cellsOf, onePixel, ownedCells, ownRowSums } from "./owned-cells.ts";
+import type { OwnedCells, Stride } from "./owned-cells.ts";
 import type { Statistic, StatisticKind } from "./statistics.ts";
 
 /** How a tile's map leaves the engine: 16 bits between the tile's own minimum and maximum, or as it is. */
@@ -58,31 +58,36 @@ export function sweepRegions(sweep: Sweep, core: Region): Readonly<Record<string
 export interface TileProgramOptions {
   readonly samples: MapSamples;
   /**
-   * Whether the tile computes more than its core: then Inputs say which rows and columns are its own (`ownedInputs`). Others enter neither
-   * statistics nor a map's range; what the map holds there means nothing.
+   * How many pixels of the last rows and columns may not be the tile's own (Infinity: any may be), where it computes more than its core: then Inputs say which rows and columns are
+   * (`ownedInputs`). Others enter neither statistics nor a map's range; what the map holds there means nothing. Default: 0.
    */
-  readonly owned?: boolean;
+  readonly foreignPixels?: number;
 }
 
 /** Reduces a tile's values to its statistics and quantises its maps, inside the graph: pixels never reach JavaScript. */
-export function tileProgram(sweep: Sweep, restricted: Graph, { samples, owned = false }: TileProgramOptions): Graph {
+export function tileProgram(
+  sweep: Sweep,
+  restricted: Graph,
+  { samples, foreignPixels = 0 }: TileProgramOptions,
+): Graph {
   const value = (id: string): Node => {
     const node = restricted.outputs[id];
     if (node === undefined) throw new RangeError(`The tile's graph has no output "${id}".`);
     return node;
   };
-  const masks = ownedMasks();
-  const maskOf = (node: Node, stride: Stride): Node | undefined => (owned ? masks(node, stride) : undefined);
+  const cells = ownedCells(foreignPixels);
+  const ownedOf = (node: Node, stride: Stride): OwnedCells | undefined =>
+    foreignPixels > 0 ? cells(node, stride) : undefined;
   return graphOf({
     ...Object.assign(
       {},
       ...sweep.statistics.map(({ id, kind, stride }) => {
-        return reductions[kind](id, value(id), maskOf(value(id), stride));
+        return reductions[kind](id, value(id), ownedOf(value(id), stride));
       }),
     ),
     ...Object.assign(
       {},
-      ...sweep.maps.map(({ id }) => mapOutputs(id, value(id), samples, maskOf(value(id), onePixel))),
+      ...sweep.maps.map(({ id }) => mapOutputs(id, value(id), samples, ownedOf(value(id), onePixel))),
     ),
   });
 }
@@ -96,15 +101,15 @@ function rowSums(x: Node): Node {
   return reduceSum(x, [3]);
 }
 
-const reductions: { readonly [K in StatisticKind]: (id: string, x: Node, mask: Node | undefined) => Outputs } = {
-  sum: (id, x, mask) => ({ [`${id}.rows`]: rowSums(mask === undefined ? x : mul(x, mask)) }),
-  max: (id, whole, mask) => {
-    const x = boundedAbove(whole, mask);
+const reductions: { readonly [K in StatisticKind]: (id: string, x: Node, owned: OwnedCells | undefined) => Outputs } = {
+  sum: (id, x, owned) => ({ [`${id}.rows`]: owned === undefined ? rowSums(x) : ownRowSums(x, owned) }),
+  max: (id, whole, owned) => {
+    const x = boundedAbove(whole, owned);
     const [, channels = 0, rows = 0, columns = 0] = x.shape;
     return { [`${id}.max`]: reduceMax(x, [2, 3]), [`${id}.index`]: argMax(reshape(x, [channels, rows * columns]), 1) };
   },
-  "log-sum-exp": (id, whole, mask) => {
-    const x = boundedAbove(whole, mask);
+  "log-sum-exp": (id, whole, owned) => {
+    const x = boundedAbove(whole, owned);
     const max = reduceMax(x, [2, 3]);
     return { [`${id}.max`]: max, [`${id}.rows`]: rowSums(exp(sub(x, max))) };
   },
@@ -113,15 +118,15 @@ const reductions: { readonly [K in StatisticKind]: (id: string, x: Node, mask: N
 /** Keeps the division finite where a tile is constant. */
 const smallestRange = 1e-30;
 
-function mapOutputs(id: string, map: Node, samples: MapSamples, mask: Node | undefined): Outputs {
+function mapOutputs(id: string, map: Node, samples: MapSamples, owned: OwnedCells | undefined): Outputs {
   const [, , rows = 0, columns = 0] = map.shape;
-  const low = reduceMin(boundedBelow(map, mask), [2, 3]);
-  const high = reduceMax(boundedAbove(map, mask), [2, 3]);
+  const low = reduceMin(boundedBelow(map, owned), [2, 3]);
+  const high = reduceMax(boundedAbove(map, owned), [2, 3]);
   const range = { [`${id}.low`]: reshape(low, [1]), [`${id}.high`]: reshape(high, [1]) };
   if (samples === "float32") return { ...range, [`${id}.map`]: reshape(map, [rows, columns]) };
   const share = div(sub(map, low), maximum(sub(high, low), scalarConstant(smallestRange)));
   // What is not the tile's own may lie outside of its range.
-  const unit = mask === undefined ? share : clip(share, { min: 0, max: 1 });
+  const unit = owned === undefined ? share : clip(share, { min: 0, max: 1 });
   const quantised = cast(round(mul(unit, scalarConstant(65535))), "uint16");
   return { ...range, [`${id}.map`]: reshape(quantised, [rows, columns]) };
 }

@@ -1,5 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { alikeTileGrid, balancedTileGrid, coreOf, tileCount, tileGrid, windowOf } from "./tile-grid.ts";
+import {
+  alikeTileGrid,
+  balancedTileGrid,
+  coreOf,
+  extendedTileGrid,
+  foreignPixels,
+  tileCount,
+  tileGrid,
+  windowOf,
+} from "./tile-grid.ts";
 
 describe("a tile grid", () => {
   const image = { width: 2220, height: 2967 };
@@ -35,6 +44,44 @@ describe("a tile grid", () => {
       columns: 3,
       rows: 3,
     });
+  });
+});
+
+describe("a grid of the extended image", () => {
+  const stride = 16;
+  const windows = (image: { readonly width: number; readonly height: number }) => {
+    const grid = extendedTileGrid(tileGrid(image, { tile: 64, stride }), { stride });
+    return Array.from({ length: tileCount(grid) }, (_, tile) => {
+      return { core: coreOf(grid, tile), window: windowOf(grid, tile), foreign: foreignPixels(grid, tile, { stride }) };
+    });
+  };
+
+  it("has the same cores; those at the end compute what the image is extended by", () => {
+    const tiles = windows({ width: 100, height: 65 });
+    expect(tiles.map(({ core }) => [core.width, core.height])).toEqual([
+      [64, 64],
+      [36, 64],
+      [64, 1],
+      [36, 1],
+    ]);
+    expect(tiles.map(({ window }) => window)).toEqual([
+      { x: 0, y: 0, width: 64, height: 64 },
+      { x: 64, y: 0, width: 48, height: 64 },
+      { x: 0, y: 64, width: 64, height: 16 },
+      { x: 64, y: 64, width: 48, height: 16 },
+    ]);
+    expect(tiles.map(({ foreign }) => foreign)).toEqual([0, stride, stride, stride]);
+  });
+
+  it("has nothing beside the cores where the image's sides are multiples of the stride", () => {
+    for (const { core, window, foreign } of windows({ width: 96, height: 128 })) {
+      expect([window, foreign]).toEqual([core, 0]);
+    }
+  });
+
+  it("tells tiles of one shape that any pixel may be others'", () => {
+    const alike = alikeTileGrid({ width: 96, height: 128 }, { tile: 64, stride, halo: 20 });
+    expect(foreignPixels(alike, 0, { stride })).toBe(Infinity);
   });
 });
 

@@ -8,15 +8,16 @@ export interface TileGrid {
   readonly core: Size;
   readonly columns: number;
   readonly rows: number;
-  /** Where all tiles should be alike: what each of them computes, its core and some of what lies beside it. Its core alone by default. */
+  /** Where programs should serve images of other sizes: what a tile computes beside its core. Nothing by default. */
   readonly window?: TileWindow;
 }
 
-/** One shape for all tiles of a grid. */
+/** Windows lie inside the extended image: what each tile computes, its core and some of what lies beside it. */
 export interface TileWindow {
-  readonly size: Size;
-  /** The image, extended to a multiple of the stride; all windows lie inside. */
+  /** The image, extended to a multiple of the stride. */
   readonly extended: Size;
+  /** One shape for all tiles of a grid; by default a tile's core, and at the image's end what it is extended by. */
+  readonly size?: Size | undefined;
 }
 
 /** A grid whose cores are `tile` pixels a side, rounded up to a multiple of the stride. */
@@ -51,7 +52,7 @@ export function alikeTileGrid(
 ): TileGrid {
   const { stride } = options;
   const side = roundUp(options.tile, stride);
-  const extended = { width: roundUp(image.width, stride), height: roundUp(image.height, stride) };
+  const extended = extendedSize(image, stride);
   const along = (extent: number): { readonly core: number; readonly window: number } => {
     if (extent < side + options.halo) return { core: extent, window: extent };
     const others = Math.ceil(extent / side) - 1;
@@ -63,6 +64,15 @@ export function alikeTileGrid(
   const [x, y] = [along(extended.width), along(extended.height)];
   const grid = gridOfCores(image, { width: x.core, height: y.core });
   return { ...grid, window: { size: { width: x.window, height: y.window }, extended } };
+}
+
+/** The same cores, where the tiles at an image's end compute what it is extended by: their sides are multiples of the stride, as all others' are. */
+export function extendedTileGrid(grid: TileGrid, options: { readonly stride: number }): TileGrid {
+  return { ...grid, window: { extended: extendedSize(grid.image, options.stride) } };
+}
+
+function extendedSize({ width, height }: Size, stride: number): Size {
+  return { width: roundUp(width, stride), height: roundUp(height, stride) };
 }
 
 /** A grid of cores of just this size. */
@@ -82,16 +92,36 @@ export function coreOf(grid: TileGrid, index: number): Rectangle {
   };
 }
 
-/** What tile `index` computes of the image, or of the extended one where tiles are alike: its core at least. */
+/** What tile `index` computes of the image, or of the extended one where there is one: its core at least. */
 export function windowOf(grid: TileGrid, index: number): Rectangle {
   const core = coreOf(grid, index);
   if (grid.window === undefined) return core;
   const { size, extended } = grid.window;
+  if (size === undefined) {
+    const { image } = grid;
+    const [right, bottom] = [core.x + core.width, core.y + core.height];
+    return {
+      x: core.x,
+      y: core.y,
+      width: (right === image.width ? extended.width : right) - core.x,
+      height: (bottom === image.height ? extended.height : bottom) - core.y,
+    };
+  }
   return {
     x: Math.min(core.x, extended.width - size.width),
     y: Math.min(core.y, extended.height - size.height),
     ...size,
   };
+}
+
+/**
+ * How many pixels of a tile's last rows and columns its program must expect to be others': 0 where it computes its core alone. Tiles of one shape expect any, so that they
+ * share programs; those at the end of an image that is extended to a multiple of the stride expect less than that.
+ */
+export function foreignPixels(grid: TileGrid, index: number, options: { readonly stride: number }): number {
+  const [core, window] = [coreOf(grid, index), windowOf(grid, index)];
+  if (grid.window?.size !== undefined) return Infinity;
+  return core.width < window.width || core.height < window.height ? options.stride : 0;
 }
 
 /** Index of the tile in the middle: it has neighbours on all sides, if any tile has. */

@@ -1,5 +1,6 @@
 import { composedDownsampling } from "./composition/downsampled.ts";
 import { composedUpsampling } from "./composition/upsampled.ts";
+import type { Composition } from "./composition/upsampled.ts";
 import { graphOf, readCounts } from "./graph.ts";
 import type { Graph } from "./graph.ts";
 import type { Node } from "./node.ts";
@@ -10,19 +11,21 @@ import { mapNodes, rewrite } from "./rewrite.ts";
  * operations: (x * f) * g = x * (f * g). A U-Net's decoder convolves what was upsampled; its gradient downsamples what was convolved.
  * Kernels that are put together are rounded once.
  */
-export function composeConvolutions(graph: Graph): Graph {
+export function composeConvolutions(graph: Graph, composition: Composition = { channelMultiple: 1 }): Graph {
   const roots = Object.values(graph.outputs);
   const reads = readCounts(roots);
   const own = new Set<Node>();
   const compose = (node: Node, original: Node): Node => {
-    const composed = composedFrom(node, own) ?? node;
+    const composed = composedFrom(node, own, composition) ?? node;
     if (reads.get(original) === 1) own.add(composed);
     return composed;
   };
   return graphOf(mapNodes(graph.outputs, rewrite(roots, compose)));
 }
 
-function composedFrom(node: Node, own: ReadonlySet<Node>): Node | undefined {
+function composedFrom(node: Node, own: ReadonlySet<Node>, composition: Composition): Node | undefined {
   if (node.op === "AveragePool") return composedDownsampling(node, own);
-  return node.op === "Conv" ? (composedDownsampling(node, own) ?? composedUpsampling(node, own)) : undefined;
+  return node.op === "Conv"
+    ? (composedDownsampling(node, own) ?? composedUpsampling(node, own, composition))
+    : undefined;
 }

@@ -31,7 +31,7 @@ const passes: readonly Pass[] = [
   // Sums over channels in the same order: the very same values.
   { name: "separating channels", run: (graph) => graphOf(separateChannels(graph.outputs)), tolerance: 0 },
   { name: "computing values again", run: (graph) => recompute(graph, { memoryBytes: 1 }), tolerance: 0 },
-  { name: "all passes", run: (graph) => optimise(graph, { composeConvolutions: true }), tolerance: rounded },
+  { name: "all passes", run: (graph) => optimise(graph, { composition: { channelMultiple: 1 } }), tolerance: rounded },
   {
     name: "all passes within a budget",
     run: (graph) => optimise(graph, { memoryBytes: peakActivationBytes(graph) / 2 }),
@@ -64,14 +64,14 @@ describe("all passes", () => {
   it("leave a U-Net's gradient with less of everything", () => {
     const graph = foldConstants(graphOf(withGradient(smallUNet(16))));
     expect(sizeOf(optimise(graph))).toBeLessThan(sizeOf(graph));
-    const result = optimise(graph, { composeConvolutions: true });
+    const result = optimise(graph, { composition: { channelMultiple: 1 } });
     expect(flops(result)).toBeLessThan(flops(graph));
     expect(peakActivationBytes(result)).toBeLessThanOrEqual(peakActivationBytes(graph));
   });
 
   it("find nothing more the second time", () => {
-    const once = optimise(graphOf(withGradient(smallUNet(16))), { composeConvolutions: true });
-    const twice = optimise(once, { composeConvolutions: true });
+    const once = optimise(graphOf(withGradient(smallUNet(16))), { composition: { channelMultiple: 1 } });
+    const twice = optimise(once, { composition: { channelMultiple: 1 } });
     expect(sizeOf(twice)).toBe(sizeOf(once));
     expect(flops(twice)).toBe(flops(once));
   });

@@ -1,4 +1,5 @@
 import { composeConvolutions } from "./compose-convolutions.ts";
+import type { Composition } from "./composition/upsampled.ts";
 import { foldConstants } from "./fold-constants.ts";
 import { foldScales } from "./fold-scales.ts";
 import type { Graph } from "./graph.ts";
@@ -12,8 +13,8 @@ export interface OptimiseOptions {
    * values are narrower than float32, which hold normalised values better than raw ones.
    */
   readonly foldScales?: boolean;
-  /** Whether a convolution and what is up- or downsampled beside it become one. Default: false, as not every engine is faster then. */
-  readonly composeConvolutions?: boolean;
+  /** How a convolution and what is up- or downsampled beside it become one. Default: not at all, as not every engine is faster then. */
+  readonly composition?: Composition | undefined;
   /** Values are computed again rather than kept where more than this would be alive at once. Default: all are kept. */
   readonly memoryBytes?: number;
 }
@@ -26,10 +27,10 @@ export interface OptimiseOptions {
  * and the separation of channels before them, are `prepareRestriction`'s.
  */
 export function optimise(graph: Graph, options: OptimiseOptions = {}): Graph {
-  const { foldScales: foldsScales = true, composeConvolutions: composes = false, memoryBytes } = options;
+  const { foldScales: foldsScales = true, composition, memoryBytes } = options;
   const simple = simplify(foldConstants(graph));
   const shared = shareCommon(foldsScales ? foldScales(simple) : simple);
   // What is composed can be simplified and shared in its turn.
-  const composed = composes ? shareCommon(simplify(composeConvolutions(shared))) : shared;
+  const composed = composition === undefined ? shared : shareCommon(simplify(composeConvolutions(shared, composition)));
   return memoryBytes === undefined ? composed : recompute(composed, { memoryBytes });
 }

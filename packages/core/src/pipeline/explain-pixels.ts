@@ -164,7 +164,7 @@ async function sweepPixels(
       tiles: tileOrder({ plan: joint, index, grid, tissue }),
       precision,
       recomputeAbove: recomputeAbove(memoryOf(resources)),
-      composesConvolutions: resources.engine.composesConvolutions,
+      composition: resources.engine.composition,
       samples: "float32",
       programs,
       programKey,
@@ -189,7 +189,7 @@ async function sweepPixels(
 
 /** Images in memory come in few sizes, so that their tiles need not be alike: the network is that of the image as it is. */
 function memoryOf({ engine, precision = "float32", memoryBytes }: PixelResources): TileMemory {
-  const own = { ...engine, alikeTiles: false };
+  const own = { ...engine, alikeTiles: false, resizes: () => false };
   return { engine: own, precision, ...(memoryBytes === undefined ? {} : { memoryBytes }) };
 }
 

@@ -4,6 +4,7 @@ import { topologicalOrder } from "../graph/graph.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { Node } from "../graph/node.ts";
 import type { Tensor } from "../graph/tensor.ts";
+import { digestOfBytes } from "../io/digest-of-bytes.ts";
 
 /**
  * Names a graph by all that it computes, SHA-256 in hexadecimal: graphs that were built apart have one name if they are equal, such as
@@ -28,14 +29,6 @@ function detailOf(node: Node): string {
   return name + attributesKey(node.attributes);
 }
 
-/** Weights are read once, whatever the graphs that they are in. */
-const digests = new WeakMap<Tensor["data"], string>();
-
 function digestOf({ data }: Tensor): string {
-  const known = digests.get(data);
-  if (known !== undefined) return known;
-  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  const digest = createHash("sha256").update(bytes).digest("hex");
-  digests.set(data, digest);
-  return digest;
+  return digestOfBytes(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
 }

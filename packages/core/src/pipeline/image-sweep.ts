@@ -20,11 +20,11 @@ export interface ImageSweepOptions extends Abortable {
 export function imageSweep(
   { resources, settings, slide, level }: ImageWork,
   { precision, signal }: ImageSweepOptions,
-): Pick<TileSweep, "precision" | "recomputeAbove" | "composesConvolutions" | "samples" | "read" | "signal"> {
+): Pick<TileSweep, "precision" | "recomputeAbove" | "composition" | "samples" | "read" | "signal"> {
   return {
     precision,
     recomputeAbove: recomputeAbove({ ...resources, precision }),
-    composesConvolutions: resources.engine.composesConvolutions,
+    composition: resources.engine.composition,
     samples: mapSamples(settings),
     read: (rectangle, options) => readExtended(slide, level, rectangle, options),
     signal,

@@ -59,7 +59,7 @@ export function manifestOf(run: FinishedRun, { outputs, startedAt, seconds, make
       rows: grid.rows,
       kept: tissue.tiles.length,
       stride: network.stride,
-      ...(grid.window === undefined ? {} : { window: grid.window.size }),
+      ...(grid.window?.size === undefined ? {} : { window: grid.window.size }),
     },
     tissue: settings.tissue,
     precision: run.precision,

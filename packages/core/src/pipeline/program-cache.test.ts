@@ -6,7 +6,10 @@ import { openProgramCache } from "./program-cache.ts";
 import type { ProgramRequest } from "./program-cache.ts";
 
 /** An engine that counts: what a cache asks of it is the whole question here. */
-function countingEngine({ alikeTiles = true } = {}): { readonly engine: Engine; readonly log: string[] } {
+function countingEngine({ alikeTiles = true, resizes = false } = {}): {
+  readonly engine: Engine;
+  readonly log: string[];
+} {
   const log: string[] = [];
   const engine: Engine = {
     name: "counting",
@@ -16,8 +19,8 @@ function countingEngine({ alikeTiles = true } = {}): { readonly engine: Engine; 
     precisions: ["float32"],
     widest: "float32",
     keepsOrder: true,
-    composesConvolutions: true,
     alikeTiles,
+    resizes: () => resizes,
     overhead: 1,
     compile: async (_, { label = "" } = {}) => {
       log.push(`compile ${label}`);
@@ -103,6 +106,13 @@ describe("a program cache", () => {
     await using cache = openProgramCache(engine);
     for (const key of ["a", "bb", "ccc"]) await cache.use(request(key), settled);
     expect(log).toEqual(["compile a", "compile bb", "dispose a", "compile ccc", "dispose bb"]);
+  });
+
+  it("keeps what the engine has one model for, as it takes no memory of its own", async () => {
+    const { engine, log } = countingEngine({ alikeTiles: false, resizes: true });
+    await using cache = openProgramCache(engine);
+    for (const key of ["a", "bb", "ccc"]) await cache.use(request(key), settled);
+    expect(log).toEqual(["compile a", "compile bb", "compile ccc"]);
   });
 
   it("keeps what is wanted again, at once or after it was given up", async () => {

@@ -1,4 +1,4 @@
-import type { Precision } from "../engine/engine.ts";
+import type { Engine, Precision } from "../engine/engine.ts";
 import type { StatisticTable } from "../explain/explanation.ts";
 import { ownedInputs } from "../explain/owned-cells.ts";
 import { readMap, readStatistics, tileProgram } from "../explain/tile-program.ts";
@@ -33,7 +33,7 @@ export interface TileSweep extends TiledSweep, Abortable {
   /** Bytes of values above which some are computed again rather than kept; `undefined` keeps all. */
   readonly recomputeAbove: number | undefined;
   /** As the engine wants it. */
-  readonly composesConvolutions: boolean;
+  readonly composition: Engine["composition"];
   readonly programs: ProgramCache;
   /** Prefix of program keys: names the model, image size, method and target. */
   readonly programKey: string;
@@ -69,7 +69,7 @@ export async function* sweepTiles(run: TileSweep, known: StatisticTable): AsyncG
   };
 
   const compute = async (task: TileTask): Promise<TileResult> => {
-    const { tile, core, window, sweep, regions, plan, kind } = task;
+    const { tile, core, window, foreignPixels, sweep, regions, plan, kind } = task;
     // A program is compiled while its first tile is read.
     const reading = read(task);
     const request: ProgramRequest = {
@@ -77,11 +77,11 @@ export async function* sweepTiles(run: TileSweep, known: StatisticTable): AsyncG
       label: `sweep ${run.index + 1}, tile ${tile}`,
       frequent: kind === frequent,
       precision: run.precision,
-      build: () => tileProgram(sweep, plan.build(), { samples: run.samples, owned: run.grid.window !== undefined }),
+      build: () => tileProgram(sweep, plan.build(), { samples: run.samples, foreignPixels }),
       optimise: (graph) =>
         optimise(graph, {
           foldScales: run.precision === "float32",
-          composeConvolutions: run.composesConvolutions,
+          composition: run.composition,
           ...(run.recomputeAbove === undefined ? {} : { memoryBytes: run.recomputeAbove }),
         }),
     };
@@ -139,8 +139,9 @@ async function readInputs(
       inputs[name] = float32([1, 1, rectangle.height, rectangle.width], run.tissue.mask(rectangle, stride));
     }
   }
-  if (run.grid.window !== undefined)
-    Object.assign(inputs, ownedInputs(task.sweep, regionOf(task.window), regionOf(task.core)));
+  const { window, core, foreignPixels } = task;
+  if (foreignPixels > 0)
+    Object.assign(inputs, ownedInputs(task.sweep, { window: regionOf(window), core: regionOf(core), foreignPixels }));
   for (const [name, start] of Object.entries(task.plan.origins)) inputs[name] = float32([1], [start]);
   for (const [name, values] of globals) inputs[name] = float32([1, values.length, 1, 1], Float32Array.from(values));
   return { inputs, thumbnail };

@@ -83,8 +83,9 @@ export async function openOnnxRuntimeEngine(options: OnnxRuntimeOptions = {}): P
     precisions: rule.precisions,
     widest: "float64",
     keepsOrder: false,
-    composesConvolutions: rule.composesConvolutions,
+    ...(rule.composition === undefined ? {} : { composition: rule.composition }),
     alikeTiles: rule.alikeTiles,
+    resizes: () => false,
     overhead: rule.overhead,
     ...(gpu === undefined ? {} : { memoryBytes: gpu.memoryBytes }),
     compile: async (wide, { label = "a graph", frequent = false, precision = "float32", signal } = {}) => {

@@ -1,4 +1,5 @@
 import type { InferenceSession } from "onnxruntime-node";
+import type { Composition } from "../../graph/composition/upsampled.ts";
 import type { Precision } from "../engine.ts";
 import type { ThreadSettings } from "./protocol.ts";
 
@@ -17,7 +18,7 @@ interface ProviderRule {
    */
   readonly overhead: number;
   /** See `Engine`. CUDA: saliency in float16 takes 0.89 of the time, all else as long; on a CPU its transposed convolutions are slow. */
-  readonly composesConvolutions: boolean;
+  readonly composition?: Composition;
   /** See `Engine`. CUDA: 0.4 to 2.4 s a program, most of it cuDNN's search for the quickest convolutions; TensorRT searches for longer; others were not measured. */
   readonly alikeTiles: boolean;
   /** ONNX Runtime's own settings; what a provider can't compute falls back to the CPU. */
@@ -33,6 +34,9 @@ interface ProviderRule {
  */
 const noTensorFloat32 = { NVIDIA_TF32_OVERRIDE: "0" } as const;
 
+/** Matrix units want channels in eights. */
+const matrixUnits: Composition = { channelMultiple: 8 };
+
 /** What ONNX Runtime can compute on. */
 export const providers = {
   cpu: {
@@ -41,7 +45,6 @@ export const providers = {
     precisions: ["float32"],
     channelsLast: [],
     overhead: 2.5,
-    composesConvolutions: false,
     alikeTiles: false,
     executionProviders: () => ["cpu"],
     advice:
@@ -53,7 +56,6 @@ export const providers = {
     precisions: ["float32", "float16"],
     channelsLast: [],
     overhead: 2.5,
-    composesConvolutions: false,
     alikeTiles: false,
     executionProviders: () => ["webgpu"],
     advice:
@@ -65,7 +67,7 @@ export const providers = {
     precisions: ["float32", "float16"],
     channelsLast: ["float16"],
     overhead: 2,
-    composesConvolutions: true,
+    composition: matrixUnits,
     alikeTiles: true,
     executionProviders: ({ device }) => [{ name: "cuda", deviceId: device }],
     advice:
@@ -77,7 +79,7 @@ export const providers = {
     precisions: ["float32", "float16"],
     channelsLast: [],
     overhead: 2,
-    composesConvolutions: true,
+    composition: matrixUnits,
     alikeTiles: true,
     executionProviders: ({ device }) => [
       { name: "tensorrt", deviceId: device },

@@ -31,6 +31,7 @@ const signatures = {
   freeText: "void ov_free(void *text)",
   readModel:
     "int ov_core_read_model_from_memory_buffer(void *core, const void *bytes, size_t size, void *weights, _Out_ void **model)",
+  reshape: "int ov_model_reshape_input_by_name(void *model, const char *input, ov_partial_shape shape)",
   freeModel: "void ov_model_free(void *model)",
   compile:
     "int ov_core_compile_model_props(void *core, void *model, const char *device, size_t count, const ov_property *properties, _Out_ void **compiled)",
@@ -107,6 +108,8 @@ function declareTypes(): void {
   declared = true;
   const koffi = foreignLibraries();
   koffi.struct("ov_shape", { rank: "int64_t", dims: "int64_t *" });
+  koffi.struct("ov_dimension", { min: "int64_t", max: "int64_t" });
+  koffi.struct("ov_partial_shape", { rank: "ov_dimension", dims: "ov_dimension *" });
   koffi.struct("ov_property", { key: "const char *", value: "const char *" });
   koffi.struct("ov_version", { build: "const char *", description: "const char *" });
 }

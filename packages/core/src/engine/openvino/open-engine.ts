@@ -1,6 +1,8 @@
 import { availableParallelism } from "node:os";
 import { SlidelightError } from "../../errors/slidelight-error.ts";
-import { encodeOnnx } from "../../format/onnx/encode.ts";
+import { digestOfModel } from "../../format/onnx/digest-of-model.ts";
+import { modelProto } from "../../format/onnx/encode.ts";
+import type { Graph } from "../../graph/graph.ts";
 import { peakActivationBytes } from "../../graph/memory.ts";
 import type { Abortable } from "../../io/byte-source.ts";
 import { checkInputs } from "../check-inputs.ts";
@@ -9,10 +11,12 @@ import { narrowness, spareBytesOf, warmLimits } from "../memory.ts";
 import type { WarmSettings } from "../memory.ts";
 import { openSerialQueue } from "../serial-queue.ts";
 import { openWarmPool } from "../warm-pool.ts";
+import { boundedInputs } from "./bounded-inputs.ts";
 import { loadOpenVino } from "./library.ts";
 import type { Handle, OpenVino } from "./library.ts";
 import { closeRequest, openRequest, runRequest } from "./request.ts";
 import type { OpenVinoModel, Request } from "./request.ts";
+import { resizes } from "./resizes.ts";
 import { suited } from "./rewrite.ts";
 
 export interface OpenVinoOptions extends Abortable, WarmSettings {
@@ -28,8 +32,8 @@ export interface OpenVinoOptions extends Abortable, WarmSettings {
 
 /** Compiled models at once: each holds the weights as its kernels like them. */
 const modelLimit = 16;
-/** Layouts and work space, as a multiple of the values that are alive: measured 0.8 to 1.1 on U-Nets, gradients included. */
-const overhead = 1.1;
+/** Layouts and work space, as a multiple of the values that are alive: measured 0.8 to 1.1 on U-Nets, gradients included, and 1.3 in models for all sizes. */
+const overhead = 1.3;
 
 /**
  * OpenVINO through its C library, by asynchronous foreign calls: it computes on threads of its own, and no JavaScript thread
@@ -43,6 +47,8 @@ export async function openOpenVinoEngine(options: OpenVinoOptions = {}): Promise
   const core = library.make("createCore", (out) => [out]);
   const deviceName = provider === "cpu" ? "CPU" : `GPU.${device}`;
   const capabilities = capabilitiesOf(library, core, deviceName);
+  // On its GPU it was not measured.
+  const isResizable = provider === "cpu" ? resizes : (): boolean => false;
   const queue = openSerialQueue();
   const pool = openWarmPool<OpenVinoModel, Request>({
     warm: warmLimits(options, provider === "cpu" ? undefined : capabilities),
@@ -62,25 +68,31 @@ export async function openOpenVinoEngine(options: OpenVinoOptions = {}): Promise
     widest: "float32",
     keepsOrder: true,
     // On its GPU it was not measured.
-    composesConvolutions: provider === "cpu",
+    ...(provider === "cpu" ? { composition: { channelMultiple: 1 } } : {}),
     alikeTiles: false,
+    resizes: isResizable,
     overhead,
     ...(capabilities.memoryBytes === undefined ? {} : { memoryBytes: capabilities.memoryBytes }),
     compile: async (graph, { label = "a graph", frequent = false, precision = "float32", signal } = {}) => {
       programs += 1;
       const program = programs;
-      const model = {
-        bytes: encodeOnnx(suited(graph, precision), { splits: true, windowMaxima: true, scatters: true }),
-        graph,
-        precision,
-        frequent,
-        workingBytes: overhead * peakActivationBytes(graph) * narrowness[precision],
+      const open = async (): Promise<void> => {
+        const settings = { precision, frequent };
+        if (isResizable(graph)) {
+          const isTaken = await pool.add(program, modelOf(graph, { ...settings, dynamicAxes: true })).then(
+            () => true,
+            () => false,
+          );
+          if (isTaken) return;
+        }
+        // What it does not take for any size, it may take for one.
+        await pool.add(program, modelOf(graph, { ...settings, dynamicAxes: false }));
       };
       signal?.throwIfAborted();
       const operation = `Compiling "${label}"`;
       if (closed) throw failure(operation, "the engine was closed");
       // Beside the runs: another program may compute while this one is compiled.
-      const compiling = attempt(operation, () => pool.add(program, model));
+      const compiling = attempt(operation, open);
       await withdrawable(
         compiling,
         signal,
@@ -123,6 +135,24 @@ export async function openOpenVinoEngine(options: OpenVinoOptions = {}): Promise
       await pool[Symbol.asyncDispose]();
       library.free("freeCore", core);
     },
+  };
+}
+
+/** @param options.dynamicAxes Whether it is one model for all sizes. */
+function modelOf(
+  graph: Graph,
+  options: Pick<OpenVinoModel, "precision" | "frequent"> & { readonly dynamicAxes: boolean },
+): OpenVinoModel {
+  const { precision, frequent, dynamicAxes } = options;
+  const proto = modelProto(suited(graph, precision), { splits: true, windowMaxima: true, dynamicAxes });
+  const bounded = dynamicAxes ? boundedInputs(graph) : [];
+  return {
+    ...(dynamicAxes ? { key: [precision, JSON.stringify(bounded), digestOfModel(proto)].join(" ") } : {}),
+    proto,
+    bounded,
+    precision,
+    frequent,
+    workingBytes: overhead * peakActivationBytes(graph) * narrowness[precision],
   };
 }
 

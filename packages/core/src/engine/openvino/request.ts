@@ -1,15 +1,19 @@
+import type { ModelProto } from "../../format/onnx/proto.ts";
+import { writeModelProto } from "../../format/onnx/proto-writer.ts";
 import type { Graph } from "../../graph/graph.ts";
 import type { Tensor } from "../../graph/tensor.ts";
 import type { Precision, RunResult } from "../engine.ts";
 import { newTensor } from "../new-tensor.ts";
 import type { PooledModel } from "../warm-pool.ts";
+import type { BoundedInput } from "./bounded-inputs.ts";
 import type { Handle, OpenVino } from "./library.ts";
 import { viewOf } from "./tensors.ts";
 
 /** What is kept of a program while it is not compiled. */
 export interface OpenVinoModel extends PooledModel {
-  readonly bytes: Uint8Array;
-  readonly graph: Graph;
+  readonly proto: ModelProto;
+  /** Inputs with open axes of which something is known. */
+  readonly bounded: readonly BoundedInput[];
   readonly precision: Precision;
 }
 
@@ -39,8 +43,14 @@ export async function openRequest(
     PERFORMANCE_HINT: "LATENCY",
     ...(device === "CPU" ? { INFERENCE_NUM_THREADS: String(threads), NUM_STREAMS: "1", ENABLE_CPU_PINNING: "NO" } : {}),
   }).map(([key, value]) => ({ key, value }));
-  const network = await library.makeAsync("readModel", (out) => [core, model.bytes, model.bytes.length, null, out]);
+  const bytes = writeModelProto(model.proto);
+  const network = await library.makeAsync("readModel", (out) => [core, bytes, bytes.length, null, out]);
   try {
+    for (const { name, extents } of model.bounded) {
+      const rank = { min: extents.length, max: extents.length };
+      // It is as right without them.
+      await library.callAsync("reshape", network, name, { rank, dims: extents }).catch(() => undefined);
+    }
     const compiled = await library.makeAsync("compile", (out) => [
       core,
       network,

@@ -5,9 +5,9 @@ import {
   convTranspose,
   matMul,
   mul,
-  pad,
   reduceSum,
   reshape,
+  pad,
   slice,
   transpose,
 } from "../../graph/build.ts";
@@ -49,29 +49,37 @@ const largest = 3.4e38;
 
 /**
  * Sums of rows of what a ReLU gives, where values are narrower than float32: in float32, as such sums are at a graph's end, they would keep the
- * convolution before the ReLU from giving the narrow values that all others read, and those would be made of its wide ones. A product reads
- * them narrow, and adds up in float32.
+ * convolution before the ReLU from giving the narrow values that all others read, and those would be made of its wide ones. A convolution reads
+ * them narrow, and adds up in float32: its kernel is a row of ones for each channel.
  */
 function summedRows(node: NodeOf<"ReduceSum">): Node {
   const [x] = node.inputs;
-  const [images = 0, channels = 0, height = 0, width = 0] = x.shape;
-  if (x.op !== "Relu" || x.shape.length !== 4 || node.attributes.axes.join() !== "3" || node.type !== "float32")
+  const [, channels = 0, , width = 0] = x.shape;
+  if (!isNarrow(x) || x.shape.length !== 4 || node.attributes.axes.join() !== "3" || node.type !== "float32")
     return node;
-  const pixels = largestDivisor(width, mostInProduct / channels);
+  const pixels = pixelsInProduct(width, mostInProduct / channels);
   if (pixels < fewestPixels) return node;
-  const ones = new Float32Array(pixels * channels * channels);
-  for (let pixel = 0; pixel < pixels; pixel += 1) {
-    for (let channel = 0; channel < channels; channel += 1) {
-      ones[(pixel * channels + channel) * channels + channel] = 1;
-    }
+  const ones = new Float32Array(channels * channels * pixels);
+  for (let channel = 0; channel < channels; channel += 1) {
+    const from = (channel * channels + channel) * pixels;
+    ones.fill(1, from, from + pixels);
   }
-  const weight = constant(float32([pixels * channels, channels], ones));
-  const parts = (images * height * width) / pixels;
-  const product = matMul(reshape(transpose(x, [0, 2, 3, 1]), [parts, pixels * channels]), weight);
+  const weight = constant(float32([channels, channels, 1, pixels], ones));
+  const sums = conv(x, weight, undefined, { strides: [1, pixels] });
   // What is joined with something that is computed wide is given wide; without it, sums would be rounded before they meet.
-  const wide = clip(product, { min: -largest, max: largest });
-  const rows = reduceSum(reshape(wide, [images, height, width / pixels, channels]), [2]);
-  return transpose(rows, [0, 3, 1, 2], { name: node.name });
+  return reduceSum(clip(sums, { min: -largest, max: largest }), [3]);
+}
+
+/** What a ReLU gives, or a part of it by itself. */
+function isNarrow(x: Node): boolean {
+  if (x.op === "Relu") return true;
+  return x.op === "Mul" && x.inputs.some((factor) => factor.op === "Slice" && factor.inputs[0].op === "Relu");
+}
+
+/** Where it can be, the same for all widths: sizes apart, programs are then one. */
+function pixelsInProduct(width: number, most: number): number {
+  const usual = [16, fewestPixels].find((pixels) => pixels <= most && width % pixels === 0);
+  return usual ?? largestDivisor(width, most);
 }
 
 function largestDivisor(count: number, most: number): number {
@@ -94,7 +102,7 @@ function isPrime(count: number): boolean {
 function withDivisibleRows(node: NodeOf<"ConvTranspose">): Node {
   const [x, weight, bias] = node.inputs;
   const { strides, pads } = node.attributes;
-  if (!strides.every((stride, axis) => isPrime((node.shape[axis + 2] ?? 0) / stride))) return node;
+  if (!hasPrimeWindows(node)) return node;
   const [more] = strides;
   const isCutOff = pads.bottom >= more;
   const taller = convTranspose(isCutOff ? x : pad(x, { after: [0, 0, 1, 0] }), weight, bias, {
@@ -102,6 +110,11 @@ function withDivisibleRows(node: NodeOf<"ConvTranspose">): Node {
     pads: { ...pads, bottom: isCutOff ? pads.bottom - more : pads.bottom },
   });
   return slice(taller, { starts: [0, 0, 0, 0], sizes: node.shape, name: node.name });
+}
+
+/** Whether a transposed convolution is slow for its size, so that this must be known. */
+export function hasPrimeWindows({ attributes: { strides }, shape }: NodeOf<"ConvTranspose">): boolean {
+  return strides.every((stride, axis) => isPrime((shape[axis + 2] ?? 0) / stride));
 }
 
 /**

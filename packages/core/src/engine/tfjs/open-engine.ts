@@ -110,8 +110,9 @@ async function openOn(provider: Provider, options: Omit<TfjsOptions, "provider">
     widest: "float32",
     keepsOrder: true,
     // With libtensorflow a tenth faster, on wasm half as fast; on a GPU it was not measured.
-    composesConvolutions: provider === "cpu",
+    ...(provider === "cpu" ? { composition: { channelMultiple: 1 } } : {}),
     alikeTiles: false,
+    resizes: () => false,
     overhead: overheads[provider],
     ...(gpu === undefined ? {} : { memoryBytes: gpu.memoryBytes }),
     compile: async (graph, { label = "a graph", precision = "float32", signal } = {}) => {

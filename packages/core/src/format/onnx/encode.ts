@@ -1,10 +1,9 @@
 import type { Graph } from "../../graph/graph.ts";
 import { topologicalOrder } from "../../graph/graph.ts";
 import type { Node, NodeOf } from "../../graph/node.ts";
-import { addedParts, lowerAddedPart } from "./lowering/added-part.ts";
-import type { AddedPart } from "./lowering/added-part.ts";
 import { channelsLastDomain, openEmitter } from "./lowering/emitter.ts";
 import { lower } from "./lowering/table.ts";
+import type { ModelProto } from "./proto.ts";
 import { writeModelProto } from "./proto-writer.ts";
 import { dataTypeOf } from "./tensors.ts";
 
@@ -12,8 +11,8 @@ export interface EncodeOptions {
   /** `metadata_props` of the file. */
   readonly metadata?: Readonly<Record<string, string>>;
   /**
-   * Leave the image axes of inputs, and of outputs [N, C, H, W], open: for a model that is to be run at any size, whose graph has nothing that depends
-   * on the size.
+   * Leave image axes open, and tell sizes by what they are measured from: for a file that is to be run at any size. Graphs that differ in nothing but how long their
+   * image axes are become the same file; so one file serves two graphs if it is what both become.
    */
   readonly dynamicAxes?: boolean;
   /**
@@ -26,11 +25,6 @@ export interface EncodeOptions {
    * by broadcasting where windows lie side by side: for engines that fuse what is computed value by value.
    */
   readonly windowMaxima?: boolean;
-  /**
-   * Add rows and columns at an image's border with ScatterElements rather than as an image of zeros elsewhere: for engines that write into
-   * what is added to.
-   */
-  readonly scatters?: boolean;
   /** Let convolutions and pools work on channels that lie last: for ONNX Runtime on a GPU, whose matrix units want them so. */
   readonly channelsLast?: boolean;
 }
@@ -44,23 +38,19 @@ const opset = 17;
  * it, so that layers can be found again.
  */
 export function encodeOnnx(graph: Graph, options: EncodeOptions = {}): Uint8Array {
+  return writeModelProto(modelProto(graph, options));
+}
+
+/** The same, before it is written. */
+export function modelProto(graph: Graph, options: EncodeOptions = {}): ModelProto {
   const outputs = Object.entries(graph.outputs);
   const names = chooseNames(graph);
   const emitter = openEmitter(new Set([...names.values(), ...outputs.map(([name]) => name)]));
   const { dynamicAxes = false, splits = false, windowMaxima = false, channelsLast = false } = options;
   const style = { dynamicAxes, splits, windowMaxima, channelsLast };
-  const added = options.scatters === true ? addedParts(graph) : new Map<Node, AddedPart>();
-  const unread = new Set([...added.values()].map(({ padded }) => padded));
   const values = new Map<Node, string>();
   for (const node of topologicalOrder(Object.values(graph.outputs))) {
-    if (unread.has(node)) continue;
     const name = names.get(node);
-    const sum = added.get(node);
-    if (sum !== undefined) {
-      const operands = [values.get(sum.to) ?? "", values.get(sum.part) ?? ""] as const;
-      values.set(node, lowerAddedPart(emitter, operands, { added: sum, name }));
-      continue;
-    }
     const inputs: readonly (Node | undefined)[] = node.inputs;
     const operands = inputs.map((operand) => (operand === undefined ? "" : (values.get(operand) ?? "")));
     values.set(node, lower({ node, emitter, operands, name, ...style }));
@@ -70,7 +60,7 @@ export function encodeOnnx(graph: Graph, options: EncodeOptions = {}): Uint8Arra
     // An input or constant that is an output, or a value with two names.
     if (value !== name) emitter.emit("Identity", [value], {}, name);
   }
-  return writeModelProto({
+  return {
     irVersion,
     producerName: "slidelight",
     opsets: [{ domain: "", version: opset }, ...(channelsLast ? [{ domain: channelsLastDomain, version: opset }] : [])],
@@ -83,7 +73,7 @@ export function encodeOnnx(graph: Graph, options: EncodeOptions = {}): Uint8Arra
       inputs: graph.inputs.map((node) => ({
         name: node.name,
         dataType: dataTypeOf(node.type),
-        shape: dynamicAxes ? openInput(node) : node.shape,
+        shape: dynamicAxes ? openInput(node, graph) : node.shape,
       })),
       outputs: outputs.map(([name, node]) => ({
         name,
@@ -91,7 +81,7 @@ export function encodeOnnx(graph: Graph, options: EncodeOptions = {}): Uint8Arra
         shape: dynamicAxes ? openOutput(node) : node.shape,
       })),
     },
-  });
+  };
 }
 
 /** An output's name goes to its value; else a value's own name, where no other has it. */
@@ -111,11 +101,19 @@ function chooseNames(graph: Graph): ReadonlyMap<Node, string> {
   return names;
 }
 
-function openInput({ shape, attributes }: NodeOf<"Input">): readonly (number | string)[] {
-  const { spatial } = attributes;
-  return shape.map((extent, axis) => (axis === spatial?.[0] ? "height" : axis === spatial?.[1] ? "width" : extent));
+type OpenShape = readonly (number | string | undefined)[];
+
+/** Without the extents of image axes, which have names where the graph has one image; an axis of one row or column stays, since it may stand for many. */
+function openInput({ shape, attributes: { spatial } }: NodeOf<"Input">, { inputs }: Graph): OpenShape {
+  const images = inputs.filter(({ attributes }) => attributes.spatial !== undefined);
+  const names = images.length === 1 ? ["height", "width"] : [];
+  return shape.map((extent, axis) => {
+    const place = spatial?.indexOf(axis) ?? -1;
+    return place < 0 || extent === 1 ? extent : names[place];
+  });
 }
 
-function openOutput({ shape }: Node): readonly (number | undefined)[] {
-  return shape.length === 4 ? [...shape.slice(0, 2), undefined, undefined] : shape;
+/** What is known of an output at any size: the channels of an image. */
+function openOutput({ shape }: Node): OpenShape {
+  return shape.map((extent, axis) => (shape.length === 4 && axis < 2 ? extent : undefined));
 }

@@ -1,4 +1,4 @@
-import { add, constant, mul, reduceSum, reshape, slice, transpose } from "../build.ts";
+import { add, concat, constant, mul, reduceSum, reshape, slice, transpose } from "../build.ts";
 import { foldedConstant } from "../fold-constants.ts";
 import type { Node, NodeOf } from "../node.ts";
 import { elementsOf, float32, sizeOf } from "../tensor.ts";
@@ -107,16 +107,15 @@ export function turned(weight: Kernels): Kernels {
   return folded(slice(exchanged, { starts, sizes: exchanged.shape, steps: [1, 1, -1, -1] }));
 }
 
-/** [O, 1, kh, kw]: what each tap of weight [O, M, kh, kw] makes of the constants [M]. */
-export const throughTaps = remembered((weight, constants) =>
-  folded(reduceSum(mul(weight, reshape(constants, [1, ...constants.shape, 1, 1])), [1])),
-);
+/** The kernels of more channels behind those of others. */
+export const joined = remembered((first, second) => folded(concat([first, second], 0)));
 
 /** [O]: what weight [O, M, kh, kw] makes of an image of the constants [M], away from pads. */
-export function throughWeight(weight: Kernels, constants: Kernels): Kernels {
+export const throughWeight = remembered((weight, constants) => {
   const [outputs = 1] = weight.shape;
-  return folded(reshape(reduceSum(throughTaps(weight, constants), [2, 3]), [outputs]));
-}
+  const products = mul(weight, reshape(constants, [1, ...constants.shape, 1, 1]));
+  return folded(reshape(reduceSum(products, [1, 2, 3]), [outputs]));
+});
 
 /** The sum of those that are there. */
 export function sumOf(first: Kernels | undefined, second: Kernels | undefined): Kernels | undefined {

@@ -3,10 +3,16 @@ import { flopsOf } from "../flops.ts";
 import type { Node, NodeOf } from "../node.ts";
 import { elementsOf } from "../tensor.ts";
 import type { Pads, Pair } from "../vocabulary.ts";
-import { borderCorrection } from "./border.ts";
-import { folded, kernelProduct, spread, sumOf, throughTaps, throughWeight, turned } from "./kernels.ts";
+import { withConstantChannel } from "./constant-channel.ts";
+import { folded, kernelProduct, spread, sumOf, throughWeight, turned } from "./kernels.ts";
 import type { Kernels } from "./kernels.ts";
 import { isDense, plain } from "./plain.ts";
+
+/** How convolutions are put together for an engine. */
+export interface Composition {
+  /** Where channels are added to a value there are so many that it has a multiple of this; 1 where the engine does not mind. */
+  readonly channelMultiple: number;
+}
 
 /** A value spread over a finer grid, a kernel for each of its positions; `pads` of that grid are cut off. */
 interface Upsampling {
@@ -15,6 +21,8 @@ interface Upsampling {
   readonly strides: Pair;
   readonly pads: Pads;
   readonly outputPadding: Pair;
+  /** Of each kernel. */
+  readonly size: Pair;
   readonly bias: Kernels | undefined;
   /** The kernels of this step, and then a convolution with `weight`, in one, where that is worth it for so many FLOP of both. */
   readonly kernels: (weight: Kernels, flops: number) => Kernels | undefined;
@@ -29,7 +37,7 @@ interface Part {
 /** What a part and the step before it become together. */
 interface Composed {
   readonly step: Step;
-  /** [O]: the first step's bias behind the second one, away from the border. */
+  /** [O]: the first step's bias behind the second one, where that is the same everywhere. */
   readonly bias: Kernels | undefined;
 }
 
@@ -41,14 +49,18 @@ type Step = (bias: Kernels | undefined) => Node;
  * larger kernel, of which fewer values meet each output, beside a convolution of the others.
  * @param own Values that one node alone reads.
  */
-export function composedUpsampling(node: NodeOf<"Conv">, own: ReadonlySet<Node>): Node | undefined {
+export function composedUpsampling(
+  node: NodeOf<"Conv">,
+  own: ReadonlySet<Node>,
+  composition: Composition,
+): Node | undefined {
   const convolution = plain(node);
   if (convolution === undefined || !isDense(node)) return undefined;
   const others: Part[] = [];
   const composed: Composed[] = [];
   for (const part of partsOf(convolution.x, convolution.weight, own)) {
     const upsampling = upsamplingOf(part.operand, own);
-    const both = upsampling && composedWith(upsampling, part, node);
+    const both = upsampling && composedWith(upsampling, part, { node, ...composition });
     if (both === undefined) others.push(part);
     else composed.push(both);
   }
@@ -78,26 +90,30 @@ function convolved(parts: readonly Part[], { attributes }: NodeOf<"Conv">): Step
   return (bias) => conv(x, weight, bias, attributes);
 }
 
-function composedWith(upsampling: Upsampling, part: Part, node: NodeOf<"Conv">): Composed | undefined {
-  const { x, strides, outputPadding, bias } = upsampling;
+function composedWith(
+  upsampling: Upsampling,
+  part: Part,
+  { node, channelMultiple }: Composition & { readonly node: NodeOf<"Conv"> },
+): Composed | undefined {
+  const { x, strides, outputPadding, size, bias } = upsampling;
   const [, , height = 1, width = 1] = part.weight.shape;
   const pads = composedPads(upsampling.pads, node.attributes.pads, [height, width]);
   if (pads === undefined) return undefined;
-  const correction =
-    bias === undefined ? (sum: Node) => sum : borderCorrection(throughTaps(part.weight, bias), part.operand, node);
-  if (correction === undefined) return undefined;
   const share = (flopsOf(node) * (part.operand.shape[1] ?? 1)) / (node.inputs[0].shape[1] ?? 1);
   const flops = share + flopsOf(upsampling.node);
   // Last: they can take a tenth of a second.
   const kernels = upsampling.kernels(part.weight, flops);
   if (kernels === undefined) return undefined;
-  const step: Step = (own) => convTranspose(x, kernels, own, { strides, pads, outputPadding });
+  const hasEdges = bias !== undefined && sides.some((side) => node.attributes.pads[side] > 0);
+  const isEverywhere = size.every((extent, axis) => extent === strides[axis] && outputPadding[axis] === 0);
+  if (hasEdges && !isEverywhere) return undefined;
+  const whole = hasEdges
+    ? withConstantChannel({ x, kernels }, { strides, bias, weight: part.weight, channelMultiple })
+    : { x, kernels };
+  if (whole === undefined) return undefined;
+  const step: Step = (own) => convTranspose(whole.x, whole.kernels, own, { strides, pads, outputPadding });
   if (flopsOf(step(undefined)) >= flops) return undefined;
-  return {
-    // Before the other steps are added: engines add those while they convolve.
-    step: (own) => correction(step(own)),
-    bias: bias && throughWeight(part.weight, bias),
-  };
+  return { step, bias: hasEdges ? undefined : bias && throughWeight(part.weight, bias) };
 }
 
 const sides = ["top", "left", "bottom", "right"] as const;
@@ -131,6 +147,7 @@ function transposed(node: NodeOf<"ConvTranspose">): Upsampling | undefined {
     strides,
     pads,
     outputPadding,
+    size: [parts.weight.shape[2] ?? 1, parts.weight.shape[3] ?? 1],
     bias: isZero ? undefined : parts.bias,
     kernels: (weight, flops) => kernelProduct(parts.weight, turned(weight), flops),
   };
@@ -149,6 +166,7 @@ function repeating(node: NodeOf<"Resize">): Upsampling | undefined {
     strides: scales,
     pads: noPads,
     outputPadding: [0, 0],
+    size: scales,
     bias: undefined,
     kernels: (weight) => spread(turned(weight), scales, 1),
   };

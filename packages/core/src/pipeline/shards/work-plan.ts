@@ -31,7 +31,7 @@ export interface WorkPlan {
  * Of everything below a work's prefix: plans, known statistics and shards. It is part of the work's name: one release never reads
  * what another one wrote in another form.
  */
-export const workFormatVersion = 4;
+export const workFormatVersion = 5;
 const index = z.number().int().nonnegative();
 const size = z.object({ width: index, height: index });
 
@@ -40,7 +40,7 @@ const workPlanSchema = z.object({
   runs: z.array(z.string()).min(1),
   precision: z.enum(["float32", "bfloat16", "float16"]),
   core: size,
-  window: z.object({ size, extended: size }).optional(),
+  window: z.object({ extended: size, size: size.optional() }).optional(),
   kept: z.array(index),
   sweeps: z.array(z.object({ tiles: z.array(index), shards: z.array(z.object({ start: index, end: index })) })),
 });

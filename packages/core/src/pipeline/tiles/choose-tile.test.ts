@@ -4,6 +4,8 @@ import { planExplanation } from "../../explain/plan.ts";
 import type { Explanation } from "../../explain/explanation.ts";
 import { tileCount, tileGrid } from "../../geometry/tile-grid.ts";
 import type { Size } from "../../geometry/rectangle.ts";
+import { topologicalOrder } from "../../graph/graph.ts";
+import type { Graph } from "../../graph/graph.ts";
 import type { Model } from "../../model/model.ts";
 import { networkFor } from "../../model/network.ts";
 import { defaultUNet, unetGraph, unetParameters } from "../../model/unet.ts";
@@ -15,7 +17,7 @@ import { valueBytes } from "./tile-memory.ts";
 const settings = { ...defaultUNet, depth: 3, baseChannels: 8, classes: 2 };
 const parameters = unetParameters(settings);
 const model: Model = { sha256: "", instantiate: (size) => unetGraph(settings, parameters, size) };
-const engine = { overhead: 1.5, keepsOrder: true, alikeTiles: false };
+const engine = { overhead: 1.5, keepsOrder: true, alikeTiles: false, resizes: () => false };
 const memory = { engine, precision: "float32", memoryBytes: 200e6 } as const satisfies ChooseTileOptions;
 
 const plain = { samples: "uint8", mean: [0, 0, 0], std: [1, 1, 1] } as const;
@@ -111,6 +113,22 @@ describe("the tile grid", () => {
       tile: 100,
     });
     expect(asked.window?.size).toEqual({ width: 104, height: 104 });
+  });
+
+  it("is that of the extended image where an engine has one program for all sizes of each sweep", () => {
+    const size = { width: 1003, height: 997 };
+    const extended = { width: 1008, height: 1000 };
+    const goesForward = ({ outputs }: Graph): boolean =>
+      topologicalOrder(Object.values(outputs)).every(({ op }) => op !== "Greater");
+    const resizing = { ...memory, engine: { ...engine, resizes: goesForward } };
+    const forward = explanationOf("grad-cam", size);
+    expect(chooseTileGrid(forward, resizing).window).toEqual({ extended });
+    expect(chooseTileGrid(forward, { ...resizing, tile: 128 }).window).toEqual({ extended });
+    expect({ ...chooseTileGrid(forward, resizing), window: undefined }).toEqual({
+      ...chooseTileGrid(forward, memory),
+      window: undefined,
+    });
+    expect(chooseTileGrid(explanationOf("saliency", size), resizing).window).toBeUndefined();
   });
 
   it("is the user's where a tile is asked for", () => {

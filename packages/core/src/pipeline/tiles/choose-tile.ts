@@ -1,8 +1,10 @@
 import { hostWarmLimits } from "../../engine/memory.ts";
 import type { SweepPlan } from "../../explain/explanation.ts";
+import { sweepOutputs } from "../../explain/tile-program.ts";
 import type { Size } from "../../geometry/rectangle.ts";
-import { alikeTileGrid, balancedTileGrid, tileCount, tileGrid } from "../../geometry/tile-grid.ts";
+import { alikeTileGrid, balancedTileGrid, extendedTileGrid, tileCount, tileGrid } from "../../geometry/tile-grid.ts";
 import type { TileGrid } from "../../geometry/tile-grid.ts";
+import { graphOf } from "../../graph/graph.ts";
 import { costOf, onCpu } from "./tile-cost.ts";
 import { haloOf, largestOf, largestTile, middleTileBytes, tileGrowth } from "./tile-growth.ts";
 import { valueBytes } from "./tile-memory.ts";
@@ -27,7 +29,8 @@ const compactShape = 2;
 /**
  * The tile grid that should be fastest of those that fit into memory: large tiles compute little twice; few *kinds* of
  * tiles (a border tile's program differs from that of the tiles between) need little fresh memory, so that an image that
- * is not too wide is computed in bands of its width. Where programs take long to open, tiles are alike for all images. `--tile` wins.
+ * is not too wide is computed in bands of its width. Where programs take long to open, tiles are alike for all images; where one serves all sizes, those at an
+ * image's end compute what it is extended by. `--tile` wins.
  */
 export function chooseTileGrid(explanation: SweepPlan, options: ChooseTileOptions): TileGrid {
   const [best] = rankTileGrids(explanation, options, 1);
@@ -41,8 +44,11 @@ const similar = 1.25;
 /** Up to `count` of the best grids, the best first, of tiles that differ in size; at least one, even where none fits. */
 export function rankTileGrids(explanation: SweepPlan, options: ChooseTileOptions, count: number): readonly TileGrid[] {
   const { size, stride } = explanation.network;
-  const alikeOf = options.engine.alikeTiles ? alikeGrids(explanation) : undefined;
-  const gridOf = alikeOf ?? ((tile: number): TileGrid => tileGrid(size, { tile, stride }));
+  const { engine } = options;
+  const alikeOf = engine.alikeTiles ? alikeGrids(explanation) : undefined;
+  const isResized = explanation.sweeps.every((sweep) => engine.resizes(graphOf(sweepOutputs(sweep))));
+  const suited = (grid: TileGrid): TileGrid => (isResized ? extendedTileGrid(grid, { stride }) : grid);
+  const gridOf = alikeOf ?? ((tile: number): TileGrid => suited(tileGrid(size, { tile, stride })));
   if (options.tile !== undefined) return [gridOf(options.tile)];
   const growth = tileGrowth(explanation);
   const budget = valueBytes(options);
@@ -55,7 +61,7 @@ export function rankTileGrids(explanation: SweepPlan, options: ChooseTileOptions
   const warmBytes = hostWarmLimits(options).mostBytes;
   const sweeps = explanation.sweeps.length;
   const compact = options.compact ?? false;
-  const ranked = (alikeOf === undefined ? candidates(size, { stride, compact }) : alikeSides.map(alikeOf))
+  const ranked = (alikeOf === undefined ? candidates(size, { stride, compact }).map(suited) : alikeSides.map(alikeOf))
     .filter(fits)
     .map((grid) => ({ grid, cost: costOf(grid, growth, { ...options, warmBytes, sweeps }) }))
     .sort((a, b) => a.cost - b.cost);

@@ -70,7 +70,7 @@ export function costOf(grid: TileGrid, growth: TileGrowth, options: CostOptions)
   const kinds = Math.min(3, columns) * Math.min(3, rows);
   const largest = largestTile(grid);
   // An axis that is not divided makes programs for images of just this extent.
-  const shared = window !== undefined && columns > 1 && rows > 1;
+  const shared = window?.size !== undefined && columns > 1 && rows > 1;
   const { slow, program, tile, firstPixel } = (onCpu(options) ? hostCosts : deviceCosts)(options, {
     largest,
     working,

@@ -60,8 +60,8 @@ function sampleGrid({ network: { size, stride } }: SweepPlan): TileGrid {
 
 /** Of all tiles together: each line between two tiles adds two halos, and tiles that are alike overlap. */
 export function totalOf({ density, halo }: Growth, { image, columns, rows, window }: TileGrid): number {
-  const width = window === undefined ? image.width : columns * window.size.width;
-  const height = window === undefined ? image.height : rows * window.size.height;
+  const width = window?.size === undefined ? image.width : columns * window.size.width;
+  const height = window?.size === undefined ? image.height : rows * window.size.height;
   return (density * width + 2 * halo * (columns - 1)) * (density * height + 2 * halo * (rows - 1));
 }
 

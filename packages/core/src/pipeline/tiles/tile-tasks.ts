@@ -3,7 +3,7 @@ import { restrictionOf } from "../../explain/restrict-sweep.ts";
 import { sweepRegions } from "../../explain/tile-program.ts";
 import type { Rectangle, Region } from "../../geometry/rectangle.ts";
 import { rectangleOf, regionOf } from "../../geometry/rectangle.ts";
-import { coreOf, windowOf } from "../../geometry/tile-grid.ts";
+import { coreOf, foreignPixels, windowOf } from "../../geometry/tile-grid.ts";
 import type { TileGrid } from "../../geometry/tile-grid.ts";
 import type { RestrictionPlan } from "../../graph/restrict.ts";
 import type { TissueMask } from "./tissue.ts";
@@ -14,6 +14,8 @@ export interface TileTask {
   readonly core: Rectangle;
   /** What is computed: the core at least. */
   readonly window: Rectangle;
+  /** How many pixels of its last rows and columns its program must expect not to be the core's. */
+  readonly foreignPixels: number;
   /** What it computes, and its masked or unmasked form. */
   readonly sweep: Sweep;
   readonly regions: Readonly<Record<string, Region>>;
@@ -46,8 +48,9 @@ export function planTasks({ plan, index, grid, tissue }: TiledSweep, tiles: read
         name === plan.network.image.name || tissue.keeps(rectangleOf(region), strideOfKept(plan, name)),
     );
     const chosen = unmasked !== undefined && seesKept ? planned(unmasked) : first;
-    const kind = chosen === first ? first.plan.key : `unmasked/${chosen.plan.key}`;
-    return { tile, core, window, ...chosen, kind };
+    const foreign = foreignPixels(grid, tile, plan.network);
+    const kind = [chosen === first ? "masked" : "unmasked", foreign, chosen.plan.key].join("/");
+    return { tile, core, window, foreignPixels: foreign, ...chosen, kind };
   });
 }
 

@@ -4,6 +4,8 @@ import type { ConvolutionAttributes, OperatorName, Pads } from "../../../graph/v
 import { dataTypeOf } from "../tensors.ts";
 import type { Attributes, Emitter } from "./emitter.ts";
 import { lowerMaxPoolGradient } from "./pool-gradient.ts";
+import { lowerRelativeReshape, relativeBounds } from "./relative-sizes.ts";
+import type { Bounds } from "./relative-sizes.ts";
 import { lowerResizeGradient } from "./resize-gradient.ts";
 
 export interface LoweringContext<O extends OperatorName> {
@@ -13,7 +15,7 @@ export interface LoweringContext<O extends OperatorName> {
   readonly operands: readonly string[];
   /** What the result must be called, when it matters. */
   readonly name: string | undefined;
-  /** Whether the file is to be run at other image sizes than the graph's. */
+  /** Whether the file is to be run at other image sizes than the graph's, so that sizes must be told by what they are measured from. */
   readonly dynamicAxes: boolean;
   /** Whether runs along the first axis are to be parts of a Split. */
   readonly splits: boolean;
@@ -89,6 +91,14 @@ function emitOnImages({
 
 /** Far enough to mean "up to the first value, inclusive" where a slice runs backwards. */
 const beforeTheStart = -(2 ** 31);
+
+function absoluteBounds({ attributes: { starts, sizes, steps } }: NodeOf<"Slice">): Bounds {
+  const ends = starts.map((start, axis) => {
+    const end = start + (sizes[axis] ?? 0) * (steps[axis] ?? 1);
+    return end < 0 ? beforeTheStart : end;
+  });
+  return { starts, ends };
+}
 
 export const lowerings: { readonly [O in OperatorName]: Lowering<O> } = {
   Input: ({ node }) => node.name,
@@ -181,20 +191,20 @@ export const lowerings: { readonly [O in OperatorName]: Lowering<O> } = {
     const fill = mode === "constant" ? emitter.tensor(tensorOf(node.type, [], [value])) : "";
     return emitter.emit("Pad", [...operands, emitter.integers([...before, ...after]), fill], { mode }, name);
   },
-  Slice: ({ node, emitter, operands, name, splits }) => {
+  Slice: ({ node, emitter, operands, name, splits, dynamicAxes }) => {
     if (splits && isRun(node)) return lowerRun(node, { emitter, operands, name });
-    const { starts, sizes, steps } = node.attributes;
-    const ends = starts.map((start, axis) => {
-      const end = start + (sizes[axis] ?? 0) * (steps[axis] ?? 1);
-      return end < 0 ? beforeTheStart : end;
-    });
+    const { steps } = node.attributes;
+    const { starts, ends } = (dynamicAxes ? relativeBounds(node) : undefined) ?? absoluteBounds(node);
     const axes = starts.map((_, axis) => axis);
     const lists = [starts, ends, axes, steps].map((values) => emitter.integers(values));
     return emitter.emit("Slice", [...operands, ...lists], {}, name);
   },
   Concat: ({ node, emitter, operands, name }) => emitter.emit("Concat", operands, { axis: node.attributes.axis }, name),
-  Reshape: ({ node, emitter, operands, name }) =>
-    emitter.emit("Reshape", [...operands, emitter.integers(node.attributes.shape)], {}, name),
+  Reshape: ({ node, emitter, operands, name, dynamicAxes }) => {
+    const [operand = ""] = operands;
+    if (dynamicAxes) return lowerRelativeReshape(emitter, operand, node, name);
+    return emitter.emit("Reshape", [operand, emitter.integers(node.attributes.shape)], {}, name);
+  },
   Transpose: ({ node, emitter, operands, name }) =>
     emitter.emit("Transpose", operands, { perm: node.attributes.permutation }, name),
   Expand: ({ node, emitter, operands, name }) =>
