@@ -3,6 +3,7 @@ import { graphOf, operandsOf } from "./graph.ts";
 import type { Graph } from "./graph.ts";
 import type { Node } from "./node.ts";
 import { evaluate, roundedTensor } from "./reference.ts";
+import { rememberedByName } from "./remembered.ts";
 import { mapNodes, rewrite } from "./rewrite.ts";
 import { sizeOf } from "./tensor.ts";
 import type { Tensor } from "./tensor.ts";
@@ -63,17 +64,14 @@ function constantLeaves(node: Node): readonly Node[] | undefined {
  * What was made of a tensor, by what was done: the gradient of a model flips the same kernels for every image. The tensors
  * hold it, so it goes with the model.
  */
-const computedFrom = new WeakMap<Tensor, Map<string, Tensor>>();
+const computedFrom = rememberedByName<Tensor, Tensor>();
 
 /** The Constant that a node without inputs amounts to. */
 function computed(node: Node): Node {
   const [operand, ...others] = operandsOf(node);
   if (operand?.op !== "Constant" || others.length > 0) return constant(evaluated(node), { name: node.name });
-  const known = computedFrom.get(operand.attributes.tensor) ?? new Map<string, Tensor>();
-  computedFrom.set(operand.attributes.tensor, known);
-  const key = `${node.op} ${JSON.stringify(node.attributes)}`;
-  const tensor = known.get(key) ?? evaluated(node);
-  known.set(key, tensor);
+  const done = `${node.op} ${JSON.stringify(node.attributes)}`;
+  const tensor = computedFrom(operand.attributes.tensor, done, () => evaluated(node));
   return constant(tensor, { name: node.name });
 }
 

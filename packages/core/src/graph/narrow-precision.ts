@@ -4,6 +4,7 @@ import type { Graph } from "./graph.ts";
 import { lazily } from "./lazily.ts";
 import { scalable, scaleOf } from "./narrow-scale.ts";
 import type { Node } from "./node.ts";
+import { remembered } from "./remembered.ts";
 import { mapNodes, withOperands } from "./rewrite.ts";
 import { elementsOf, tensorOf } from "./tensor.ts";
 import type { Tensor } from "./tensor.ts";
@@ -95,7 +96,8 @@ export function narrowPrecision(graph: Graph, type: "float16"): Graph {
     const done = narrowed.get(node);
     if (done !== undefined) return done;
     const made = entries.has(node) && scale !== undefined ? mul(rebuilt(node), scale()) : rebuilt(node);
-    const cut = made.op === "Constant" ? rounded(made, type) : cast(made, type);
+    const cut =
+      made.op === "Constant" ? constant(toFloat16(made.attributes.tensor), { name: made.name }) : cast(made, type);
     narrowed.set(node, cut);
     return cut;
   };
@@ -160,11 +162,4 @@ function valuesOfKnownRange(order: readonly Node[]): ReadonlySet<Node> {
 }
 
 /** What has been rounded: an image's programs have most of their weights in common, and rounding them takes 0.1 s of the main thread. */
-const roundedTensors = new WeakMap<Tensor, Tensor>();
-
-function rounded(node: Node & { readonly op: "Constant" }, type: "float16"): Node {
-  const { tensor } = node.attributes;
-  const made = roundedTensors.get(tensor) ?? tensorOf(type, tensor.shape, elementsOf(tensor));
-  roundedTensors.set(tensor, made);
-  return constant(made, { name: node.name });
-}
+const toFloat16 = remembered((tensor: Tensor) => tensorOf("float16", tensor.shape, elementsOf(tensor)));

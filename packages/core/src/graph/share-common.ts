@@ -2,6 +2,7 @@ import { attributesKey } from "./attributes-key.ts";
 import { graphOf, operandsOf } from "./graph.ts";
 import type { Graph } from "./graph.ts";
 import type { Node } from "./node.ts";
+import { remembered } from "./remembered.ts";
 import { mapNodes, rewrite } from "./rewrite.ts";
 import type { Tensor } from "./tensor.ts";
 
@@ -43,7 +44,7 @@ function tensorKeys(): (tensor: Tensor) => string {
     keys.set(tensor.data, ofData);
     const cached = ofData.get(kind);
     if (cached !== undefined) return cached;
-    const bucketKey = `${kind} ${digestOf(tensor)}`;
+    const bucketKey = `${kind} ${digestOf(tensor.data)}`;
     const bucket = seen.get(bucketKey) ?? [];
     seen.set(bucketKey, bucket);
     const same = bucket.find((candidate) => haveSameElements(candidate.tensor, tensor));
@@ -56,25 +57,19 @@ function tensorKeys(): (tensor: Tensor) => string {
 
 /** Bit by bit: 0 and -0 differ. */
 function haveSameElements(first: Tensor, second: Tensor): boolean {
-  const others = wordsOf(second);
-  return wordsOf(first).every((word, index) => word === others[index]);
+  const others = wordsOf(second.data);
+  return wordsOf(first.data).every((word, index) => word === others[index]);
 }
 
-/** A model's weights are looked at by every program that is made of it. */
-const digests = new WeakMap<Tensor["data"], number>();
-
-/** Tells most unequal tensors apart; equal ones are compared element by element. */
-function digestOf(tensor: Tensor): number {
-  const known = digests.get(tensor.data);
-  if (known !== undefined) return known;
+/** Tells most unequal tensors apart; equal ones are compared element by element. A model's weights are looked at by every program that is made of it. */
+const digestOf = remembered((data: Tensor["data"]): number => {
   let digest = 0;
-  for (const word of wordsOf(tensor)) digest = (Math.imul(digest, 31) + word) | 0;
-  digests.set(tensor.data, digest);
+  for (const word of wordsOf(data)) digest = (Math.imul(digest, 31) + word) | 0;
   return digest;
-}
+});
 
 /** The elements' bits in whole words, or in bytes where they are no whole words; of tensors of one type and shape, alike. */
-function wordsOf({ data: { buffer, byteOffset, byteLength, BYTES_PER_ELEMENT } }: Tensor): Int32Array | Uint8Array {
+function wordsOf({ buffer, byteOffset, byteLength, BYTES_PER_ELEMENT }: Tensor["data"]): Int32Array | Uint8Array {
   return BYTES_PER_ELEMENT % 4 === 0
     ? new Int32Array(buffer, byteOffset, byteLength / 4)
     : new Uint8Array(buffer, byteOffset, byteLength);

@@ -15,9 +15,10 @@ import {
   transpose,
 } from "../graph/build.ts";
 import { topologicalOrder } from "../graph/graph.ts";
-import type { Node, NodeOf } from "../graph/node.ts";
 import { findNonLocal } from "../graph/locality.ts";
+import type { Node, NodeOf } from "../graph/node.ts";
 import { totalStride } from "../graph/receptive-field.ts";
+import { remembered } from "../graph/remembered.ts";
 import { substitute } from "../graph/substitute.ts";
 import { float32 } from "../graph/tensor.ts";
 import { foldBatchNorm } from "./fold-batch-norm.ts";
@@ -80,20 +81,11 @@ export interface NetworkOptions extends Preprocessing {
 
 const probeSizes = [1024, 1152, 960, 1280] as const;
 
-/** Found once for all images. */
-const knownStrides = new WeakMap<Model, number>();
-
 /**
- * The body's total stride: every tile origin is a multiple of it.
+ * The body's total stride, found once for all images: every tile origin is a multiple of it.
  * @throws {SlidelightError} `model-not-local` naming the node that no tile can compute, `model-no-pool`, `model-shape`.
  */
-export function bodyStride(model: Model): number {
-  const known = knownStrides.get(model) ?? findStride(model);
-  knownStrides.set(model, known);
-  return known;
-}
-
-function findStride(model: Model): number {
+export const bodyStride: (model: Model) => number = remembered((model) => {
   let fault: unknown;
   for (const side of probeSizes) {
     try {
@@ -107,7 +99,7 @@ function findStride(model: Model): number {
     }
   }
   throw fault;
-}
+});
 
 /**
  * The network for one image size.

@@ -8,6 +8,8 @@ export interface ProgramRequest {
   readonly key: string;
   readonly label: string;
   readonly frequent: boolean;
+  /** Whether the engine has one model for it and for programs of other sizes: it takes no memory of its own then. */
+  readonly ofAnySize: boolean;
   readonly precision: Precision;
   /** The graph that is asked for. */
   build(): Graph;
@@ -31,8 +33,7 @@ const keptNames = 256;
 
 interface Entry {
   readonly program: Promise<Program>;
-  /** Whether the engine has one model for it and for those of other sizes. */
-  readonly resizes: boolean;
+  readonly ofAnySize: boolean;
   users: number;
   /** Whether it was wanted again after its users were done. */
   recurring: boolean;
@@ -43,7 +44,7 @@ interface Entry {
  *
  * In the computer's own memory a program that was wanted only once does not stay beside the next such one: an archive's images all differ in size, and
  * what the programs of those that are done hold would be taken from memory that the next one finds slow, since nothing has touched it yet. One that is asked
- * for after it was given up is wanted again, and stays from then on (Johnson and Shasha, VLDB 1994: "2Q"). One that the engine resizes takes no memory of its own.
+ * for after it was given up is wanted again, and stays from then on (Johnson and Shasha, VLDB 1994: "2Q"). Those that take no memory of their own stay.
  */
 export function openProgramCache(engine: Engine, options: { readonly limit?: number } = {}): ProgramCache {
   const limit = options.limit ?? defaultLimit;
@@ -65,13 +66,13 @@ export function openProgramCache(engine: Engine, options: { readonly limit?: num
   };
 
   const makeRoom = (): void => {
-    const [, ...earlier] = [...entries].filter(([, { recurring, resizes }]) => !recurring && !resizes).toReversed();
+    const [, ...earlier] = [...entries].filter(([, { recurring, ofAnySize }]) => !recurring && !ofAnySize).toReversed();
     for (const [name, entry] of engine.alikeTiles ? [] : earlier) if (entry.users === 0) giveUp(name, entry);
     for (const [name, entry] of entries) if (entries.size > limit && entry.users === 0) giveUp(name, entry);
   };
 
   const entryOf = (request: ProgramRequest): Entry => {
-    const { key, label, frequent, precision } = request;
+    const { key, label, frequent, ofAnySize, precision } = request;
     const graph = lazily(() => request.build());
     const name = names.get(key) ?? `${precision} ${fingerprint(graph())}`;
     keep(names, key, name);
@@ -81,9 +82,8 @@ export function openProgramCache(engine: Engine, options: { readonly limit?: num
       known.recurring ||= known.users === 0;
       return known;
     }
-    const compiled = request.optimise(graph());
-    const program = engine.compile(compiled, { label, frequent, precision });
-    const entry: Entry = { program, resizes: engine.resizes(compiled), users: 0, recurring: givenUp.has(name) };
+    const program = engine.compile(request.optimise(graph()), { label, frequent, precision });
+    const entry: Entry = { program, ofAnySize, users: 0, recurring: givenUp.has(name) };
     entries.set(name, entry);
     entry.program.catch(() => {
       if (entries.get(name) === entry) entries.delete(name);

@@ -76,6 +76,7 @@ export async function* sweepTiles(run: TileSweep, known: StatisticTable): AsyncG
       key: `${run.programKey}/sweep${run.index}/${run.samples}/${run.precision}/${kind}`,
       label: `sweep ${run.index + 1}, tile ${tile}`,
       frequent: kind === frequent,
+      ofAnySize: run.grid.window !== undefined && run.grid.window.size === undefined,
       precision: run.precision,
       build: () => tileProgram(sweep, plan.build(), { samples: run.samples, foreignPixels }),
       optimise: (graph) =>

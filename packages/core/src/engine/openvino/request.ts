@@ -1,5 +1,5 @@
-import type { ModelProto } from "../../format/onnx/proto.ts";
 import { writeModelProto } from "../../format/onnx/proto-writer.ts";
+import type { ModelProto } from "../../format/onnx/proto.ts";
 import type { Graph } from "../../graph/graph.ts";
 import type { Tensor } from "../../graph/tensor.ts";
 import type { Precision, RunResult } from "../engine.ts";

@@ -1,10 +1,10 @@
-import type { Graph } from "../../graph/graph.ts";
 import { topologicalOrder } from "../../graph/graph.ts";
+import type { Graph } from "../../graph/graph.ts";
 import type { Node, NodeOf } from "../../graph/node.ts";
 import { channelsLastDomain, openEmitter } from "./lowering/emitter.ts";
 import { lower } from "./lowering/table.ts";
-import type { ModelProto } from "./proto.ts";
 import { writeModelProto } from "./proto-writer.ts";
+import type { ModelProto } from "./proto.ts";
 import { dataTypeOf } from "./tensors.ts";
 
 export interface EncodeOptions {

@@ -1,7 +1,9 @@
 import { roundUp } from "../../geometry/round-up.ts";
 import { constant, pad } from "../build.ts";
 import type { Node } from "../node.ts";
+import { rememberedByName } from "../remembered.ts";
 import { elementsOf, float32, sizeOf } from "../tensor.ts";
+import type { Tensor } from "../tensor.ts";
 import type { Pair } from "../vocabulary.ts";
 import { joined, kernelProduct, turned } from "./kernels.ts";
 import type { Kernels } from "./kernels.ts";
@@ -34,22 +36,17 @@ export function withConstantChannel({ x, kernels }: Convolved, steps: Steps): Co
   return { x: pad(x, { after: [0, added, 0, 0], value: 1 }), kernels: joined(kernels, ofOnes) };
 }
 
-const known = new WeakMap<Kernels["attributes"]["tensor"], Map<string, Kernels>>();
+const known = rememberedByName<Tensor, Kernels>();
 
 /** [added, M, height, width]: the bias in the first of the channels that are added. Goes with the bias, so that tiles of all kinds take the same. */
 function everywhere({ attributes: { tensor } }: Kernels, [height, width]: Pair, added: number): Kernels {
-  const ofBias = known.get(tensor) ?? new Map<string, Kernels>();
-  known.set(tensor, ofBias);
-  const key = [height, width, added].join();
-  const found = ofBias.get(key);
-  if (found !== undefined) return found;
-  const biases = elementsOf(tensor);
-  const shape = [added, biases.length, height, width];
-  const values = new Float32Array(sizeOf(shape));
-  for (const [channel, bias] of biases.entries()) {
-    values.fill(bias, channel * height * width, (channel + 1) * height * width);
-  }
-  const made = constant(float32(shape, values));
-  ofBias.set(key, made);
-  return made;
+  return known(tensor, [height, width, added].join(), () => {
+    const biases = elementsOf(tensor);
+    const shape = [added, biases.length, height, width];
+    const values = new Float32Array(sizeOf(shape));
+    for (const [channel, bias] of biases.entries()) {
+      values.fill(bias, channel * height * width, (channel + 1) * height * width);
+    }
+    return constant(float32(shape, values));
+  });
 }

@@ -1,6 +1,7 @@
 import { add, concat, constant, mul, reduceSum, reshape, slice, transpose } from "../build.ts";
 import { foldedConstant } from "../fold-constants.ts";
 import type { Node, NodeOf } from "../node.ts";
+import { remembered } from "../remembered.ts";
 import { elementsOf, float32, sizeOf } from "../tensor.ts";
 import type { Tensor } from "../tensor.ts";
 import type { Pair } from "../vocabulary.ts";
@@ -17,18 +18,19 @@ function mostWork(flops: number): number {
 }
 
 /** What is made of two Constants goes with their tensors, those with the model: tiles of all kinds, and images of all sizes, take the same. */
-function remembered(make: (first: Kernels, second: Kernels) => Kernels): (first: Kernels, second: Kernels) => Kernels {
-  const known = new WeakMap<Tensor, WeakMap<Tensor, Kernels>>();
+function rememberedOfBoth(
+  make: (first: Kernels, second: Kernels) => Kernels,
+): (first: Kernels, second: Kernels) => Kernels {
+  const known = remembered((_: Tensor) => new WeakMap<Tensor, Kernels>());
   return (first, second) => {
-    const [a, b] = [first.attributes.tensor, second.attributes.tensor];
-    const ofFirst = known.get(a) ?? new WeakMap<Tensor, Kernels>();
-    const made = ofFirst.get(b) ?? make(first, second);
-    known.set(a, ofFirst.set(b, made));
+    const ofFirst = known(first.attributes.tensor);
+    const made = ofFirst.get(second.attributes.tensor) ?? make(first, second);
+    ofFirst.set(second.attributes.tensor, made);
     return made;
   };
 }
 
-const product = remembered(multiplied);
+const product = rememberedOfBoth(multiplied);
 
 /**
  * The kernels of two steps in one, as convolution is associative: [I, M, a, b] and [M, O, c, d] give [I, O, a + c - 1, b + d - 1],
@@ -108,10 +110,10 @@ export function turned(weight: Kernels): Kernels {
 }
 
 /** The kernels of more channels behind those of others. */
-export const joined = remembered((first, second) => folded(concat([first, second], 0)));
+export const joined = rememberedOfBoth((first, second) => folded(concat([first, second], 0)));
 
 /** [O]: what weight [O, M, kh, kw] makes of an image of the constants [M], away from pads. */
-export const throughWeight = remembered((weight, constants) => {
+export const throughWeight = rememberedOfBoth((weight, constants) => {
   const [outputs = 1] = weight.shape;
   const products = mul(weight, reshape(constants, [1, ...constants.shape, 1, 1]));
   return folded(reshape(reduceSum(products, [1, 2, 3]), [outputs]));

@@ -1,6 +1,7 @@
 import { add, div, matMul, mul, reduceMean, reshape, scalarLike, sqrt, sub, transpose } from "../../../graph/build.ts";
 import { foldedConstant } from "../../../graph/fold-constants.ts";
 import type { Node } from "../../../graph/node.ts";
+import { remembered } from "../../../graph/remembered.ts";
 import {
   floatAttribute,
   intAttribute,
@@ -12,14 +13,8 @@ import {
 } from "../operator-call.ts";
 import type { OperatorCall, OperatorReader } from "../operator-call.ts";
 
-const transposedConstants = new WeakMap<Node, Node>();
-
 /** A matrix transposed; of a constant one only once, however often the model is instantiated. */
-function transposed(matrix: Node): Node {
-  const known = transposedConstants.get(matrix) ?? foldedConstant(transpose(matrix, [1, 0]));
-  if (matrix.op === "Constant") transposedConstants.set(matrix, known);
-  return known;
-}
+const transposed = remembered((matrix: Node): Node => foldedConstant(transpose(matrix, [1, 0])));
 
 /** alpha A B + beta C. */
 const generalMatrixProduct: OperatorReader = (call) => {
