@@ -70,6 +70,8 @@ export interface Engine extends AsyncDisposable {
   readonly resizes: (graph: Graph) => boolean;
   /** What a run takes in the engine, as a multiple of the values that are alive at once: layouts and work space. */
   readonly overhead: number;
+  /** The same of a program for all sizes. Default: as of others. */
+  readonly resizedOverhead?: number;
   /** Memory of the accelerator; undefined where programs live in the computer's own. */
   readonly memoryBytes?: number;
   /**

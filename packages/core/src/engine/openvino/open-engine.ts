@@ -33,7 +33,7 @@ export interface OpenVinoOptions extends Abortable, WarmSettings {
 /** Compiled models at once: each holds the weights as its kernels like them. */
 const modelLimit = 16;
 /** Layouts and work space, as a multiple of the values that are alive: measured 0.8 to 1.1 on U-Nets, gradients included, and 1.3 in models for all sizes. */
-const overhead = 1.3;
+const overheads = { ofOneSize: 1.1, ofAllSizes: 1.3 } as const;
 
 /**
  * OpenVINO through its C library, by asynchronous foreign calls: it computes on threads of its own, and no JavaScript thread
@@ -71,7 +71,8 @@ export async function openOpenVinoEngine(options: OpenVinoOptions = {}): Promise
     ...(provider === "cpu" ? { composition: { channelMultiple: 1 } } : {}),
     alikeTiles: false,
     resizes: isResizable,
-    overhead,
+    overhead: overheads.ofOneSize,
+    resizedOverhead: overheads.ofAllSizes,
     ...(capabilities.memoryBytes === undefined ? {} : { memoryBytes: capabilities.memoryBytes }),
     compile: async (graph, { label = "a graph", frequent = false, precision = "float32", signal } = {}) => {
       programs += 1;
@@ -146,6 +147,7 @@ function modelOf(
   const { precision, frequent, dynamicAxes } = options;
   const proto = modelProto(suited(graph, precision), { splits: true, windowMaxima: true, dynamicAxes });
   const bounded = dynamicAxes ? boundedInputs(graph) : [];
+  const overhead = dynamicAxes ? overheads.ofAllSizes : overheads.ofOneSize;
   return {
     ...(dynamicAxes ? { key: [precision, JSON.stringify(bounded), digestOfModel(proto)].join(" ") } : {}),
     proto,

@@ -42,11 +42,13 @@ export function chooseTileGrid(explanation: SweepPlan, options: ChooseTileOption
 const similar = 1.25;
 
 /** Up to `count` of the best grids, the best first, of tiles that differ in size; at least one, even where none fits. */
-export function rankTileGrids(explanation: SweepPlan, options: ChooseTileOptions, count: number): readonly TileGrid[] {
+export function rankTileGrids(explanation: SweepPlan, given: ChooseTileOptions, count: number): readonly TileGrid[] {
   const { size, stride } = explanation.network;
-  const { engine } = options;
+  const { engine } = given;
   const alikeOf = engine.alikeTiles ? alikeGrids(explanation) : undefined;
   const isResized = explanation.sweeps.every((sweep) => engine.resizes(graphOf(sweepOutputs(sweep))));
+  const overhead = (isResized ? engine.resizedOverhead : undefined) ?? engine.overhead;
+  const options = { ...given, engine: { ...engine, overhead } };
   const suited = (grid: TileGrid): TileGrid => (isResized ? extendedTileGrid(grid, { stride }) : grid);
   const gridOf = alikeOf ?? ((tile: number): TileGrid => suited(tileGrid(size, { tile, stride })));
   if (options.tile !== undefined) return [gridOf(options.tile)];

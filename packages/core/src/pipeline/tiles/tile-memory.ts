@@ -17,7 +17,10 @@ export interface TileMemory {
   /** Bytes that one tile may take; by default what the machine or the accelerator has to spare. */
   readonly memoryBytes?: number;
   /** Its overhead and memory count, and whether tiles should be alike, or differ in nothing but their sizes. */
-  readonly engine: Pick<Engine, "overhead" | "memoryBytes" | "keepsOrder" | "alikeTiles" | "resizes">;
+  readonly engine: Pick<
+    Engine,
+    "overhead" | "resizedOverhead" | "memoryBytes" | "keepsOrder" | "alikeTiles" | "resizes"
+  >;
   readonly precision: Precision;
 }
 
