@@ -1,4 +1,4 @@
-import type { Composition } from "../graph/composition/upsampled.ts";
+import type { Composition } from "../graph/composition/composition.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import type { Abortable } from "../io/byte-source.ts";

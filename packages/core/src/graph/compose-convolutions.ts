@@ -1,6 +1,6 @@
 import { composedDownsampling } from "./composition/downsampled.ts";
 import { composedUpsampling } from "./composition/upsampled.ts";
-import type { Composition } from "./composition/upsampled.ts";
+import type { Composition } from "./composition/composition.ts";
 import { graphOf, readCounts } from "./graph.ts";
 import type { Graph } from "./graph.ts";
 import type { Node } from "./node.ts";

@@ -1,5 +1,5 @@
 import { composeConvolutions } from "./compose-convolutions.ts";
-import type { Composition } from "./composition/upsampled.ts";
+import type { Composition } from "./composition/composition.ts";
 import { foldConstants } from "./fold-constants.ts";
 import { foldScales } from "./fold-scales.ts";
 import type { Graph } from "./graph.ts";

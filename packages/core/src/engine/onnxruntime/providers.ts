@@ -1,5 +1,5 @@
 import type { InferenceSession } from "onnxruntime-node";
-import type { Composition } from "../../graph/composition/upsampled.ts";
+import type { Composition } from "../../graph/composition/composition.ts";
 import type { Precision } from "../engine.ts";
 import type { ThreadSettings } from "./protocol.ts";
 

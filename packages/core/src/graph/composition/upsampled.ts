@@ -3,16 +3,11 @@ import { flopsOf } from "../flops.ts";
 import type { Node, NodeOf } from "../node.ts";
 import { elementsOf } from "../tensor.ts";
 import type { Pads, Pair } from "../vocabulary.ts";
+import type { Composition } from "./composition.ts";
 import { withConstantChannel } from "./constant-channel.ts";
 import { folded, kernelProduct, spread, sumOf, throughWeight, turned } from "./kernels.ts";
 import type { Kernels } from "./kernels.ts";
 import { isDense, plain } from "./plain.ts";
-
-/** How convolutions are put together for an engine. */
-export interface Composition {
-  /** Where channels are added to a value there are so many that it has a multiple of this; 1 where the engine does not mind. */
-  readonly channelMultiple: number;
-}
 
 /** A value spread over a finer grid, a kernel for each of its positions; `pads` of that grid are cut off. */
 interface Upsampling {
