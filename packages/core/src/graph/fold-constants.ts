@@ -64,7 +64,7 @@ function constantLeaves(node: Node): readonly Node[] | undefined {
  * What was made of a tensor, by what was done: the gradient of a model flips the same kernels for every image. The tensors
  * hold it, so it goes with the model.
  */
-const computedFrom = rememberedByName<Tensor, Tensor>();
+const computedFrom = rememberedByName<Tensor>();
 
 /** The Constant that a node without inputs amounts to. */
 function computed(node: Node): Node {

@@ -13,7 +13,7 @@ it("makes a value once for an object, also one that is nothing", () => {
 });
 
 it("makes a value once for an object and a name", () => {
-  const valueOf = rememberedByName<object, string>();
+  const valueOf = rememberedByName<string>();
   const [first, second] = [{}, {}];
   const ask = (object: object, name: string, value: string): string => valueOf(object, name, () => value);
   expect([ask(first, "a", "1"), ask(first, "b", "2"), ask(second, "a", "3")]).toEqual(["1", "2", "3"]);

@@ -9,8 +9,8 @@ export function remembered<K extends object, V>(make: (object: K) => V): (object
 }
 
 /** The same by a name beside the object, of which few are asked for. */
-export function rememberedByName<K extends object, V>(): (object: K, name: string, make: () => V) => V {
-  const namesOf = remembered((_: K) => new Map<string, { readonly value: V }>());
+export function rememberedByName<V>(): (object: object, name: string, make: () => V) => V {
+  const namesOf = remembered((_: object) => new Map<string, { readonly value: V }>());
   return (object, name, make) => {
     const names = namesOf(object);
     const found = names.get(name) ?? { value: make() };

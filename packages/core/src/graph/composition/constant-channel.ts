@@ -3,7 +3,6 @@ import { constant, pad } from "../build.ts";
 import type { Node } from "../node.ts";
 import { rememberedByName } from "../remembered.ts";
 import { elementsOf, float32, sizeOf } from "../tensor.ts";
-import type { Tensor } from "../tensor.ts";
 import type { Pair } from "../vocabulary.ts";
 import { joined, kernelProduct, turned } from "./kernels.ts";
 import type { Kernels } from "./kernels.ts";
@@ -36,7 +35,7 @@ export function withConstantChannel({ x, kernels }: Convolved, steps: Steps): Co
   return { x: pad(x, { after: [0, added, 0, 0], value: 1 }), kernels: joined(kernels, ofOnes) };
 }
 
-const known = rememberedByName<Tensor, Kernels>();
+const known = rememberedByName<Kernels>();
 
 /** [added, M, height, width]: the bias in the first of the channels that are added. Goes with the bias, so that tiles of all kinds take the same. */
 function everywhere({ attributes: { tensor } }: Kernels, [height, width]: Pair, added: number): Kernels {
