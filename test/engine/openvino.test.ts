@@ -6,6 +6,9 @@ import { openOpenVinoEngine } from "../../packages/core/src/engine/openvino/inde
 import * as build from "../../packages/core/src/graph/build.ts";
 import { graphOf } from "../../packages/core/src/graph/graph.ts";
 import type { Graph } from "../../packages/core/src/graph/graph.ts";
+import { randomGraph, randomInputs } from "../../packages/core/src/graph/random-graph-conformance.ts";
+import { evaluate } from "../../packages/core/src/graph/reference.ts";
+import { mapNodes, rewrite } from "../../packages/core/src/graph/rewrite.ts";
 import { elementsOf, float32 } from "../../packages/core/src/graph/tensor.ts";
 import type { Tensor } from "../../packages/core/src/graph/tensor.ts";
 import { engineConformance } from "./conformance.ts";
@@ -93,6 +96,43 @@ describe.skipIf(!narrow)("openvino in bfloat16, where the processor has it", () 
 if (missing === undefined && !narrow) {
   test.skip("bfloat16: the processor does not have it", () => undefined);
 }
+
+/** The image as one of a single size. */
+function ofOneSize(graph: Graph): Graph {
+  const closed = rewrite(Object.values(graph.outputs), (node) =>
+    node.op === "Input" ? build.input(node.name, { type: node.type, shape: node.shape }) : node,
+  );
+  return graphOf(mapNodes(graph.outputs, closed));
+}
+
+test.skipIf(missing !== undefined)(
+  "random graphs have the values of the reference evaluator, also where it does not know the image's size",
+  async () => {
+    await using engine = await openOpenVinoEngine({ threads: 1 });
+    const graphs = Array.from({ length: 50 }, (_, index) => {
+      return { seed: index + 1, graph: graphOf({ y: randomGraph(index + 1).output }) };
+    }).filter(({ graph }) => graph.inputs.length > 0);
+    const wrong: string[] = [];
+    for (const { seed, graph } of graphs) {
+      const values = randomInputs(graph, seed);
+      const expected = evaluate(graph, values)["y"]?.data ?? new Float64Array();
+      const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-3);
+      for (const [form, compiled] of Object.entries({ open: graph, closed: ofOneSize(graph) })) {
+        await using program = await engine.compile(compiled, { label: `graph ${seed}` });
+        const inputs = Object.entries(values).map(
+          ([name, { shape, data }]) => [name, float32(shape, Float32Array.from(data))] as const,
+        );
+        const { outputs } = await program.run(Object.fromEntries(inputs));
+        const got = outputs["y"] === undefined ? [] : elementsOf(outputs["y"]);
+        // Some ten operators one after the other, each rounded.
+        const isWrong = expected.some((value, at) => !(Math.abs(value - (got[at] ?? Number.NaN)) <= 1e-5 * largest));
+        if (isWrong) wrong.push(`${seed}, ${form}`);
+      }
+    }
+    expect(wrong).toEqual([]);
+    expect(graphs.filter(({ graph }) => engine.resizes(graph)).length).toBeGreaterThan(30);
+  },
+);
 
 test("a library that is not there, or is none, is refused with the way to get it", async () => {
   const folder = await mkdtemp(join(tmpdir(), "openvino-"));

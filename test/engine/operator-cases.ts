@@ -211,6 +211,15 @@ export const operatorCases: { readonly [O in OperatorName]: readonly OperatorCas
     },
     { of: "no bias", inputs: [image], node: (x) => build.conv(x, weight([4, 3, 3, 3])) },
     {
+      of: "by single pixels, of which some are taken, pads included, after another one",
+      inputs: [image],
+      node: (x) =>
+        build.conv(build.conv(x, weight([4, 3, 3, 3]), weight([4])), weight([2, 4, 1, 1]), undefined, {
+          strides: [2, 2],
+          pads: { top: 1, left: 3, bottom: 2, right: 2 },
+        }),
+    },
+    {
       of: "weights at run time",
       inputs: [image, scattered([2, 3, 1, 1], { seed: 3 }), scattered([2], { seed: 4 })],
       node: (x, w, b) => build.conv(x, w, b),

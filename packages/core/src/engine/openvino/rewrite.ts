@@ -131,9 +131,26 @@ function scaledKernel(node: NodeOf<"Conv">): Node {
   return conv(rest, mul(weight, factor), bias, node.attributes);
 }
 
+/**
+ * A convolution by single pixels that takes only some of them, pads included: OpenVINO takes fewer values in the steps before it, and miscounts the pads. All are
+ * computed, and those that are wanted taken.
+ */
+function thinnedAfterwards(node: NodeOf<"Conv">): Node {
+  const [x, weight, bias] = node.inputs;
+  const { strides, pads } = node.attributes;
+  const isPadded = Object.values(pads).some((amount) => amount > 0);
+  const isOfPixels = weight.shape.slice(2).every((extent) => extent === 1);
+  if (!isOfPixels || !isPadded || strides.every((stride) => stride === 1)) return node;
+  const all = conv(x, weight, bias, { ...node.attributes, strides: [1, 1] });
+  return slice(all, { starts: [0, 0, 0, 0], sizes: node.shape, steps: [1, 1, ...strides], name: node.name });
+}
+
 /** What OpenVINO 2026.4 computes otherwise than ONNX says, or slowly, in operators that it computes right and fast. */
 const rewrites: Rewrites = {
-  Conv: scaledKernel,
+  Conv: (node) => {
+    const thinned = thinnedAfterwards(node);
+    return thinned === node ? scaledKernel(node) : thinned;
+  },
   ConvTranspose: withDivisibleRows,
   ReduceSum: summedInLines,
   ReduceMean: summedInLines,
