@@ -63,7 +63,7 @@ export interface Engine extends AsyncDisposable {
   /** Whether operators run in the order of the graph: only then do values that are computed again save memory. */
   readonly keepsOrder: boolean;
   /** How convolutions and what is upsampled before them become one, where it is faster then (`graph/compose-convolutions.ts`). */
-  readonly composition?: Composition;
+  readonly composition?: Composition | undefined;
   /** Whether opening a program takes so long that all images' tiles should be alike, so that they share programs. */
   readonly alikeTiles: boolean;
   /** Whether one opened program serves all graphs that differ from this one in nothing but how long their image axes are. */

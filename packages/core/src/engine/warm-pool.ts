@@ -51,7 +51,7 @@ interface Entry<Opened> {
 export function openWarmPool<Model extends PooledModel, Opened>(
   options: PoolOptions<Model, Opened>,
 ): WarmPool<Model, Opened> {
-  const programs = new Map<number, { readonly model: Model; readonly key: string }>();
+  const programs = new Map<number, { readonly model: Model; readonly key: string; readonly entry: Entry<Opened> }>();
   // In the order of last use: one that is used moves to the end.
   const entries = new Map<string, Entry<Opened>>();
   const closing = new Set<Promise<void>>();
@@ -105,19 +105,11 @@ export function openWarmPool<Model extends PooledModel, Opened>(
     }
   };
 
-  const entryOf = (
-    program: number,
-  ): { readonly entry: Entry<Opened>; readonly model: Model; readonly key: string } | undefined => {
-    const known = programs.get(program);
-    const entry = known === undefined ? undefined : entries.get(known.key);
-    return known === undefined || entry === undefined ? undefined : { ...known, entry };
-  };
-
   /** Takes a program away, and gives what served it alone. */
   const forget = (program: number): Entry<Opened> | undefined => {
-    const known = entryOf(program);
-    programs.delete(program);
+    const known = programs.get(program);
     if (known === undefined) return undefined;
+    programs.delete(program);
     known.entry.programs -= 1;
     if (known.entry.programs > 0) return undefined;
     entries.delete(known.key);
@@ -130,7 +122,7 @@ export function openWarmPool<Model extends PooledModel, Opened>(
       const entry = entries.get(key) ?? { opened: undefined, programs: 0, frequent, heldBytes: 0 };
       entry.programs += 1;
       entries.set(key, entry);
-      programs.set(program, { model, key });
+      programs.set(program, { model, key, entry });
       try {
         if (entry.opened === undefined) makeRoom(entry, model);
         await openEntry(entry, model);
@@ -140,16 +132,16 @@ export function openWarmPool<Model extends PooledModel, Opened>(
       }
     },
     prepare: (program) => {
-      const known = entryOf(program);
+      const known = programs.get(program);
       // Whoever uses it meets the failure.
       if (known !== undefined) openEntry(known.entry, known.model).catch(() => undefined);
     },
     holds: (program) => {
-      const known = entryOf(program);
+      const known = programs.get(program);
       return known !== undefined && known.entry.heldBytes > 0 && known.entry.heldBytes >= known.model.workingBytes;
     },
     use: async (program, work) => {
-      const known = entryOf(program);
+      const known = programs.get(program);
       if (known === undefined) throw new RangeError(`There is no program ${program}.`);
       const { entry, model, key } = known;
       entries.delete(key);

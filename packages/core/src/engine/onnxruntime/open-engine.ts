@@ -83,7 +83,7 @@ export async function openOnnxRuntimeEngine(options: OnnxRuntimeOptions = {}): P
     precisions: rule.precisions,
     widest: "float64",
     keepsOrder: false,
-    ...(rule.composition === undefined ? {} : { composition: rule.composition }),
+    composition: rule.composition,
     alikeTiles: rule.alikeTiles,
     resizes: () => false,
     overhead: rule.overhead,

@@ -1,3 +1,4 @@
+import { isOpenAxis } from "../../format/onnx/encode.ts";
 import type { Graph } from "../../graph/graph.ts";
 
 /** An extent, or what it lies between; -1: no limit. */
@@ -19,13 +20,12 @@ const leastExtent = 64;
  * was pooled and upsampled again has the size that it had: it would copy one value after the other where it adds them, in half as much memory again.
  */
 export function boundedInputs({ inputs }: Graph): readonly BoundedInput[] {
-  return inputs.flatMap(({ name, shape, attributes: { spatial } }) => {
-    const isOpen = (axis: number): boolean => spatial?.includes(axis) === true && shape[axis] !== 1;
-    const open = shape.filter((_, axis) => isOpen(axis));
+  return inputs.flatMap((node) => {
+    const open = node.shape.filter((_, axis) => isOpenAxis(node, axis));
     if (open.length === 0 || open.some((extent) => extent < leastExtent)) return [];
-    const extents = shape.map((extent, axis) =>
-      isOpen(axis) ? { min: leastExtent, max: -1 } : { min: extent, max: extent },
+    const extents = node.shape.map((extent, axis) =>
+      isOpenAxis(node, axis) ? { min: leastExtent, max: -1 } : { min: extent, max: extent },
     );
-    return [{ name, extents }];
+    return [{ name: node.name, extents }];
   });
 }

@@ -68,7 +68,7 @@ export async function openOpenVinoEngine(options: OpenVinoOptions = {}): Promise
     widest: "float32",
     keepsOrder: true,
     // On its GPU it was not measured.
-    ...(provider === "cpu" ? { composition: { channelMultiple: 1 } } : {}),
+    composition: provider === "cpu" ? { channelMultiple: 1 } : undefined,
     alikeTiles: false,
     resizes: isResizable,
     overhead: overheads.ofOneSize,

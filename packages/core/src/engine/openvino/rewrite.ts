@@ -145,12 +145,20 @@ function thinnedAfterwards(node: NodeOf<"Conv">): Node {
   return slice(all, { starts: [0, 0, 0, 0], sizes: node.shape, steps: [1, 1, ...strides], name: node.name });
 }
 
+/** The first of these rules that gives another node. */
+function firstOf<N extends Node>(...rules: readonly ((node: N) => Node)[]): (node: N) => Node {
+  return (node) => {
+    for (const rule of rules) {
+      const made = rule(node);
+      if (made !== node) return made;
+    }
+    return node;
+  };
+}
+
 /** What OpenVINO 2026.4 computes otherwise than ONNX says, or slowly, in operators that it computes right and fast. */
 const rewrites: Rewrites = {
-  Conv: (node) => {
-    const thinned = thinnedAfterwards(node);
-    return thinned === node ? scaledKernel(node) : thinned;
-  },
+  Conv: firstOf(thinnedAfterwards, scaledKernel),
   ConvTranspose: withDivisibleRows,
   ReduceSum: summedInLines,
   ReduceMean: summedInLines,
@@ -159,10 +167,7 @@ const rewrites: Rewrites = {
 
 const narrowRewrites: Rewrites = {
   ...rewrites,
-  ReduceSum: (node) => {
-    const rows = summedRows(node);
-    return rows === node ? summedInLines(node) : rows;
-  },
+  ReduceSum: firstOf(summedRows, summedInLines),
 };
 
 const rewritesFor: { readonly [P in Precision]: Rewrites } = {

@@ -110,7 +110,7 @@ async function openOn(provider: Provider, options: Omit<TfjsOptions, "provider">
     widest: "float32",
     keepsOrder: true,
     // With libtensorflow a tenth faster, on wasm half as fast; on a GPU it was not measured.
-    ...(provider === "cpu" ? { composition: { channelMultiple: 1 } } : {}),
+    composition: provider === "cpu" ? { channelMultiple: 1 } : undefined,
     alikeTiles: false,
     resizes: () => false,
     overhead: overheads[provider],

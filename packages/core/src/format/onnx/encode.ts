@@ -101,16 +101,20 @@ function chooseNames(graph: Graph): ReadonlyMap<Node, string> {
   return names;
 }
 
+/** Whether an Input's axis is left open: one of an image, but for one of a single row or column, which may stand for many. */
+export function isOpenAxis({ shape, attributes: { spatial } }: NodeOf<"Input">, axis: number): boolean {
+  return spatial?.includes(axis) === true && shape[axis] !== 1;
+}
+
 type OpenShape = readonly (number | string | undefined)[];
 
-/** Without the extents of image axes, which have names where the graph has one image; an axis of one row or column stays, since it may stand for many. */
-function openInput({ shape, attributes: { spatial } }: NodeOf<"Input">, { inputs }: Graph): OpenShape {
+/** Without the extents of open axes, which have names where the graph has one image. */
+function openInput(node: NodeOf<"Input">, { inputs }: Graph): OpenShape {
   const images = inputs.filter(({ attributes }) => attributes.spatial !== undefined);
   const names = images.length === 1 ? ["height", "width"] : [];
-  return shape.map((extent, axis) => {
-    const place = spatial?.indexOf(axis) ?? -1;
-    return place < 0 || extent === 1 ? extent : names[place];
-  });
+  return node.shape.map((extent, axis) =>
+    isOpenAxis(node, axis) ? names[node.attributes.spatial?.indexOf(axis) ?? 0] : extent,
+  );
 }
 
 /** What is known of an output at any size: the channels of an image. */

@@ -94,14 +94,14 @@ function composedWith(
   const [, , height = 1, width = 1] = part.weight.shape;
   const pads = composedPads(upsampling.pads, node.attributes.pads, [height, width]);
   if (pads === undefined) return undefined;
+  const hasEdges = bias !== undefined && sides.some((side) => node.attributes.pads[side] > 0);
+  const isEverywhere = size.every((extent, axis) => extent === strides[axis] && outputPadding[axis] === 0);
+  if (hasEdges && !isEverywhere) return undefined;
   const share = (flopsOf(node) * (part.operand.shape[1] ?? 1)) / (node.inputs[0].shape[1] ?? 1);
   const flops = share + flopsOf(upsampling.node);
   // Last: they can take a tenth of a second.
   const kernels = upsampling.kernels(part.weight, flops);
   if (kernels === undefined) return undefined;
-  const hasEdges = bias !== undefined && sides.some((side) => node.attributes.pads[side] > 0);
-  const isEverywhere = size.every((extent, axis) => extent === strides[axis] && outputPadding[axis] === 0);
-  if (hasEdges && !isEverywhere) return undefined;
   const whole = hasEdges
     ? withConstantChannel({ x, kernels }, { strides, bias, weight: part.weight, channelMultiple })
     : { x, kernels };
