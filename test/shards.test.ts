@@ -14,6 +14,7 @@ import {
   parseManifest,
   readOnnx,
   shardLimits,
+  SlidelightError,
   unetGraph,
   unetParameters,
 } from "@slidelight/core";
@@ -23,12 +24,14 @@ import type {
   ExplanationResult,
   ExplanationSettings,
   Model,
+  ObjectStore,
   PipelineEvent,
   UNetSettings,
 } from "@slidelight/core";
 import { renderTissue } from "@slidelight/synthesis";
 import sharp from "sharp";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { withoutTile } from "./damaged-tiff.ts";
 
 let folder = "";
 let engine: Engine;
@@ -287,6 +290,91 @@ test("a worker that must leave a shard saves its tiles for the next one", async 
     }
     for (const left of last.shards) await explainShard(image(), settings, own, { work: last.work, ...left });
   }
+});
+
+test("a store that does not say whether results are there costs no shard, and settles nothing", async () => {
+  const { result } = await calm();
+  const own = place();
+  const shared = { limits, begun: true };
+  const advance = (changes: Partial<ExplanationResources> = {}) =>
+    advanceImage(image(), settings, { ...own, ...changes }, { shared });
+  const first = await advance();
+  if (first.kind !== "divided") throw new Error("The image was too fast to be divided.");
+  const { work, shards } = first;
+  const [last, ...others] = shards.toReversed();
+  if (last === undefined) throw new Error("There is no shard.");
+  for (const shard of others) await explainShard(image(), settings, own, { work, ...shard });
+
+  const silent = new SlidelightError("store-unavailable", "Looking up the manifest failed: no answer.");
+  const head: ObjectStore["head"] = (key, options) =>
+    key.endsWith("/manifest.json") ? Promise.reject(silent) : own.output.head(key, options);
+  const output = { ...own.output, head };
+  const before = await filesIn(own.out);
+  expect(before.filter((path) => path.endsWith(".shard"))).toHaveLength(others.length);
+  await expect(explainShard(image(), settings, { ...own, output }, { work, ...last })).rejects.toBe(silent);
+  await expect(advance({ output })).rejects.toBe(silent);
+  // As a job that goes on with what it knows to be begun.
+  const previous = { work, maker: makerOf(engine), awaited: true };
+  await expect(advanceImage(image(), settings, { ...own, output }, { shared: { ...shared, previous } })).rejects.toBe(
+    silent,
+  );
+  expect(await filesIn(own.out)).toEqual(before);
+
+  expect(await explainShard(image(), settings, own, { work, ...last })).toBe("computed");
+  for (;;) {
+    const progress = await advance();
+    if (progress.kind === "explained") {
+      expect(await resultOf(progress.results)).toEqual(result);
+      break;
+    }
+    expect(new Set(progress.shards.map(({ sweep }) => sweep))).toEqual(new Set([1]));
+    for (const shard of progress.shards) await explainShard(image(), settings, own, { work, ...shard });
+  }
+});
+
+test("a manifest that is damaged fails its own run, says what to do, and leaves the others alone", async () => {
+  const { result } = await calm();
+  const own = place();
+  const [one, other] = await explainImage(image(), settings, own);
+  if (one?.status !== "done" || other?.status !== "done") throw new Error("Both are new.");
+  await writeFile(join(one.output, "manifest.json"), "{");
+  await rm(join(other.output, "manifest.json"));
+  const again = await explainImage(image(), settings, own);
+  expect(again).toMatchObject([
+    {
+      status: "failed",
+      error: { code: "job-invalid", message: expect.stringMatching(/manifest\.json: expected JSON.*Remove it/u) },
+    },
+    { status: "done" },
+  ]);
+  await rm(join(one.output, "manifest.json"));
+  expect(await resultOf(await explainImage(image(), settings, own))).toEqual(result);
+});
+
+test("what could not be read of a shard that another one goes on with stands in the manifest", async () => {
+  const tolerant: ExplanationSettings = { ...settings, methods: ["hires-cam"], tolerateBadTiles: true };
+  const path = join(folder, "damaged.tif");
+  const { rgb } = renderTissue({ x: 40, y: 90, ...size }, { seed: 3, atypical: 0.6 });
+  await sharp(rgb, { raw: { ...size, channels: 3 } })
+    .tiff({ tile: true, tileWidth: 64, tileHeight: 64, compression: "deflate" })
+    .toFile(path);
+  await writeFile(path, withoutTile(await readFile(path), 0));
+  const damaged = { uri: path, key: "damaged.tif", open: () => openSource(path) };
+  const expected = await resultOf(await explainImage(damaged, tolerant, place()));
+  expect(expected).toMatchObject([{ unreadable: [{ x: 0, y: 0, width: 64, height: 64 }] }]);
+
+  const own = place();
+  for (const sweep of [0, 1]) {
+    const abort = new AbortController();
+    let seen = 0;
+    const observe = (event: PipelineEvent): void => {
+      // When tiles with the damage are done, and the shard is not.
+      if (event.kind === "tile-done" && event.sweep === sweep && (seen += 1) === 20) abort.abort(new Error("enough"));
+    };
+    const given = explainImage(damaged, tolerant, { ...own, observe }, { signal: abort.signal });
+    await expect(given).rejects.toThrow("enough");
+  }
+  expect(await resultOf(await explainImage(damaged, tolerant, own))).toEqual(expected);
 });
 
 test("two that explain the same image at once do no harm", async () => {

@@ -6,6 +6,7 @@ import type { ObjectStore, StoreSettings } from "@slidelight/core";
 import { renderTissue } from "@slidelight/synthesis";
 import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
 import sharp from "sharp";
+import { withoutTile } from "../damaged-tiff.ts";
 import type { S3Server } from "../servers/s3-server.ts";
 import { smallModel } from "../slidelight.ts";
 
@@ -59,7 +60,8 @@ export async function makeArchive(server: S3Server): Promise<Archive> {
   }
   await store.put(
     `slides/${damaged}`,
-    withoutItsLastTile(await tissue({ width: 640, height: 500, seed: 7, tiled: true })),
+    // What is met only after much has been computed.
+    withoutTile(await tissue({ width: 640, height: 500, seed: 7, tiled: true }), -1),
   );
   await store.put(`slides/${text}`, Buffer.from("Dear all, attached is the slide."));
   return {
@@ -93,17 +95,4 @@ async function tissue({ width, height, seed, tiled }: Picture): Promise<Uint8Arr
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-}
-
-/** Noise in the place of the compressed data that lie last in the file: what is met only after much has been computed. */
-function withoutItsLastTile(tiff: Uint8Array): Uint8Array {
-  const bytes = Buffer.from(tiff);
-  const directory = bytes.readUInt32LE(4);
-  const entry = (tag: number): number => {
-    for (let at = directory + 2; ; at += 12) if (bytes.readUInt16LE(at) === tag) return at;
-  };
-  const last = bytes.readUInt32LE(entry(324) + 4) - 1;
-  const offset = bytes.readUInt32LE(bytes.readUInt32LE(entry(324) + 8) + last * 4);
-  const length = bytes.readUInt32LE(bytes.readUInt32LE(entry(325) + 8) + last * 4);
-  return bytes.fill(0x5a, offset, offset + length);
 }

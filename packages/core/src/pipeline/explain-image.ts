@@ -113,7 +113,7 @@ async function workOn(image: ImageReference, options: WorkOnOptions): Promise<Im
   const startedAt = new Date();
   const { observe, seconds } = summed(resources.observe ?? ((): void => undefined));
   await using work = await openWork(image, { settings, resources, observe, signal });
-  const plans = await stopwatch(observe)("plan", () => planRuns(work));
+  const plans = await stopwatch(observe)("plan", () => planRuns(work, { signal }));
   const asked = new Map(plans.flatMap((plan) => (plan.kind === "run" ? [[plan.id, plan] as const] : [])));
   const runs = [...asked.keys()];
   const maker = makerOf(resources.engine);

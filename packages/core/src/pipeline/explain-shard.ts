@@ -39,7 +39,7 @@ export async function explainShard(
   if ((await store.names(name, { signal })).has(name)) return "known";
   const observe = resources.observe ?? ((): void => undefined);
   await using work = await openWork(image, { settings, resources, observe, signal });
-  const asked = await stopwatch(observe)("plan", () => planRuns(work));
+  const asked = await stopwatch(observe)("plan", () => planRuns(work, { signal }));
   const plans = asked.flatMap((plan) => (plan.kind === "run" ? [plan] : []));
   if (plans.every(({ known }) => known !== undefined)) return "known";
   const runs = [...new Set(plans.map(({ id }) => id))];

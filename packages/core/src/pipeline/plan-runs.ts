@@ -8,7 +8,10 @@ import { planExplanation } from "../explain/plan.ts";
 import { parseTarget } from "../explain/target.ts";
 import type { PlanOptions } from "../explain/draft.ts";
 import { readManifest } from "../format/output/commit.ts";
+import type { Manifest } from "../format/output/manifest.ts";
 import type { TileGrid } from "../geometry/tile-grid.ts";
+import type { Abortable } from "../io/byte-source.ts";
+import type { ObjectStore } from "../io/object-store.ts";
 import type { ImageWork } from "./image-work.ts";
 import { runId } from "./run-id.ts";
 import type { ExplanationResult } from "./settings.ts";
@@ -30,46 +33,83 @@ export interface PlannedRun {
 }
 
 /**
- * For each method and target, in this order: a run with its id, and what is known of it when its manifest is there already;
- * or why there can be none.
+ * For each method and target, in this order: a run with its id, and what is known of it when its manifest is there already,
+ * which has failed where that is damaged; or why there can be none.
  */
 export type RunPlan =
   | { readonly kind: "run"; readonly id: string; readonly known?: ExplanationResult; readonly plan: () => PlannedRun }
   | { readonly kind: "unsuitable"; readonly result: ExplanationResult };
 
-/** What is asked of an image: results that are there are known, what does not suit the model has failed. */
-export async function planRuns(work: ImageWork): Promise<readonly RunPlan[]> {
+/**
+ * What is asked of an image: results that are there are known, what does not suit the model has failed.
+ * @throws {SlidelightError} Where the store can't say whether a result is there: that is no answer, and nothing may be concluded from it.
+ */
+export async function planRuns(work: ImageWork, { signal }: Abortable = {}): Promise<readonly RunPlan[]> {
   const plans: RunPlan[] = [];
   for (const method of work.settings.methods) {
-    for (const target of work.settings.targets) plans.push(await planRun(work, method, target));
+    for (const target of work.settings.targets) plans.push(await planRun(work, { method, text: target, signal }));
   }
   return plans;
 }
 
-async function planRun(work: ImageWork, method: MethodName, text: string): Promise<RunPlan> {
+interface AskedRun extends Abortable {
+  readonly method: MethodName;
+  /** The target, as it was given. */
+  readonly text: string;
+}
+
+async function planRun(work: ImageWork, { method, text, signal }: AskedRun): Promise<RunPlan> {
   const { settings, resources, slide, level, network } = work;
+  const unsuitable = (error: SlidelightError): RunPlan => ({
+    kind: "unsuitable",
+    result: { status: "failed", method, target: text, error },
+  });
+  const classes = classNames(network.head.classes, resources.model.classes);
+  const target = attempt(() => parseTarget(text, classes));
+  if (target instanceof SlidelightError) return unsuitable(target);
+  const options = { method, target, classes, ...(settings.layer === undefined ? {} : { layer: settings.layer }) };
+  const id = runId({ image: slide, model: resources.model, settings, level: level.index, method, target: text });
+  const key = `${work.image.key}/${id}`;
+  const output = `${resources.output.uri}/${key}`;
+  const plan = (): PlannedRun => {
+    const explanation = planExplanation(network, options);
+    return { method, target: text, id, key, output, classes, options, explanation };
+  };
+  const known = await knownManifest(resources.output, key, signal);
+  if (known instanceof SlidelightError) {
+    // It stays so until somebody removes the manifest.
+    return { kind: "run", id, known: { status: "failed", method, target: text, error: known }, plan };
+  }
+  if (known !== undefined) {
+    const result = { status: "skipped", runId: id, method, target: known.target, output } as const;
+    return { kind: "run", id, known: result, plan };
+  }
+  // What does not suit is found out now.
+  const run = attempt(plan);
+  return run instanceof SlidelightError ? unsuitable(run) : { kind: "run", id, plan: () => run };
+}
+
+/** What the work gives, or why it can't be done. */
+function attempt<T>(work: () => T): T | SlidelightError {
   try {
-    const classes = classNames(network.head.classes, resources.model.classes);
-    const target = parseTarget(text, classes);
-    const options = { method, target, classes, ...(settings.layer === undefined ? {} : { layer: settings.layer }) };
-    const id = runId({ image: slide, model: resources.model, settings, level: level.index, method, target: text });
-    const key = `${work.image.key}/${id}`;
-    const output = `${resources.output.uri}/${key}`;
-    const known = await readManifest(resources.output, key);
-    const plan = (): PlannedRun => {
-      const explanation = planExplanation(network, options);
-      return { method, target: text, id, key, output, classes, options, explanation };
-    };
-    if (known !== undefined) {
-      const result = { status: "skipped", runId: id, method, target: known.target, output } as const;
-      return { kind: "run", id, known: result, plan };
-    }
-    // What does not suit is found out now.
-    const run = plan();
-    return { kind: "run", id, plan: () => run };
+    return work();
   } catch (error) {
-    if (!(error instanceof SlidelightError)) throw error;
-    return { kind: "unsuitable", result: { status: "failed", method, target: text, error } };
+    if (error instanceof SlidelightError) return error;
+    throw error;
+  }
+}
+
+/** A run's manifest; what is wrong with it where it is damaged; `undefined` where there is none. */
+async function knownManifest(
+  store: ObjectStore,
+  key: string,
+  signal: AbortSignal | undefined,
+): Promise<Manifest | SlidelightError | undefined> {
+  try {
+    return await readManifest(store, key, { signal });
+  } catch (error) {
+    if (error instanceof SlidelightError && error.code === "job-invalid") return error;
+    throw error;
   }
 }
 

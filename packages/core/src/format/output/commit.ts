@@ -78,10 +78,18 @@ export async function commitRun(request: CommitRequest): Promise<"written" | "ex
   });
 }
 
-/** The manifest of a run, or `undefined` when it is not there. */
-export async function readManifest(store: ObjectStore, key: string): Promise<Manifest | undefined> {
+/**
+ * The manifest of a run, or `undefined` when it is not there.
+ * @throws {SlidelightError} `job-invalid` when it is damaged; as the store does.
+ */
+export async function readManifest(
+  store: ObjectStore,
+  key: string,
+  { signal }: Abortable = {},
+): Promise<Manifest | undefined> {
   const path = `${key}/${manifestName}`;
-  if ((await store.head(path)) === undefined) return undefined;
-  await using source = await store.open(path);
-  return parseManifest(await source.read({ offset: 0, length: source.size }), `${store.uri}/${path}`);
+  const options = signal === undefined ? {} : { signal };
+  if ((await store.head(path, options)) === undefined) return undefined;
+  await using source = await store.open(path, options);
+  return parseManifest(await source.read({ offset: 0, length: source.size }, options), `${store.uri}/${path}`);
 }

@@ -109,11 +109,17 @@ export function parseManifest(bytes: Uint8Array, uri: string): Manifest {
   try {
     value = JSON.parse(new TextDecoder().decode(bytes));
   } catch (error) {
-    throw new SlidelightError("job-invalid", `Reading the manifest ${uri}: expected JSON, got something else.`, {
-      cause: error,
-    });
+    throw damaged(uri, "expected JSON, got something else", error);
   }
   const parsed = manifestSchema.safeParse(value);
   if (parsed.success) return parsed.data;
-  throw new SlidelightError("job-invalid", `Reading the manifest ${uri}: ${schemaFaults(parsed.error)}.`);
+  throw damaged(uri, schemaFaults(parsed.error), parsed.error);
+}
+
+function damaged(uri: string, what: string, cause: unknown): SlidelightError {
+  return new SlidelightError(
+    "job-invalid",
+    `Reading the manifest ${uri}: ${what}. Remove it, and the result is made again.`,
+    { cause },
+  );
 }

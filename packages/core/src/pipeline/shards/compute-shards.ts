@@ -4,7 +4,7 @@ import type { StatisticTable } from "../../explain/explanation.ts";
 import { mergeTables } from "../../explain/statistics.ts";
 import { createShardFile, readShardIndex } from "../../format/output/shard-file.ts";
 import { readStoredTile } from "../../format/output/stored-tile.ts";
-import type { ShardTile, ShardWriter, TileResult } from "../../format/output/shard-file.ts";
+import type { ShardIndex, ShardWriter, StoredPart, TileResult } from "../../format/output/shard-file.ts";
 import { SlidelightError } from "../../errors/slidelight-error.ts";
 import { openFileSource } from "../../io/file-source.ts";
 import type { Abortable } from "../../io/byte-source.ts";
@@ -67,8 +67,11 @@ export async function computeShards(work: ImageWork, request: ComputeShards): Pr
       const path = join(folder, `${plan.precision}-${sweep}-${shard}.shard`);
       const name = nameOf(shard);
       await using writer = await createShardFile(path, work.finisher);
+      const part = parts.get(shard);
+      // What could not be read for the tiles of the part is not met again here.
+      const unreadable = (): readonly StoredPart[] => [...(part?.unreadable ?? []), ...work.unreadable];
       try {
-        await copyPart(parts.get(shard), writer);
+        await copyPart(part, writer);
         for (let count = 0; count < left.length; count += 1) {
           const next = await results.next();
           if (next.done === true) throw new RangeError("The sweep ended before its last tile.");
@@ -78,12 +81,12 @@ export async function computeShards(work: ImageWork, request: ComputeShards): Pr
       } catch (error) {
         work.observe({ kind: "stage-failed", stage: "compute", seconds: (performance.now() - sinceMs) / 1000, error });
         if (signal?.aborted === true && work.resources.leaving?.aborted !== false)
-          await savePart(writer, { path, name: partName(name), work, request });
+          await savePart(writer, { path, name: partName(name), unreadable: unreadable(), request });
         throw error;
       }
-      await writer.finish(work.unreadable);
+      await writer.finish(unreadable());
       await keep(name, path, request);
-      if (parts.has(shard)) await store.remove(partName(name));
+      if (part !== undefined) await store.remove(partName(name));
       const nowMs = performance.now();
       const seconds = (nowMs - sinceMs) / 1000;
       sinceMs = nowMs;
@@ -118,15 +121,19 @@ async function keep(
 ): Promise<void> {
   const { store, plan, signal } = request;
   const planned = planName(plan.precision);
-  let wanted = true;
+  const withdrawUnlessWanted = async (): Promise<boolean> => {
+    const wanted = (await store.names(planned)).has(planned);
+    if (!wanted) await store.remove(name);
+    return wanted;
+  };
   try {
     await store.take(name, path, { signal });
-  } finally {
-    // What was given up may have been stored all the same.
-    wanted = (await store.names(planned)).has(planned);
-    if (!wanted) await store.remove(name);
+  } catch (error) {
+    // What was given up may have been stored all the same. Why it was given up counts, not what else fails.
+    await withdrawUnlessWanted().catch(() => undefined);
+    throw error;
   }
-  if (wanted) return;
+  if (await withdrawUnlessWanted()) return;
   throw new SlidelightError(
     "shard-invalid",
     `Keeping a shard in ${store.uri}: expected the plan that it belongs to, got nothing: another worker has finished the image. The image is looked at again.`,
@@ -134,17 +141,15 @@ async function keep(
 }
 
 /** The tiles that somebody saved of a shard, in a local file. */
-interface ShardPart {
+interface ShardPart extends ShardIndex {
   readonly path: string;
-  readonly tiles: readonly ShardTile[];
 }
 
 async function readPart(name: string, { store, folder, signal }: ComputeShards): Promise<ShardPart | undefined> {
   try {
     const path = await store.fetch(name, folder, { signal });
     await using source = await openFileSource(path);
-    const { tiles } = await readShardIndex(source, { signal });
-    return { path, tiles };
+    return { path, ...(await readShardIndex(source, { signal })) };
   } catch {
     signal?.throwIfAborted();
     // It only saves work.
@@ -165,15 +170,15 @@ async function copyPart(part: ShardPart | undefined, writer: ShardWriter): Promi
 interface SavePart {
   readonly path: string;
   readonly name: string;
-  readonly work: ImageWork;
+  readonly unreadable: readonly StoredPart[];
   readonly request: ComputeShards;
 }
 
 /** Saves what there is of a shard. What can't be saved is computed again. */
-async function savePart(writer: ShardWriter, { path, name, work, request }: SavePart): Promise<void> {
+async function savePart(writer: ShardWriter, { path, name, unreadable, request }: SavePart): Promise<void> {
   if (writer.tiles.length === 0) return;
   try {
-    await writer.finish(work.unreadable);
+    await writer.finish(unreadable);
     await keep(name, path, { ...request, signal: AbortSignal.timeout(partMs) });
   } catch {
     await rm(path, { force: true }).catch(() => undefined);
