@@ -4,12 +4,18 @@ import type { Engine } from "./engine.ts";
 import { engines } from "./engines.ts";
 import type { EngineSettings } from "./engines.ts";
 
-type Candidate = {
+export interface Candidate {
   readonly name: string;
   open(settings: EngineSettings): Promise<Engine>;
-};
+}
 
-/** Devices beside the CPU, tried only where the system shows one: each attempt loads libraries. */
+export interface Candidates {
+  readonly processors: readonly Candidate[];
+  /** Devices beside the CPU. */
+  readonly accelerators: readonly Candidate[];
+}
+
+/** Tried only where the system shows a device: each attempt loads libraries. */
 const accelerators: readonly Candidate[] = [
   { name: "onnxruntime cuda", open: engines.onnxruntime.providers.cuda.open },
   { name: "onnxruntime webgpu", open: engines.onnxruntime.providers.webgpu.open },
@@ -38,25 +44,49 @@ const leastGain = 2;
  * a machine, and a run that goes on after a crash, take the same one: engines differ in the last bits.
  * @throws {SlidelightError} `engine-unavailable` with what is wrong with each, when none can compute here.
  */
-export async function chooseEngine(settings: EngineSettings = {}): Promise<Engine> {
+export async function chooseEngine(
+  settings: EngineSettings = {},
+  candidates: Candidates = { processors, accelerators: showsAccelerator() ? accelerators : [] },
+): Promise<Engine> {
   const faults: string[] = [];
-  const processor = await firstExact(processors, settings, faults);
-  if (processor !== undefined && !showsAccelerator()) return processor;
-  const accelerator = await firstExact(accelerators, settings, faults);
-  if (processor === undefined || accelerator === undefined) {
+  const processor = await firstExact(candidates.processors, settings, faults);
+  try {
+    const accelerator = await firstExact(candidates.accelerators, settings, faults);
+    if (processor !== undefined && accelerator !== undefined)
+      return await clearlyFaster(accelerator, processor, settings);
     const engine = processor ?? accelerator;
     if (engine !== undefined) return engine;
-    throw new SlidelightError(
-      "engine-unavailable",
-      `Choosing an engine: expected one that computes here, got none.\n${faults.map((fault) => `  ${fault}`).join("\n")}`,
-    );
+  } catch (error) {
+    await processor?.[Symbol.asyncDispose]();
+    throw error;
   }
+  throw new SlidelightError(
+    "engine-unavailable",
+    `Choosing an engine: expected one that computes here, got none.\n${faults.map((fault) => `  ${fault}`).join("\n")}`,
+  );
+}
+
+/** The accelerator where it is worth it, else the processor; the other one is closed. What an accelerator fails at speaks for the processor. */
+async function clearlyFaster(accelerator: Engine, processor: Engine, settings: EngineSettings): Promise<Engine> {
   const { speedOf } = await import("./measure.ts");
   const probe = { side: 256, runs: 3, signal: settings.signal };
-  const gain = (await speedOf(accelerator, probe)) / (await speedOf(processor, probe));
-  const [chosen, other] = gain >= leastGain ? [accelerator, processor] : [processor, accelerator];
-  await other[Symbol.asyncDispose]();
+  let chosen = processor;
+  try {
+    const least = leastGain * (await speedOf(processor, probe));
+    if ((await speedOf(accelerator, probe)) >= least) chosen = accelerator;
+  } catch (error) {
+    if (!isFault(error, settings)) {
+      await accelerator[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+  await (chosen === accelerator ? processor : accelerator)[Symbol.asyncDispose]();
   return chosen;
+}
+
+/** Whether an engine failed, and not whoever waits for it. */
+function isFault(error: unknown, { signal }: EngineSettings): error is SlidelightError {
+  return signal?.aborted !== true && error instanceof SlidelightError;
 }
 
 /** The first that opens and computes exactly; why the others do not goes into `faults`. */
@@ -69,7 +99,7 @@ async function firstExact(
     try {
       return await openExact(open, settings);
     } catch (error) {
-      if (settings.signal?.aborted === true || !(error instanceof SlidelightError)) throw error;
+      if (!isFault(error, settings)) throw error;
       faults.push(`${name}: ${error.message}`);
     }
   }

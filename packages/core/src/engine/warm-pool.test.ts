@@ -20,18 +20,20 @@ interface Settings {
 
 function poolOf({ warmBytes = 0, mostBytes = warmBytes, limit = 10, spareBytes = () => 0 }: Settings = {}) {
   const log: string[] = [];
+  /** Models that can't be opened, each once, in this order. */
+  const faults: string[] = [];
   const pool = openWarmPool<ReturnType<typeof model>, string>({
     warm: { leastBytes: warmBytes, mostBytes },
     spareBytes,
     limit,
     open: async ({ name }) => {
       log.push(`open ${name}`);
-      if (name === "bad") throw new Error("can't be opened");
+      if (name === "bad" || faults.splice(0, 1)[0] === name) throw new Error("can't be opened");
       return name;
     },
     close: async (name) => void log.push(`close ${name}`),
   });
-  return { pool, log };
+  return { pool, log, faults };
 }
 
 const run = (opened: string): Promise<string> => Promise.resolve(`ran ${opened}`);
@@ -131,13 +133,37 @@ describe("a pool of models", () => {
     await pool.use(2, run);
     expect(log).toEqual(["open small", "open other", "close small"]);
     await pool.remove(0);
-    await expect(pool.use(1, run)).rejects.toThrow("no program 1");
+    await expect(pool.use(1, run)).rejects.toThrow("disposed of");
+  });
+
+  it("opens a model again that could not be opened for a reason that has passed", async () => {
+    const { pool, log, faults } = poolOf();
+    await pool.add(0, model("a"));
+    await pool.add(1, model("b"));
+    for (const program of [0, 1]) await pool.use(program, run);
+    faults.push("a", "a");
+    pool.prepare(0);
+    await expect(pool.use(0, run)).rejects.toThrow("can't be opened");
+    await expect(pool.use(0, run)).rejects.toThrow("can't be opened");
+    expect(await pool.use(0, run)).toBe("ran a");
+    expect(log.filter((line) => line === "open a")).toHaveLength(4);
+    // Nothing was opened that nobody closes.
+    await pool[Symbol.asyncDispose]();
+    expect(log.filter((line) => line.startsWith("close")).toSorted()).toEqual(["close a", "close a", "close b"]);
+  });
+
+  it("opens nothing any more when it was closed, as what it opens models with is gone", async () => {
+    const { pool, log } = poolOf();
+    await pool.add(0, model("a"));
+    await pool[Symbol.asyncDispose]();
+    await expect(pool.add(1, model("b"))).rejects.toThrow("closed");
+    expect(log).toEqual(["open a", "close a"]);
   });
 
   it("forgets a model that can't be opened, and closes what is removed", async () => {
     const { pool, log } = poolOf();
     await expect(pool.add(0, model("bad"))).rejects.toThrow("can't be opened");
-    await expect(pool.use(0, run)).rejects.toThrow("no program 0");
+    await expect(pool.use(0, run)).rejects.toThrow("disposed of");
     await pool.add(1, model("a"));
     await pool.remove(1);
     await pool.remove(1);

@@ -56,10 +56,19 @@ export function openWarmPool<Model extends PooledModel, Opened>(
   const entries = new Map<string, Entry<Opened>>();
   const closing = new Set<Promise<void>>();
   let running: Entry<Opened> | undefined;
+  let closed = false;
 
   const openEntry = (entry: Entry<Opened>, model: Model): Promise<Opened> => {
-    entry.opened ??= options.open(model);
-    return entry.opened;
+    if (entry.opened !== undefined) return entry.opened;
+    // What models are opened with may be gone.
+    if (closed) return Promise.reject(new Error("the engine was closed"));
+    const opened = options.open(model);
+    entry.opened = opened;
+    // Whoever waits meets the failure. It may be one that passes, and whoever comes next tries again.
+    opened.catch(() => {
+      if (entry.opened === opened) entry.opened = undefined;
+    });
+    return opened;
   };
 
   const release = async (entry: Entry<Opened>): Promise<void> => {
@@ -78,6 +87,8 @@ export function openWarmPool<Model extends PooledModel, Opened>(
   const letGo = (entry: Entry<Opened>): void => {
     const gone: Promise<void> = release(entry).finally(() => closing.delete(gone));
     closing.add(gone);
+    // What can't be closed is no fault of the program that needs its place.
+    gone.catch(() => undefined);
   };
 
   /** What others, which hold `bytes`, may go on holding while this one runs with so much. */
@@ -142,7 +153,7 @@ export function openWarmPool<Model extends PooledModel, Opened>(
     },
     use: async (program, work) => {
       const known = programs.get(program);
-      if (known === undefined) throw new RangeError(`There is no program ${program}.`);
+      if (known === undefined) throw new RangeError("the program was disposed of");
       const { entry, model, key } = known;
       entries.delete(key);
       entries.set(key, entry);
@@ -162,6 +173,7 @@ export function openWarmPool<Model extends PooledModel, Opened>(
       if (entry !== undefined) await release(entry);
     },
     [Symbol.asyncDispose]: async () => {
+      closed = true;
       const all = [...entries.values()];
       entries.clear();
       programs.clear();

@@ -92,11 +92,14 @@ export function loadOpenVino(path: string | undefined): OpenVino {
     );
   }
   try {
-    return bind(found);
+    const library = bind(found);
+    // Element types go by numbers, which have changed between releases.
+    if (seriesOf(library.version) === seriesOf(release)) return library;
+    throw new Error(`OpenVINO ${library.version}`);
   } catch (error) {
     throw new SlidelightError(
       "engine-unavailable",
-      `Opening OpenVINO: expected the C library of OpenVINO ${release} in ${dirname(found)}, got: ${error instanceof Error ? error.message : String(error)}. ${advice}`,
+      `Opening OpenVINO: expected the C library of OpenVINO ${seriesOf(release)} in ${dirname(found)}, got: ${error instanceof Error ? error.message : String(error)}. ${advice}`,
       { cause: error },
     );
   }
@@ -182,6 +185,11 @@ function symbolOf(name: FunctionName): string {
 function handleOf(value: unknown): Handle {
   if (typeof value === "bigint") return value;
   throw new TypeError(`OpenVINO gave no object but ${String(value)}.`);
+}
+
+/** "2026.4" of "2026.4.1". */
+function seriesOf(version: string): string {
+  return version.split(".").slice(0, 2).join(".");
 }
 
 /** "2026.4.1" of "2026.4.1-22982-abcdef". */

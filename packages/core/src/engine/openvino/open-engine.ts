@@ -44,7 +44,7 @@ export async function openOpenVinoEngine(options: OpenVinoOptions = {}): Promise
   const { provider = "cpu", device = 0, threads = availableParallelism(), signal } = options;
   signal?.throwIfAborted();
   const library = loadOpenVino(options.library);
-  const core = library.make("createCore", (out) => [out]);
+  const core = createCore(library);
   const deviceName = provider === "cpu" ? "CPU" : `GPU.${device}`;
   const capabilities = capabilitiesOf(library, core, deviceName);
   // On its GPU it was not measured.
@@ -85,6 +85,7 @@ export async function openOpenVinoEngine(options: OpenVinoOptions = {}): Promise
             () => false,
           );
           if (isTaken) return;
+          signal?.throwIfAborted();
         }
         // What it does not take for any size, it may take for one.
         await pool.add(program, modelOf(graph, { ...settings, dynamicAxes: false }));
@@ -202,6 +203,27 @@ const capabilityNames: { readonly [P in Exclude<Precision, "float32">]: string }
   float16: "FP16",
 };
 
+/** @throws {SlidelightError} `engine-unavailable` when the library can't compute at all. */
+function createCore(library: OpenVino): Handle {
+  try {
+    return library.make("createCore", (out) => [out]);
+  } catch (error) {
+    throw unavailable(
+      "one that starts",
+      error,
+      "Its folder must hold the plugins and plugins.xml of the same release.",
+    );
+  }
+}
+
+function unavailable(expected: string, error: unknown, advice: string): SlidelightError {
+  return new SlidelightError(
+    "engine-unavailable",
+    `Opening OpenVINO: expected ${expected}, got: ${error instanceof Error ? error.message : String(error)}. ${advice}`,
+    { cause: error },
+  );
+}
+
 /** @throws {SlidelightError} `engine-unavailable` when the device is not there. */
 function capabilitiesOf(library: OpenVino, core: Handle, device: string): Capabilities {
   const ask = (key: string): string => library.takeText(library.make("property", (out) => [core, device, key, out]));
@@ -216,10 +238,6 @@ function capabilitiesOf(library: OpenVino, core: Handle, device: string): Capabi
     };
   } catch (error) {
     library.free("freeCore", core);
-    throw new SlidelightError(
-      "engine-unavailable",
-      `Opening OpenVINO: expected the device ${device}, got: ${error instanceof Error ? error.message : String(error)}. A GPU needs its driver; or use the cpu provider.`,
-      { cause: error },
-    );
+    throw unavailable(`the device ${device}`, error, "A GPU needs its driver; or use the cpu provider.");
   }
 }

@@ -59,7 +59,12 @@ export async function openRequest(
       properties,
       out,
     ]);
-    return { compiled, request: library.make("createRequest", (out) => [compiled, out]) };
+    try {
+      return { compiled, request: library.make("createRequest", (out) => [compiled, out]) };
+    } catch (error) {
+      library.free("freeCompiled", compiled);
+      throw error;
+    }
   } finally {
     library.free("freeModel", network);
   }
