@@ -101,4 +101,8 @@ async function main() {
 
 // A reader that left (`| head`) is no failure.
 process.stdout.on("error", (error) => process.exit(error.code === "EPIPE" ? 0 : 1));
+// Nor is one who does not read what is told meanwhile: the work goes on.
+process.stderr.on("error", (error) => {
+  if (error.code !== "EPIPE") process.exit(1);
+});
 process.exitCode = await main();

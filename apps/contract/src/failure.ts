@@ -7,7 +7,7 @@ export interface Failure {
   readonly message: string;
 }
 
-export function isErrorCode(text: string): text is ErrorCode {
+function isErrorCode(text: string): text is ErrorCode {
   return Object.hasOwn(errorCodes, text);
 }
 
@@ -17,6 +17,10 @@ export const failureCodes: readonly Failure["code"][] = [
   "unexpected",
   "worker-lost",
 ];
+
+export function isFailureCode(text: string): text is Failure["code"] {
+  return failureCodes.some((code) => code === text);
+}
 
 /** Whether another attempt may succeed. */
 export function mayPass(code: Failure["code"]): boolean {

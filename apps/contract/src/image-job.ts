@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { methodNames } from "@slidelight/core/request";
 import { z } from "zod";
-import { isErrorCode, mayPass } from "./failure.ts";
+import { isFailureCode, mayPass } from "./failure.ts";
 import type { Failure } from "./failure.ts";
 import { readPayload, version } from "./payload-versions.ts";
 import type { PayloadVersions } from "./payload-versions.ts";
@@ -100,10 +100,15 @@ export function failedReason({ code, message }: Failure): string {
 const lost = "job stalled more than allowable limit";
 const lostMessage = "Every worker that took it up was lost. Look for what ended them, such as too little memory.";
 
+/** Whether BullMQ itself has failed a job, whose workers were all lost: no attempt tells of it. */
+export function isOfLostWorkers(reason: string): boolean {
+  return reason === lost;
+}
+
 /** What a queue says of a failed job. */
 export function parseFailedReason(reason: string): Failure & { readonly retryable: boolean } {
   const [, code = "", message = reason] = /^\[([a-z-]+)\] (.*)$/su.exec(reason) ?? [];
-  if (isErrorCode(code)) return { code, message, retryable: mayPass(code) };
-  if (reason === lost) return { code: "worker-lost", message: lostMessage, retryable: true };
+  if (isFailureCode(code)) return { code, message, retryable: mayPass(code) };
+  if (isOfLostWorkers(reason)) return { code: "worker-lost", message: lostMessage, retryable: true };
   return { code: "unexpected", message, retryable: true };
 }

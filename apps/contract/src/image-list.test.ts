@@ -61,6 +61,19 @@ test("a list names images and folders, with comments and blank lines between the
   expect(await list("list.txt")).toEqual(expected);
 });
 
+test("a list that breaks off is an error of what is read, not of the program", async () => {
+  const input = Readable.from(
+    (function* (): Generator<string> {
+      yield "a.png\n";
+      throw Object.assign(new Error("EACCES: permission denied, read"), { code: "EACCES" });
+    })(),
+  );
+  await expect(list("-", { input })).rejects.toMatchObject({
+    code: "store-denied",
+    message: expect.stringContaining("Reading the list of standard input"),
+  });
+});
+
 test("a list that is not there is an error; an image that is not there is found out when it is opened", async () => {
   await expect(list("list.txt")).rejects.toMatchObject({ code: "image-not-found" });
   expect(await list("missing.png")).toEqual(["missing.png missing.png"]);

@@ -1,9 +1,10 @@
-import { createReadStream } from "node:fs";
+import { createReadStream, ReadStream } from "node:fs";
+import type { Stats } from "node:fs";
 import { stat } from "node:fs/promises";
 import { basename, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
-import { openStore, parseLocation, SlidelightError } from "@slidelight/core/request";
+import { fileError, openStore, parseLocation, SlidelightError, systemCodeOf } from "@slidelight/core/request";
 import type { Abortable, ObjectInfo, StoreSettings } from "@slidelight/core";
 
 /** Extensions of the formats that are read; what a prefix holds besides is left out. */
@@ -50,7 +51,7 @@ export async function* listImages(argument: string, options: ImageListOptions): 
     return;
   }
   const path = resolve(options.folder, location.path);
-  const found = await stat(path).catch(() => undefined);
+  const found = await statOf(path);
   if (found?.isDirectory() === true) {
     yield* folderImages(argument, path, options);
   } else if (options.files === "images" || hasExtension(path, options.extensions ?? imageExtensions)) {
@@ -65,16 +66,41 @@ export async function* listImages(argument: string, options: ImageListOptions): 
   }
 }
 
+/** `undefined` for what is not there. */
+async function statOf(path: string): Promise<Stats | undefined> {
+  try {
+    return await stat(path);
+  } catch (error) {
+    const code = systemCodeOf(error);
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    throw fileError(error, { operation: "Looking up", path, otherwise: "store-unavailable" });
+  }
+}
+
 async function* listedImages(input: Readable, options: ImageListOptions): AsyncGenerator<ImageEntry> {
-  const { signal } = options;
-  // An interruption ends the lines: whoever writes them may be waiting too.
-  for await (const line of createInterface({ input, crlfDelay: Infinity, ...(signal && { signal }) })) {
+  for await (const line of linesOf(input, options)) {
     const text = line.trim();
     if (text === "" || text.startsWith("#")) continue;
     // A list names images and prefixes, not further lists.
     yield* listImages(text, { ...options, files: "images" });
   }
+}
+
+/** @throws {SlidelightError} `store-denied`, `store-unavailable` when the input can't be read to its end. */
+async function* linesOf(input: Readable, { signal }: Abortable): AsyncGenerator<string> {
+  try {
+    // An interruption ends the lines: whoever writes them may be waiting too.
+    yield* createInterface({ input, crlfDelay: Infinity, ...(signal && { signal }) });
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw listError(error, input);
+  }
   signal?.throwIfAborted();
+}
+
+function listError(error: unknown, input: Readable): SlidelightError {
+  const path = input instanceof ReadStream ? String(input.path) : "of standard input";
+  return fileError(error, { operation: "Reading the list", path, otherwise: "store-unavailable" });
 }
 
 async function* folderImages(argument: string, path: string, options: ImageListOptions): AsyncGenerator<ImageEntry> {

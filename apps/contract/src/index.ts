@@ -27,6 +27,7 @@ export {
   imageJobPayload,
   imageJobProgressSchema,
   imageJobVersions,
+  isOfLostWorkers,
   parseFailedReason,
   parseImageJob,
 } from "./image-job.ts";
@@ -34,6 +35,7 @@ export type { ImageJob, ImageJobProgress } from "./image-job.ts";
 export { newerDelayMs } from "./newer-jobs.ts";
 export { readModel } from "./model.ts";
 export type { LoadedModel } from "./model.ts";
+export { flag, list, pick } from "./option-kinds.ts";
 export { addOptions, gatherOptions, parseOptions } from "./options.ts";
 export type { Environment, OptionRow, OptionTable } from "./options.ts";
 export { imageRequestSchema, parsePlanJob, planJobPayload } from "./plan-job.ts";

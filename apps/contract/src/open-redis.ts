@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import { SlidelightError } from "@slidelight/core/request";
 import type { Redis } from "ioredis";
 import { redactedUrl } from "./queue-options.ts";
@@ -5,13 +6,21 @@ import { redactedUrl } from "./queue-options.ts";
 /** Does something with Redis. @throws {SlidelightError} `queue-unavailable`: `<doing> failed`, and why. */
 export type Ask = <T>(doing: string, work: () => Promise<T>) => Promise<T>;
 
+export interface Patience {
+  /** How long Redis may take to answer; by default longer than it needs for a fork or a slow script. */
+  readonly answerMs?: number;
+}
+
+const patientMs = 15_000;
+
 /** A connection that fails fast, for a command that somebody waits for. @throws {SlidelightError} `queue-unavailable`. */
-export async function connect(address: string): Promise<Redis> {
+export async function connect(address: string, { answerMs = patientMs }: Patience = {}): Promise<Redis> {
   const { Redis: Client } = await import("ioredis");
   const redis = new Client(address, {
     lazyConnect: true,
     maxRetriesPerRequest: 1,
     connectTimeout: 5000,
+    commandTimeout: answerMs,
     retryStrategy: () => null,
   });
   let last: unknown;
@@ -19,7 +28,7 @@ export async function connect(address: string): Promise<Redis> {
     last = error;
   });
   try {
-    await redis.connect();
+    await connected(redis, answerMs);
     return redis;
   } catch (error) {
     leave(redis);
@@ -32,7 +41,11 @@ export interface LastingRedis extends AsyncDisposable {
 }
 
 /** A connection that, once it stood, is made again for ever. @throws {SlidelightError} `queue-unavailable`. */
-export async function openLastingRedis(address: string, trouble: (error: Error) => void): Promise<LastingRedis> {
+export async function openLastingRedis(
+  address: string,
+  trouble: (error: Error) => void,
+  { answerMs = patientMs }: Patience = {},
+): Promise<LastingRedis> {
   const { Redis: Client } = await import("ioredis");
   let stood = false;
   const client = new Client(address, {
@@ -46,7 +59,7 @@ export async function openLastingRedis(address: string, trouble: (error: Error) 
     if (stood) trouble(error);
   });
   try {
-    await client.connect();
+    await connected(client, answerMs);
   } catch (error) {
     leave(client);
     throw unavailable(`Connecting to Redis at ${redactedUrl(address)}`, last ?? error);
@@ -58,6 +71,20 @@ export async function openLastingRedis(address: string, trouble: (error: Error) 
       client.disconnect();
     },
   };
+}
+
+/** Waits until Redis answers. @throws {Error} also where somebody takes the connection and says nothing, for which ioredis would wait for ever. */
+async function connected(client: Redis, answerMs: number): Promise<void> {
+  const answered = new AbortController();
+  const silence = async (): Promise<never> => {
+    await pause(answerMs, undefined, { signal: answered.signal });
+    throw new Error(`no answer for ${answerMs / 1000} s, although the connection was taken`);
+  };
+  try {
+    await Promise.race([client.connect(), silence()]);
+  } finally {
+    answered.abort();
+  }
 }
 
 /** Of a connection that has ended, ioredis would wait two seconds for the end, and the process with it. */

@@ -9,12 +9,22 @@ export const queueOptions = {
 export const queueSchema = z.object({
   redis: z
     .url({ protocol: /^rediss?$/u, error: "expected an address such as redis://127.0.0.1:6379" })
+    .refine(isDecodable, "expected a password whose special characters are written as in addresses, such as %25 for %")
     .default("redis://127.0.0.1:6379"),
   queue: z
     .string()
     .regex(/^[\w-]+$/u, "expected letters, digits, - and _")
     .exactOptional(),
 });
+
+function isDecodable(address: string): boolean {
+  try {
+    const { username, password, search } = new URL(address);
+    return [username, password, search].every((part) => typeof decodeURIComponent(part) === "string");
+  } catch {
+    return false;
+  }
+}
 
 /** A Redis address without its password, wherever that stands, to print. */
 export function redactedUrl(address: string): string {

@@ -1,6 +1,7 @@
 import { methodNames } from "@slidelight/core/request";
 import type { ExplanationSettings } from "@slidelight/core";
 import { z } from "zod";
+import { flag, list } from "./option-kinds.ts";
 import type { OptionTable } from "./options.ts";
 
 /** What decides a run's result, for `explain` and `enqueue` alike. */
@@ -54,13 +55,6 @@ export const settingsKeys = [
   "std",
 ] as const;
 
-/** `a,b` and what was given one by one. */
-const list = (given: unknown): unknown =>
-  (Array.isArray(given) ? given : [given])
-    .flatMap((text: unknown) => String(text).split(","))
-    .map((part) => part.trim())
-    .filter((part) => part !== "");
-
 const numbers = (text: unknown): unknown => (typeof text === "string" ? text.split(",").map(Number) : text);
 
 const count = (least: number, expected: string) => z.coerce.number(expected).int(expected).min(least, expected);
@@ -88,7 +82,7 @@ export const settingsSchema = z
     raw: z.enum(["float16", "float32"], "expected float16 or float32").exactOptional(),
     precision: z.enum(["float32", "bfloat16", "float16"], "expected float32, bfloat16 or float16").exactOptional(),
     maxError: z.coerce.number(share).positive(share).exactOptional(),
-    tolerateBadTiles: z.stringbool({ error: "expected true or false" }).or(z.boolean()).default(false),
+    tolerateBadTiles: flag,
     mean: z.preprocess(numbers, triple("expected three numbers, such as 0.485,0.456,0.406")).exactOptional(),
     std: z
       .preprocess(

@@ -116,13 +116,15 @@ async function addAbsent(
 export async function putBack(
   ids: readonly string[],
   state: "failed" | "completed",
-  { queue }: Pick<OpenQueue, "queue">,
+  { queue, redis }: Pick<OpenQueue, "queue" | "redis">,
 ): Promise<void> {
   await Promise.all(
     ids.map(async (id) => {
       const job = await queue.getJob(id);
       if (job === undefined) return;
       try {
+        // BullMQ goes on counting lost workers: one more, and the job would fail at once.
+        await redis.hdel(queue.toKey(id), "stc");
         await job.retry(state, { resetAttemptsMade: true, resetAttemptsStarted: true });
       } catch (error) {
         // Somebody else was faster.

@@ -1,9 +1,12 @@
 import {
   explanationOptions,
   failureCodes,
+  flag,
   gatherOptions,
   imageExtensions,
+  list,
   parseOptions,
+  pick,
   priorityNames,
   queueOptions,
   queueSchema,
@@ -96,12 +99,8 @@ export const reportOptions = {
   ...storageOptions,
 } as const satisfies OptionTable;
 
-const flag = z.stringbool().or(z.boolean()).default(false);
 const attempts = "expected an integer from 1 to 100";
 const port = "expected a port: an integer from 0 to 65535";
-const list = (given: unknown): unknown =>
-  (Array.isArray(given) ? given : [given]).flatMap((text: unknown) => String(text).split(","));
-
 const codes: readonly string[] = failureCodes;
 const code = z.string().refine((text) => codes.includes(text), {
   error: ({ input }) => `"${String(input)}" is no code of a failure; there are ${codes.join(", ")}`,
@@ -212,10 +211,6 @@ export const loadWatchConfig = loading("watch", { shape: schema.watch, table: wa
 export const loadRetryConfig = loading("retry", { shape: schema.retry, table: retryOptions });
 export const loadCancelConfig = loading("cancel", { shape: schema.cancel, table: cancelOptions });
 export const loadReportConfig = loading("report", { shape: schema.report, table: reportOptions });
-
-function pick(values: Flags, keys: readonly string[]): Flags {
-  return Object.fromEntries(keys.filter((key) => Object.hasOwn(values, key)).map((key) => [key, values[key]]));
-}
 
 /** What `enqueue` and a schedule are told, for whoever does it, wherever that is. */
 export function imageRequest(

@@ -1,4 +1,4 @@
-import { gatherOptions, parseOptions, retryPolicy } from "@slidelight/contract";
+import { flag, gatherOptions, parseOptions, retryPolicy } from "@slidelight/contract";
 import type { Environment } from "@slidelight/contract";
 import { shardLimits } from "@slidelight/core";
 import { z } from "zod";
@@ -48,7 +48,7 @@ const schema = z
     slides: integer(1, 10_000_000).default(100_000),
     workers: workers.default([["gpu", 500]]),
     seed: integer(0, 2 ** 32 - 1).default(1),
-    json: z.stringbool().or(z.boolean()).default(false),
+    json: flag,
     size: size.default({ width: 60_000, height: 40_000 }),
     spread: number(0, 2).default(0.35),
     biopsies: share.default(0.3),

@@ -3,15 +3,17 @@ import {
   engineChoiceKeys,
   engineChoiceOptions,
   engineChoiceSchema,
+  flag,
   gatherOptions,
   parseOptions,
+  pick,
   storageKeys,
   storageOptions,
   storageSchema,
 } from "@slidelight/contract";
 import type { Environment, OptionTable } from "@slidelight/contract";
 import { z } from "zod";
-import { flag, integer, onOff, outputOptions, pick, positive, share, triple } from "./option-kinds.ts";
+import { integer, onOff, outputOptions, positive, share, triple } from "./option-kinds.ts";
 
 const trainingOptions = {
   out: { flag: "--out <file>", text: "the model to write, a path or s3://bucket/key ending in .onnx" },

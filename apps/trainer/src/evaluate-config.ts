@@ -2,8 +2,10 @@ import {
   engineChoiceKeys,
   engineChoiceOptions,
   engineChoiceSchema,
+  flag,
   gatherOptions,
   parseOptions,
+  pick,
   storageKeys,
   storageOptions,
   storageSchema,
@@ -11,7 +13,7 @@ import {
 import type { Environment, OptionTable } from "@slidelight/contract";
 import { explainedTargets, methodNames } from "@slidelight/core";
 import { z } from "zod";
-import { flag, integer, outputOptions, pick, triple } from "./option-kinds.ts";
+import { integer, outputOptions, triple } from "./option-kinds.ts";
 
 const evaluationOptions = {
   model: { flag: "--model <onnx>", text: "the classifier: a path or s3://bucket/key" },

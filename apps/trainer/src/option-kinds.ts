@@ -6,8 +6,6 @@ export const outputOptions = {
   quiet: { flag: "--quiet", text: "print failures only" },
 } as const satisfies OptionTable;
 
-export const flag = z.stringbool().or(z.boolean()).default(false);
-
 export function onOff(fallback: boolean) {
   return z.stringbool({ error: "expected on or off" }).default(fallback);
 }
@@ -35,12 +33,4 @@ export function triple(check: (value: number) => boolean) {
     context.addIssue({ code: "custom", message: expected });
     return z.NEVER;
   });
-}
-
-/** Some of the values. */
-export function pick(
-  values: Readonly<Record<string, unknown>>,
-  keys: readonly string[],
-): Readonly<Record<string, unknown>> {
-  return Object.fromEntries(keys.filter((key) => Object.hasOwn(values, key)).map((key) => [key, values[key]]));
 }

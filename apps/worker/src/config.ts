@@ -1,8 +1,10 @@
 import {
   byteCount,
   explanationOptions,
+  flag,
   gatherOptions,
   parseOptions,
+  pick,
   queueOptions,
   queueSchema,
   settingsKeys,
@@ -53,7 +55,6 @@ export const enginesOptions = {
 
 export const inspectOptions = { json: outputOptions.json, ...storageOptions };
 
-const flag = z.stringbool().or(z.boolean()).default(false);
 const port = "expected a port: an integer from 0 to 65535";
 const concurrency = "expected an integer from 1 to 64";
 const shardSeconds = "expected a number of seconds above 0, at most 3600";
@@ -140,8 +141,4 @@ export function loadInspectConfig(environment: Environment, flags: Flags): Inspe
 export function loadEnginesConfig(environment: Environment, flags: Flags): EnginesConfig {
   const values = gatherOptions(enginesOptions, { flags, environment });
   return parseOptions(schema.engines, values, { table: enginesOptions, command: "engines" });
-}
-
-function pick(values: Flags, keys: readonly string[]): Flags {
-  return Object.fromEntries(keys.filter((key) => Object.hasOwn(values, key)).map((key) => [key, values[key]]));
 }

@@ -2,6 +2,7 @@ import {
   cancellationKey,
   encodeFailureRecord,
   failureKey,
+  isOfLostWorkers,
   parseFailedReason,
   parseImageJob,
   shardJobId,
@@ -46,7 +47,8 @@ export function imageProcessor(resources: WorkerResources, queues: ImageQueues) 
     outcome: outcomeOf,
     countFailed: (metrics) => metrics.image("failed"),
     perform: (held) => explainJob(held, resources, queues),
-    failed: (held, failure) => imageFailed(held, failure, { resources, queues }),
+    failed: (held, failure) =>
+      imageFailed(held, { ...failure, attempts: held.job.attemptsMade + 1 }, { resources, queues }),
   });
 }
 
@@ -201,6 +203,12 @@ const failureSubject = z.object({
   settings: z.object({ methods: z.array(z.string()), targets: z.array(z.string()) }),
 });
 
+/** How an image has failed, and in which attempt. */
+interface ImageFailure extends Failure {
+  readonly attempts: number;
+  readonly last: boolean;
+}
+
 interface FailedOptions {
   readonly resources: WorkerResources;
   readonly queues: ImageQueues;
@@ -209,10 +217,9 @@ interface FailedOptions {
 /** Into the job's log; after the last attempt beside the results, where it outlasts the queue. */
 export async function imageFailed(
   { job, log }: Pick<HeldJob, "job" | "log">,
-  { code, message, last }: Failure & { readonly last: boolean },
+  { code, message, attempts, last }: ImageFailure,
   { resources, queues }: FailedOptions,
 ): Promise<void> {
-  const attempts = job.attemptsMade + 1;
   await job.log(`${new Date().toISOString()} attempt ${attempts}: [${code}] ${message}`);
   if (!last) return;
   await job.removeUnprocessedChildren();
@@ -247,5 +254,5 @@ export async function imageFailed(
 
 /** What BullMQ itself fails, an image whose workers were all lost, no attempt of this worker tells of. */
 export function isLostForGood(job: Job | undefined, error: Error): job is Job {
-  return job !== undefined && job.finishedOn !== undefined && parseFailedReason(error.message).code === "worker-lost";
+  return job !== undefined && job.finishedOn !== undefined && isOfLostWorkers(error.message);
 }

@@ -35,6 +35,31 @@ const planned = (pixels: number) => ({ kind: "image-planned", tiles: 1, sweeps: 
 const tile = (pixels: number) => ({ kind: "tile-done", sweep: 0, pixels, busySeconds: 0 }) as const;
 
 describe("images in flight", () => {
+  it("waits for those in flight when the list breaks off", async () => {
+    const events: string[] = [];
+    let finish = (): void => undefined;
+    async function* entries(): AsyncGenerator<ImageEntry> {
+      yield { uri: "a", key: "a" };
+      throw new Error("the list broke off");
+    }
+    const done = explainInFlight(entries(), {
+      start: (_, { observe }) =>
+        new Promise<void>((resolve) => {
+          observe(planned(1));
+          finish = () => {
+            events.push("explained");
+            resolve();
+          };
+        }),
+      progress: () => undefined,
+    }).catch((error: unknown) => events.push(String(error)));
+    await settled();
+    expect(events).toEqual([]);
+    finish();
+    await done;
+    expect(events).toEqual(["explained", "Error: the list broke off"]);
+  });
+
   it("begins a slide's successor when little of the slide is left, not before", async () => {
     const flight = flightOf(["slide", "next"]);
     await settled();

@@ -39,7 +39,7 @@ interface Flight {
 /**
  * Explains the images of a list, as many at once as keep the engine busy.
  * @returns How many there were.
- * @throws What the first of them throws, after the others in flight have ended; no further one is begun.
+ * @throws What the first of them throws, or the list, after the others in flight have ended; no further one is begun.
  */
 export async function explainInFlight(
   entries: AsyncIterable<ImageEntry>,
@@ -77,22 +77,27 @@ export async function explainInFlight(
     );
   };
   let number = 0;
-  for await (const entry of entries) {
-    while (!hasRoom()) {
-      await new Promise<void>((resolve) => {
-        wake = resolve;
-      });
+  try {
+    for await (const entry of entries) {
+      while (!hasRoom()) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+      if (faults.length > 0) break;
+      number += 1;
+      const flight: Flight = { key: entry.key, total: 0, done: 0 };
+      const flying = start(entry, { number, observe: observing(flight, number) })
+        .catch((error: unknown) => void faults.push(error))
+        .finally(() => {
+          flights.delete(flight);
+          wake();
+        });
+      flights.set(flight, flying);
     }
-    if (faults.length > 0) break;
-    number += 1;
-    const flight: Flight = { key: entry.key, total: 0, done: 0 };
-    const flying = start(entry, { number, observe: observing(flight, number) })
-      .catch((error: unknown) => void faults.push(error))
-      .finally(() => {
-        flights.delete(flight);
-        wake();
-      });
-    flights.set(flight, flying);
+  } catch (error) {
+    // The list itself can't be read on. Those in flight still use what the caller would close.
+    faults.push(error);
   }
   await Promise.all(flights.values());
   if (faults.length > 0) throw faults[0];

@@ -31,8 +31,10 @@ async function inspect(uri: string, options: StoreSettings & Abortable): Promise
   } catch (error) {
     if (!(error instanceof SlidelightError) || error.code !== "image-not-an-image") throw error;
     // Models need no extension.
-    return inspectModel(uri, options).catch(() => {
-      throw error;
+    return inspectModel(uri, options).catch((reason: unknown) => {
+      options.signal?.throwIfAborted();
+      // What is no model at all is told as what most files are taken for.
+      throw reason instanceof SlidelightError && reason.code !== "model-unreadable" ? reason : error;
     });
   }
 }

@@ -1,9 +1,11 @@
 import {
   aborted,
+  asking,
   imageQueueName,
   noteWorkerClass,
   openLastingRedis,
   openTracing,
+  parseFailedReason,
   processName,
   redactedUrl,
   shardQueueName,
@@ -94,13 +96,11 @@ export async function runWorker(
   using cancellations = openCancellations(redis.client, log);
   const lockMs = config.lockSeconds * 1000;
   const maker = makerOf(engine);
-  using makers = await openPresentMakers(redis.client, {
-    own: maker,
-    queue: names.images,
-    worker,
-    goneMs: lockMs,
-    log,
-  });
+  const ask = asking(config.queue.redis);
+  using makers = await ask("Telling which engine is here", () =>
+    openPresentMakers(redis.client, { own: maker, queue: names.images, worker, goneMs: lockMs, log }),
+  );
+  await ask("Telling which queue has workers", () => noteWorkerClass(redis.client, config.queue.queue));
   const metrics = openMetrics({
     engine,
     queue: config.queue.queue,
@@ -180,9 +180,12 @@ export async function runWorker(
   workers.images.on("failed", (job, error) => {
     if (!isLostForGood(job, error)) return;
     metrics.image("failed");
-    const failure = { code: "worker-lost", message: error.message, last: true } as const;
+    // BullMQ has counted it already.
+    const attempts = job.attemptsMade;
+    const { code, message } = parseFailedReason(error.message);
+    const failure = { code, message, attempts, last: true };
     metrics.failure("images", { code: failure.code, final: true });
-    const jobLog = own.log.child({ queue: names.images, jobId: job.id, attempt: job.attemptsMade, ...aboutImage(job) });
+    const jobLog = own.log.child({ queue: names.images, jobId: job.id, attempt: attempts, ...aboutImage(job) });
     jobLog.error({ ...failureFields(failure), last: true }, "image failed");
     const record = imageFailed({ job, log: jobLog }, failure, { resources, queues })
       .catch((trouble: unknown) => jobLog.warn({ err: trouble }, "the failure could not be written down"))
@@ -197,7 +200,6 @@ export async function runWorker(
     pressure,
     log,
   });
-  await noteWorkerClass(redis.client, config.queue.queue);
   const running = [workers.shards.run(), workers.images.run()];
   log.info(
     {

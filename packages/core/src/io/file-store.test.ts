@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rm, writeFile, utimes } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile, utimes } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -31,6 +31,21 @@ describe("a folder as a store", () => {
     const keys: string[] = [];
     for await (const { key } of store.list("")) keys.push(key);
     expect(keys).toEqual(["a/b"]);
+  });
+
+  it("lists what lies behind links, once where a link leads back, and nothing for a link to nothing", async () => {
+    const root = join(folder, "links");
+    const elsewhere = join(folder, "elsewhere");
+    await openStore(root).put("a/b", Buffer.from("x"));
+    await openStore(elsewhere).put("deep/c", Buffer.from("y"));
+    await symlink(elsewhere, join(root, "linked"));
+    await symlink(root, join(elsewhere, "back"));
+    await symlink(join(elsewhere, "deep", "c"), join(root, "file"));
+    await symlink(join(root, "nothing"), join(root, "dangling"));
+    await symlink(join(root, "round"), join(root, "round"));
+    const keys: string[] = [];
+    for await (const { key } of openStore(root).list("")) keys.push(key);
+    expect(keys).toEqual(["a/b", "file", "linked/deep/c"]);
   });
 
   it("gives up writes of processes that are gone, and old ones of nobody knows whom", async () => {

@@ -1,6 +1,6 @@
 import { createReadStream, createWriteStream } from "node:fs";
-import type { BigIntStats } from "node:fs";
-import { link, open, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
+import type { BigIntStats, Dirent } from "node:fs";
+import { link, open, readdir, realpath, rename, rm, rmdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { SlidelightError } from "../errors/slidelight-error.ts";
@@ -78,7 +78,9 @@ export function openFileStore(root: string): ObjectStore {
 /** Writes that are older are taken for given up, where nothing else is known of them. */
 const givenUpMs = 3_600_000;
 
-const isAbsent = (error: unknown): boolean => systemCodeOf(error) === "ENOENT" || systemCodeOf(error) === "ENOTDIR";
+/** Nothing is there, a file stands where a folder should, or a link leads to itself. */
+const absent: readonly (string | undefined)[] = ["ENOENT", "ENOTDIR", "ELOOP"];
+const isAbsent = (error: unknown): boolean => absent.includes(systemCodeOf(error));
 
 async function statOf(path: string): Promise<BigIntStats | undefined> {
   try {
@@ -162,30 +164,45 @@ async function* listFolder(
   const isOver = (key: string): boolean =>
     compareKeys(key, after) <= 0 && !(key.endsWith("/") && after.startsWith(key));
 
-  async function* walk(folder: string): AsyncGenerator<ObjectInfo> {
+  async function* walk(folder: string, above: readonly string[]): AsyncGenerator<ObjectInfo> {
     signal?.throwIfAborted();
+    const place = await placeOf(join(root, folder));
+    // A link to a folder that it lies in: all of that is listed already.
+    if (place === undefined || above.includes(place)) return;
     for (const name of await namesIn(join(root, folder))) {
       const key = folder + name;
       if (!wanted(key) || (after !== "" && isOver(key))) continue;
       if (key.endsWith("/")) {
-        yield* walk(key);
+        yield* walk(key, [...above, place]);
         continue;
       }
       const info = await headOf(key, join(root, key));
       if (info !== undefined) yield info;
     }
   }
-  yield* walk(start.map((segment) => `${segment}/`).join(""));
+  yield* walk(start.map((segment) => `${segment}/`).join(""), []);
 }
 
-/** The names in a folder in key order; those of folders end in a slash, because their keys sort so. */
+/** Where a folder really lies; `undefined` when it is not there. */
+async function placeOf(folder: string): Promise<string | undefined> {
+  try {
+    return await realpath(folder);
+  } catch (error) {
+    if (isAbsent(error)) return undefined;
+    throw fileError(error, { operation: "Listing", path: folder, otherwise: "store-unavailable" });
+  }
+}
+
+/** The names in a folder in key order; those of folders, and of links to folders, end in a slash, because their keys sort so. */
 async function namesIn(folder: string): Promise<readonly string[]> {
+  const isFolder = async (entry: Dirent): Promise<boolean> =>
+    entry.isSymbolicLink() ? (await statOf(join(folder, entry.name)))?.isDirectory() === true : entry.isDirectory();
   try {
     const entries = await readdir(folder, { withFileTypes: true });
-    return entries
+    const names = entries
       .filter((entry) => !entry.name.startsWith(temporaryPrefix))
-      .map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name))
-      .sort(compareKeys);
+      .map(async (entry) => ((await isFolder(entry)) ? `${entry.name}/` : entry.name));
+    return (await Promise.all(names)).sort(compareKeys);
   } catch (error) {
     if (isAbsent(error)) return [];
     if (error instanceof SlidelightError) throw error;

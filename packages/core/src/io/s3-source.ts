@@ -54,7 +54,7 @@ export async function openS3Source(
           return await readRange(client, { address, range, ...condition, signal: readOptions.signal });
         } catch (error) {
           if (statusOf(error) === 412) throw changed(uri);
-          throw s3Error(error, { operation: "Reading", uri, signal: readOptions.signal, missing: "image-not-found" });
+          throw s3Error(error, { operation: "Reading", uri, signal: readOptions.signal, missing });
         }
       },
       [Symbol.asyncDispose]: () => Promise.resolve(),

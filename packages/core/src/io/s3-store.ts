@@ -10,6 +10,7 @@ import {
   PutObjectCommand,
 } from "@aws-sdk/client-s3";
 import type {
+  AbortMultipartUploadCommandInput,
   HeadObjectCommandOutput,
   ListMultipartUploadsCommandOutput,
   PutObjectCommandInput,
@@ -124,7 +125,7 @@ async function abortUploads(
       );
       for (const { Key, UploadId, Initiated } of page.Uploads ?? []) {
         if (Initiated !== undefined && Initiated.getTime() > before) continue;
-        await client.send(new AbortMultipartUploadCommand({ Bucket: bucket, Key, UploadId }), options);
+        await abortUpload(client, { Bucket: bucket, Key, UploadId }, options);
       }
       const { IsTruncated, NextKeyMarker, NextUploadIdMarker } = page;
       marker =
@@ -136,9 +137,20 @@ async function abortUploads(
           : undefined;
     }
   } catch (error) {
-    // Its own owner was faster.
-    if (statusOf(error) === 404 && !(error instanceof Error && error.name === "NoSuchBucket")) return;
     throw s3Error(error, { operation: "Giving up uploads below", uri, signal });
+  }
+}
+
+/** One that is not there any more was ended by its own owner, who was faster. */
+async function abortUpload(
+  client: S3Client,
+  upload: AbortMultipartUploadCommandInput,
+  options: { readonly abortSignal?: AbortSignal },
+): Promise<void> {
+  try {
+    await client.send(new AbortMultipartUploadCommand(upload), options);
+  } catch (error) {
+    if (statusOf(error) !== 404 || (error instanceof Error && error.name === "NoSuchBucket")) throw error;
   }
 }
 
