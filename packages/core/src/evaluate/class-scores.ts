@@ -51,9 +51,10 @@ export function openClassScorer(classes: number): ClassScorer {
 
 /** log(p / (1 - p)) of the softmax: ordered as the probability, and not rounded to 1 where it is near. */
 function logOdds(logits: readonly number[], index: number): number {
+  const own = logits[index] ?? Number.NaN;
   const others = logits.filter((_, other) => other !== index);
+  // The score of a single class is its logit against 0.
+  if (others.length === 0) return own;
   const most = Math.max(...others);
-  return (
-    (logits[index] ?? Number.NaN) - most - Math.log(others.reduce((sum, logit) => sum + Math.exp(logit - most), 0))
-  );
+  return own - most - Math.log(others.reduce((sum, logit) => sum + Math.exp(logit - most), 0));
 }

@@ -135,6 +135,11 @@ describe("scores of classes", () => {
     return scorer.result();
   };
 
+  it("of a model with a single class tell nothing, and are none the less scores", () => {
+    const { accuracy, area, confusion } = scored([[3], [-1]], [0, 0], 1);
+    expect({ accuracy, area, confusion }).toEqual({ accuracy: 1, area: Number.NaN, confusion: [[2]] });
+  });
+
   it("are accuracy, confusion, and for two classes the ordinary area", () => {
     const logits = [
       [3, 0],

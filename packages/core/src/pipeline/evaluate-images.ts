@@ -133,26 +133,34 @@ export function openEvaluation(settings: EvaluationSettings, resources: PixelRes
       const needed = evidence !== undefined || sampled;
       const found = needed ? await explainer.explain(pixels, asked(explained), options) : [];
       const maps = found.map(({ map }) => map);
-      // Nothing of an image that fails is counted.
+      const judged = maps.map((map, index) => readAs(at(tallies, index).reading, map));
+      const tried = { explainer, classes, explained, steps, ...options };
+      const areas = sampled ? await perturb(pixels, judged, tried) : [];
+      const strange: (readonly Float32Array[])[] = [];
+      for (const stranger of sampled ? strangers : []) {
+        const explanations = await stranger.explain(pixels, asked(explained), options);
+        strange.push(explanations.map(({ map }, index) => readAs(at(tallies, index).reading, map)));
+      }
+      // Nothing of an image that fails is counted: from here on nothing does.
       scorer.add(logits, label);
       counts.all += 1;
       counts.withEvidence += evidence === undefined ? 0 : 1;
       counts.sampled += sampled ? 1 : 0;
-      const judged = maps.map((map, index) => readAs(at(tallies, index).reading, map));
       if (evidence !== undefined) {
         constant.add(new Float32Array(evidence.length).fill(1), evidence);
         for (const [index, tally] of tallies.entries()) tally.scorer.add(at(judged, index), evidence);
       }
-      if (sampled) {
-        await perturb(pixels, judged, { explainer, tallies, classes, explained, steps, ...options });
-        for (const [stage, stranger] of strangers.entries()) {
-          const strange = await stranger.explain(pixels, asked(explained), options);
-          for (const [index, tally] of tallies.entries()) {
-            const score = at(tally.randomised, stage);
-            const correlation = rankCorrelation(at(judged, index), readAs(tally.reading, at(strange, index).map));
-            if (correlation === undefined) score.constant += 1;
-            else score.mean = withValue(score.mean, correlation);
-          }
+      for (const [index, { insertion, deletion }] of areas.entries()) {
+        const tally = at(tallies, index);
+        tally.insertion = withValue(tally.insertion, insertion);
+        tally.deletion = withValue(tally.deletion, deletion);
+      }
+      for (const [stage, strangeMaps] of strange.entries()) {
+        for (const [index, strangeMap] of strangeMaps.entries()) {
+          const score = at(at(tallies, index).randomised, stage);
+          const correlation = rankCorrelation(at(judged, index), strangeMap);
+          if (correlation === undefined) score.constant += 1;
+          else score.mean = withValue(score.mean, correlation);
         }
       }
       return { probabilities, predicted: top.index, explained, maps, hasEvidence: evidence !== undefined };
@@ -189,15 +197,24 @@ function readAs(reading: MethodTally["reading"], map: Float32Array): Float32Arra
 
 interface Perturbation extends Abortable {
   readonly explainer: PixelExplainer;
-  readonly tallies: readonly MethodTally[];
   readonly classes: readonly string[];
   readonly explained: number;
   readonly steps: number;
 }
 
+/** Areas under the curves of the explained class' probability. */
+interface PerturbationAreas {
+  readonly insertion: number;
+  readonly deletion: number;
+}
+
 /** Insertion and deletion by each of the maps. */
-async function perturb(pixels: Pixels, maps: readonly Float32Array[], run: Perturbation): Promise<void> {
-  const { explainer, tallies, classes, explained, steps, signal } = run;
+async function perturb(
+  pixels: Pixels,
+  maps: readonly Float32Array[],
+  run: Perturbation,
+): Promise<readonly PerturbationAreas[]> {
+  const { explainer, classes, explained, steps, signal } = run;
   const [soft, grey] = [blurred(pixels), meanColour(pixels)];
   const area = async (from: Pixels, to: Pixels, order: Uint32Array): Promise<number> => {
     const curve: number[] = [];
@@ -207,11 +224,12 @@ async function perturb(pixels: Pixels, maps: readonly Float32Array[], run: Pertu
     }
     return areaUnderCurve(curve);
   };
-  for (const [index, tally] of tallies.entries()) {
-    const order = relevanceOrder(at(maps, index));
-    tally.insertion = withValue(tally.insertion, await area(soft, pixels, order));
-    tally.deletion = withValue(tally.deletion, await area(pixels, grey, order));
+  const areas: PerturbationAreas[] = [];
+  for (const map of maps) {
+    const order = relevanceOrder(map);
+    areas.push({ insertion: await area(soft, pixels, order), deletion: await area(pixels, grey, order) });
   }
+  return areas;
 }
 
 function at<T>(items: readonly T[], index: number): T {

@@ -66,7 +66,7 @@ export function openPixelExplainer(resources: PixelResources): PixelExplainer {
   const plans = new Map<string, PixelPlan>();
   const planFor = (pixels: Pixels, asked: readonly [PlanOptions, ...PlanOptions[]], mapless: boolean): PixelPlan => {
     const { width, height, samples } = pixels;
-    const wanted = asked.map(({ method, target, layer }) => [method, target, layer]);
+    const wanted = asked.map(({ method, target, layer, classes }) => [method, target, layer, classes]);
     const key = JSON.stringify([width, height, samples, mapless, wanted]);
     const known = plans.get(key);
     const plan = known ?? planPixels(pixels, asked, { resources, key, mapless });
