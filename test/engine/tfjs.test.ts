@@ -130,6 +130,22 @@ test("a run that TensorFlow.js can't compute fails with the program's label, and
   expect(await engine.memory()).toEqual(before);
 });
 
+test("a graph that TensorFlow.js can't prepare leaves none of its constants behind", async () => {
+  await using engine = await openTfjsEngine({ provider: "wasm" });
+  const before = await engine.memory();
+  const x = build.input("x", { type: "float32", shape: [1, 1, 40_000, 40_000] });
+  const weighted = build.conv(x, build.constant(scattered([1, 1, 3, 3])));
+  const score = build.reduceSum(build.maxPool(weighted, { kernel: [1, 1], strides: [2, 2] }), [1, 2, 3]);
+  const [gradient] = backpropagate(new Map([[score, build.scalarLike(score, 1)]]), [x]);
+  if (gradient === undefined) throw new Error("The score depends on the image.");
+  // The pixels that no window reads are prepared, which are more than WebAssembly can address.
+  await expect(engine.compile(graphOf({ gradient }), { label: "the whole slide" })).rejects.toMatchObject({
+    code: "engine-failed",
+    message: expect.stringContaining("the whole slide"),
+  });
+  expect(await engine.memory()).toEqual(before);
+});
+
 test("when whoever opened the engine is killed, the process that computes ends, even in the middle of a run", async () => {
   const built = (path: string): string => new URL(`../../packages/core/dist/${path}`, import.meta.url).href;
   // A run that would take hours.

@@ -4,6 +4,7 @@ import type { PlanOptions } from "../explain/draft.ts";
 import { targetForTop } from "../explain/target.ts";
 import type { Rectangle } from "../geometry/rectangle.ts";
 import { coreOf } from "../geometry/tile-grid.ts";
+import { allOrFirstFailure } from "../io/all-or-first-failure.ts";
 import type { Abortable } from "../io/byte-source.ts";
 import type { PipelineEvent } from "./events.ts";
 import { explainPixels } from "./explain-pixels.ts";
@@ -127,7 +128,7 @@ async function errorsOf(
   const pairs = runs.map((): MapPair[] => []);
   for (const area of areas) {
     const pixels = await slide.read(level.index, area, { signal });
-    const [wide, narrow] = await Promise.all([
+    const [wide, narrow] = await allOrFirstFailure([
       explainPixels(pixels, asked, common),
       explainPixels(pixels, asked, { ...common, precision: requested }),
     ]);

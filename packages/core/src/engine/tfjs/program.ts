@@ -3,7 +3,7 @@ import type { Steps } from "../../graph/steps.ts";
 import type { Tensor } from "../../graph/tensor.ts";
 import type { RunResult } from "../engine.ts";
 import { computed, openBuilder } from "./builder.ts";
-import type { Instruction, Value } from "./builder.ts";
+import type { Builder, Instruction, Value } from "./builder.ts";
 import { contextOf } from "./lowering/context.ts";
 import { lower } from "./lowering/table.ts";
 import type { TensorFlow, TfTensor } from "./tensorflow.ts";
@@ -20,8 +20,18 @@ interface Binding {
   readonly value: Value;
 }
 
-export function compileSteps(tf: TensorFlow, { steps, outputs }: Steps): TfProgram {
+/** @throws What lowering does; then none of its constants stays. */
+export function compileSteps(tf: TensorFlow, steps: Steps): TfProgram {
   const builder = openBuilder(tf);
+  try {
+    return lowered(tf, builder, steps);
+  } catch (error) {
+    for (const tensor of builder.constants.values()) tensor.dispose();
+    throw error;
+  }
+}
+
+function lowered(tf: TensorFlow, builder: Builder, { steps, outputs }: Steps): TfProgram {
   const values: Value[] = [];
   const inputs: Binding[] = [];
   for (const { node, operands } of steps) {
