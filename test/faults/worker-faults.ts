@@ -1,10 +1,13 @@
 import { setTimeout } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { compare, faultsAfter, triedAgain } from "./invariants.ts";
 import type { Ground } from "./ground.ts";
 import { readResults } from "./results.ts";
 
 const kills = 20;
+
+const breakingEngine = fileURLToPath(new URL("./breaking-engine.mjs", import.meta.url));
 
 /** Where a worker that dies leaves most behind: before and after what it writes is there. */
 const crashes = ["map.tif", "preview.jpg", "manifest.json", ".slidelight/work/"].flatMap((name) =>
@@ -70,6 +73,25 @@ export function workerFaults(ground: () => Ground): void {
       await expect.poll(() => frozen.errors().length, { timeout: 60_000 }).toBeGreaterThan(said);
       await frozen.stop();
       await other.stop();
+      expect(await faultsAfter(campaign, calm)).toEqual([]);
+    });
+
+    test("have an engine that breaks: they hand back what they hold, which costs no try, and end", async () => {
+      const { calm } = ground();
+      await using campaign = await ground().open("broken");
+      await campaign.enqueue();
+      const broken = await campaign.startWorker("broken", { program: breakingEngine });
+      expect(await broken.outcome).toMatchObject({
+        status: 1,
+        stderr: expect.stringMatching(
+          /"the engine does not compute any more"(.|\n)*\[engine-failed\].*CUDA error 700/u,
+        ),
+      });
+      expect(await campaign.images.getActiveCount()).toBe(0);
+      const worker = await campaign.startWorker();
+      await campaign.untilIdle();
+      await worker.stop();
+      expect(await triedAgain(campaign)).toEqual([]);
       expect(await faultsAfter(campaign, calm)).toEqual([]);
     });
 

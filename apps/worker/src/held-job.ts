@@ -1,5 +1,5 @@
 import { setMaxListeners } from "node:events";
-import { failedReason, failureOf, mayPass, newerDelayMs } from "@slidelight/contract";
+import { aborted, failedReason, failureOf, mayPass, newerDelayMs } from "@slidelight/contract";
 import { failureFields } from "@slidelight/contract/service";
 import type { Failure } from "@slidelight/contract";
 import { SlidelightError } from "@slidelight/core";
@@ -66,7 +66,7 @@ export function jobProcessor<R>(
   resources: WorkerResources,
   kind: JobKind<R>,
 ): (job: Job, token: string | undefined, signal: AbortSignal | undefined) => Promise<R> {
-  const { metrics, stopping, cancellations, pressure } = resources;
+  const { metrics, stopping, cancellations, pressure, health } = resources;
   const queue = `${kind.noun}s` as const;
   const told = new Set<HandBack>();
   return async (job, token = "", lost) => {
@@ -112,6 +112,8 @@ export function jobProcessor<R>(
         log.warn(`${kind.noun} lost to another worker`);
         throw error;
       }
+      // Then the worker stops, and what it holds is handed back.
+      if (isOfEngine(error) && !(await health.computes())) await aborted(stopping);
       if (stopping.aborted) return await handBack("stopping", "the worker stops");
       if (error instanceof NotNow) return await handBack(error.reason, error.message);
       if (error instanceof ForOthers) return await putOff("engine", othersMs(resources.shards), error.message);
@@ -156,6 +158,10 @@ export class FailedForGood extends Error {
     super(failure.message);
     this.failure = failure;
   }
+}
+
+function isOfEngine(error: unknown): boolean {
+  return error instanceof SlidelightError && error.code === "engine-failed";
 }
 
 function failureOfJob(error: unknown): Failure {

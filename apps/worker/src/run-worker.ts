@@ -28,6 +28,7 @@ import { Queue, Worker } from "bullmq";
 import { openCancellations } from "./cancellations.ts";
 import type { WorkerConfig } from "./config.ts";
 import { imageLimits } from "./engine-options.ts";
+import { openEngineHealth } from "./engine-health.ts";
 import { idleFor, undone } from "./idleness.ts";
 import { aboutImage, imageFailed, imageProcessor, isLostForGood } from "./image-processor.ts";
 import type { ImageQueues } from "./image-processor.ts";
@@ -57,7 +58,8 @@ export interface RunWorkerOptions {
 /**
  * Explains the queue's images until the context's signal aborts, or nothing is left to do where that was asked for; then
  * hands back what it holds.
- * @throws {SlidelightError} `queue-unavailable`, `engine-unavailable`, `output-unwritable`, `usage`.
+ * @throws {SlidelightError} `queue-unavailable`, `engine-unavailable`, `output-unwritable`, `usage`; `engine-failed` when the
+ * engine broke, after what the worker held was handed back.
  */
 export async function runWorker(
   config: WorkerConfig,
@@ -86,6 +88,7 @@ export async function runWorker(
   );
   await using scratch = await openScratch(config.engine.scratch);
   await using engine = await openEngine(config.engine, { signal: context.signal });
+  const engineHealth = openEngineHealth(engine, log);
   await using programs = openProgramCache(engine);
   await using finisher = openFinisher();
   await using readers = openReaders();
@@ -124,6 +127,7 @@ export async function runWorker(
   const resources: WorkerResources = {
     worker,
     engine,
+    health: engineHealth,
     programs,
     finisher,
     readers,
@@ -211,13 +215,14 @@ export async function runWorker(
     },
     "worker ready",
   );
-  if (config.untilIdle === undefined) await aborted(context.signal);
+  const leave = AbortSignal.any([context.signal, engineHealth.broken]);
+  if (config.untilIdle === undefined) await aborted(leave);
   else {
     await idleFor(
       () => within(answerMs, Promise.all([images, shards].map(({ queue }) => queue.getJobCounts(...undone)))),
-      { seconds: config.untilIdle, signal: context.signal },
+      { seconds: config.untilIdle, signal: leave },
     );
-    if (!context.signal.aborted) log.info({ seconds: config.untilIdle }, "nothing is left to do");
+    if (!leave.aborted) log.info({ seconds: config.untilIdle }, "nothing is left to do");
   }
   log.info("stopping: no more jobs are taken, those that run are handed back");
   taking[Symbol.dispose]();
@@ -235,6 +240,8 @@ export async function runWorker(
   await Promise.all(running);
   await Promise.all(recording);
   log.info("stopped");
+  // For whoever starts workers: another one may compute.
+  engineHealth.broken.throwIfAborted();
 }
 
 function closing(queue: Queue): AsyncDisposable & { readonly queue: Queue } {

@@ -11,6 +11,7 @@ import type {
 import type { Tracing } from "@slidelight/contract";
 import type { Logger } from "pino";
 import type { Cancellations } from "./cancellations.ts";
+import type { EngineHealth } from "./engine-health.ts";
 import type { Metrics } from "./metrics.ts";
 import type { ModelCache } from "./model-cache.ts";
 import type { PresentMakers } from "./present-makers.ts";
@@ -21,6 +22,7 @@ export interface WorkerResources {
   /** Its name in logs and failure records. */
   readonly worker: string;
   readonly engine: Engine;
+  readonly health: EngineHealth;
   readonly programs: ProgramCache;
   readonly finisher: Finisher;
   readonly readers: ImageReaders;
