@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { coreOf, tileGrid } from "../geometry/tile-grid.ts";
+import { coreOf, gridOfCores, tileCount, tileGrid } from "../geometry/tile-grid.ts";
 import { networkFor } from "../model/network.ts";
 import { defaultUNet, unetGraph, unetParameters } from "../model/unet.ts";
 import { methodNames } from "./methods/index.ts";
@@ -43,6 +43,38 @@ describe("tiles that are left out", () => {
       if (isKept[i] === 1) expect(Math.abs(value - (other.map[i] ?? Number.NaN))).toBeLessThanOrEqual(1e-9 * range);
     });
     expect(tiled.outcome.logits[1]).toBeCloseTo(other.outcome.logits[1] ?? Number.NaN, 10);
+  });
+
+  it.each(methodNames)("%s does not depend on how what is kept lies in tiles", (method) => {
+    // Blocks that no tile's border is a multiple of, and one row and column of them that is not whole.
+    const blocks = gridOfCores(size, { width: 10, height: 7 });
+    const isKept = new Uint8Array(size.width * size.height);
+    for (const block of [0, 1, 5, 7, 15, 19]) {
+      const { x, y, width, height } = coreOf(blocks, block);
+      for (let row = y; row < y + height; row += 1) isKept.fill(1, row * size.width + x, row * size.width + x + width);
+    }
+    const cells = isKept.reduce((sum, value) => sum + value, 0);
+    const [one, ...others] = [4, 12, 16, 40].map((tile) => {
+      const each = tileGrid(size, { tile, stride: 4 });
+      const tiles = Array.from({ length: tileCount(each) }, (_, index) => index).filter((index) => {
+        const { x, y, width, height } = coreOf(each, index);
+        return Array.from({ length: height }, (_, row) => (y + row) * size.width + x).some((start) =>
+          isKept.subarray(start, start + width).includes(1),
+        );
+      });
+      const explanation = planExplanation(network, { method, target, classes: ["a", "b"], keptCells: () => cells });
+      return explainByReference(explanation, pixels, each, { values: isKept, tiles });
+    });
+    if (one === undefined) throw new Error("There are four grids.");
+    const shown = one.map.filter((_, i) => isKept[i] === 1);
+    const range = Math.max(...shown) - Math.min(...shown);
+    expect(range).toBeGreaterThan(0);
+    for (const other of others) {
+      other.map.forEach((value, i) => {
+        if (isKept[i] === 1) expect(Math.abs(value - (one.map[i] ?? Number.NaN))).toBeLessThanOrEqual(1e-9 * range);
+      });
+      expect(other.outcome.logits[1]).toBeCloseTo(one.outcome.logits[1] ?? Number.NaN, 10);
+    }
   });
 
   it("has gradients that are central differences of the logit over the kept pixels", () => {

@@ -1,5 +1,6 @@
 import type { Interval } from "../geometry/interval.ts";
-import type { Region } from "../geometry/rectangle.ts";
+import { rectangleOf } from "../geometry/rectangle.ts";
+import type { Rectangle, Region } from "../geometry/rectangle.ts";
 import { input, maximum, minimum, mul, reduceSum, scalarConstant, sliceAxis, sub } from "../graph/build.ts";
 import type { Node } from "../graph/node.ts";
 import { float32 } from "../graph/tensor.ts";
@@ -10,13 +11,27 @@ import type { Sweep } from "./explanation.ts";
 export type Stride = readonly [number, number];
 export const onePixel: Stride = [1, 1];
 
+/**
+ * Which of a tile's cells are its own, where its program can't take that for granted: those of its first rows and columns but for some of the last (`foreignPixels`, in pixels;
+ * Infinity: any may be others'), or any at all, one by one, as where parts of the image are left out.
+ */
+export type Ownership =
+  | { readonly kind: "rows-and-columns"; readonly foreignPixels: number }
+  | { readonly kind: "one-by-one" };
+
 /** What an Input says of cells of one stride. */
 type About = "owned.rows" | "owned.columns" | "foreign.columns";
 
 const nameOf = (about: About, stride: number): string => `${about}.${stride}`;
+const nameOfCells = ([down, across]: Stride): string => `owned.cells.${down}x${across}`;
 
 /** Inputs that say which cells of a value are the tile's own: 1 for those, 0 for others. */
-export interface OwnedCells {
+export type OwnedCells =
+  /** [1, 1, h, w] */
+  { readonly kind: "one-by-one"; readonly cells: Node } | OwnedRowsAndColumns;
+
+interface OwnedRowsAndColumns {
+  readonly kind: "rows-and-columns";
   /** [1, 1, h, 1] */
   readonly rows: Node;
   /** [1, 1, 1, w] */
@@ -25,27 +40,30 @@ export interface OwnedCells {
   readonly foreignColumns: Node | undefined;
 }
 
-/**
- * Makes what says of a value which cells are the tile's own; values of one stride have the same Inputs.
- * @param foreignPixels How many pixels of the last rows and columns may not be the tile's own; Infinity: any may be.
- */
-export function ownedCells(foreignPixels: number): (node: Node, stride: Stride) => OwnedCells {
+/** Makes what says of a value which cells are the tile's own; values of one stride have the same Inputs. */
+export function ownedCells(ownership: Ownership): (node: Node, stride: Stride) => OwnedCells {
   const inputs = new Map<string, Node>();
-  const inputOf = (about: About, stride: number, shape: Shape): Node => {
-    const name = nameOf(about, stride);
-    // How many columns may be foreign does not depend on the tile's size.
-    const spatial = about === "foreign.columns" ? {} : { spatial: [2, 3] as const };
-    const node = inputs.get(name) ?? input(name, { type: "float32", shape, ...spatial });
+  const inputOf = (name: string, shape: Shape, spatial: readonly [2, 3] | undefined): Node => {
+    const node = inputs.get(name) ?? input(name, { type: "float32", shape, ...(spatial && { spatial }) });
     inputs.set(name, node);
     return node;
   };
-  return ({ shape }, [down, across]) => {
+  return ({ shape }, stride) => {
     const [, , rows = 0, columns = 0] = shape;
-    const foreign = Math.ceil(foreignPixels / across);
+    if (ownership.kind === "one-by-one") {
+      return { kind: "one-by-one", cells: inputOf(nameOfCells(stride), [1, 1, rows, columns], [2, 3]) };
+    }
+    const [down, across] = stride;
+    const foreign = Math.ceil(ownership.foreignPixels / across);
     return {
-      rows: inputOf("owned.rows", down, [1, 1, rows, 1]),
-      columns: inputOf("owned.columns", across, [1, 1, 1, columns]),
-      foreignColumns: foreign < columns ? inputOf("foreign.columns", across, [1, 1, 1, foreign]) : undefined,
+      kind: "rows-and-columns",
+      rows: inputOf(nameOf("owned.rows", down), [1, 1, rows, 1], [2, 3]),
+      columns: inputOf(nameOf("owned.columns", across), [1, 1, 1, columns], [2, 3]),
+      foreignColumns:
+        foreign < columns
+          ? // How many columns may be foreign does not depend on the tile's size.
+            inputOf(nameOf("foreign.columns", across), [1, 1, 1, foreign], undefined)
+          : undefined,
     };
   };
 }
@@ -54,27 +72,63 @@ export function ownedCells(foreignPixels: number): (node: Node, stride: Stride) 
  * The sums of the rows' own cells, [1, C, h, 1]. Where only the last columns may be others', what those sum up to is taken away, which leaves the value as it is: to mask all of it
  * takes as long as to write it once more.
  */
-export function ownRowSums(x: Node, { rows, columns, foreignColumns }: OwnedCells): Node {
+export function ownRowSums(x: Node, owned: OwnedCells): Node {
+  if (owned.kind === "one-by-one") return reduceSum(mul(x, owned.cells), [3]);
+  const { rows, columns, foreignColumns } = owned;
   if (foreignColumns === undefined) return mul(reduceSum(mul(x, columns), [3]), rows);
   const [width = 0, size = 0] = [x.shape[3], foreignColumns.shape[3]];
   const last = sliceAxis(x, { axis: 3, start: width - size, size });
   return mul(sub(reduceSum(x, [3]), reduceSum(mul(last, foreignColumns), [3])), rows);
 }
 
-/** What those Inputs are for a tile that computes `window` and owns `core`, both in pixels. */
+export interface OwnedPixels {
+  /** What the tile computes, in pixels. */
+  readonly window: Region;
+  /** What it owns of that, in pixels. */
+  readonly core: Region;
+  readonly ownership: Ownership;
+  /** 1 where a cell of this stride is kept, else 0, row-major; the rectangle is in cells. */
+  readonly kept: (rectangle: Rectangle, stride: Stride) => Float32Array;
+}
+
+/** What those Inputs are for a tile. */
 export function ownedInputs(
   sweep: Sweep,
-  { window, core, foreignPixels }: { readonly window: Region; readonly core: Region; readonly foreignPixels: number },
+  { window, core, ownership, kept }: OwnedPixels,
 ): Readonly<Record<string, Tensor>> {
   const inputs: Record<string, Tensor> = {};
-  for (const [down, across] of [onePixel, ...sweep.statistics.map(({ stride }) => stride)]) {
+  for (const stride of [onePixel, ...sweep.statistics.map(({ stride }) => stride)]) {
+    const [down, across] = stride;
     const [rows, columns] = [ownedAlong(window.y, core.y, down), ownedAlong(window.x, core.x, across)];
+    if (ownership.kind === "one-by-one") {
+      const region = { y: cellsOf(window.y, down), x: cellsOf(window.x, across) };
+      const cells = kept(rectangleOf(region), stride);
+      keepOwn(cells, rows, columns);
+      inputs[nameOfCells(stride)] = float32([1, 1, rows.length, columns.length], cells);
+      continue;
+    }
     inputs[nameOf("owned.rows", down)] = float32([1, 1, rows.length, 1], rows);
     inputs[nameOf("owned.columns", across)] = float32([1, 1, 1, columns.length], columns);
-    const foreign = columns.slice(-Math.ceil(foreignPixels / across)).map((own) => 1 - own);
+    const foreign = columns.slice(-Math.ceil(ownership.foreignPixels / across)).map((own) => 1 - own);
     inputs[nameOf("foreign.columns", across)] = float32([1, 1, 1, foreign.length], foreign);
   }
   return inputs;
+}
+
+/** Takes away what lies in rows and columns that are others'. */
+function keepOwn(cells: Float32Array, rows: Float32Array, columns: Float32Array): void {
+  const width = columns.length;
+  const first = columns.indexOf(1);
+  const end = columns.lastIndexOf(1) + 1;
+  for (const [row, own] of rows.entries()) {
+    const start = row * width;
+    if (own === 0 || first < 0) {
+      cells.fill(0, start, start + width);
+      continue;
+    }
+    cells.fill(0, start, start + first);
+    cells.fill(0, start + end, start + width);
+  }
 }
 
 /** 1 for each cell of an interval of pixels that is in the tile's own, 0 for others. */
@@ -88,15 +142,18 @@ function ownedAlong(all: Interval, own: Interval, stride: number): Float32Array 
 
 /** The value where a cell is the tile's own, and what no maximum is elsewhere. */
 export function boundedAbove(x: Node, owned: OwnedCells | undefined): Node {
-  if (owned === undefined) return x;
-  return minimum(minimum(x, boundOf(owned.rows)), boundOf(owned.columns));
+  return bounds(owned).reduce((bounded, cells) => minimum(bounded, boundOf(cells)), x);
 }
 
 /** The value where a cell is the tile's own, and what no minimum is elsewhere. */
 export function boundedBelow(x: Node, owned: OwnedCells | undefined): Node {
-  if (owned === undefined) return x;
-  const below = (cells: Node): Node => mul(boundOf(cells), scalarConstant(-1));
-  return maximum(maximum(x, below(owned.rows)), below(owned.columns));
+  return bounds(owned).reduce((bounded, cells) => maximum(bounded, mul(boundOf(cells), scalarConstant(-1))), x);
+}
+
+/** What a value is bounded by, one after the other. */
+function bounds(owned: OwnedCells | undefined): readonly Node[] {
+  if (owned === undefined) return [];
+  return owned.kind === "one-by-one" ? [owned.cells] : [owned.rows, owned.columns];
 }
 
 const largestFinite = 3.4e38;

@@ -1,13 +1,15 @@
 import { coreOf, foreignPixels, tileCount, windowOf } from "../geometry/tile-grid.ts";
 import type { TileGrid } from "../geometry/tile-grid.ts";
 import { regionOf, rectangleOf } from "../geometry/rectangle.ts";
-import type { Region } from "../geometry/rectangle.ts";
+import type { Rectangle, Region } from "../geometry/rectangle.ts";
 import { evaluate } from "../graph/reference.ts";
 import type { ReferenceTensor } from "../graph/reference.ts";
 import { prepareRestriction } from "../graph/restrict.ts";
 import { tensorOf } from "../graph/tensor.ts";
+import type { Network } from "../model/network.ts";
 import type { Explanation, Outcome, StatisticTable, SweepPlan } from "./explanation.ts";
 import { ownedInputs } from "./owned-cells.ts";
+import type { Ownership, Stride } from "./owned-cells.ts";
 import { mergeStatistics } from "./statistics.ts";
 import { readStatistics, sweepOutputs, sweepRegions, tileProgram } from "./tile-program.ts";
 
@@ -58,14 +60,19 @@ export function sweepByReference(
     const globals = explanation.globals(statistics);
     for (const tile of kept?.tiles ?? Array.from({ length: tileCount(grid) }, (_, index) => index)) {
       const [core, window] = [coreOf(grid, tile), windowOf(grid, tile)];
-      const foreign = foreignPixels(grid, tile, explanation.network);
+      const ownership = ownershipOf(grid, tile, { network: explanation.network, kept });
       const regions = sweepRegions(sweep, regionOf(window));
       const plan = restriction.plan(regions);
-      const graph = tileProgram(sweep, plan.build(), {
-        samples: "float32",
-        foreignPixels: foreign,
-      });
-      const owned = ownedInputs(sweep, { window: regionOf(window), core: regionOf(core), foreignPixels: foreign });
+      const graph = tileProgram(sweep, plan.build(), { samples: "float32", ownership });
+      const owned =
+        ownership === undefined
+          ? {}
+          : ownedInputs(sweep, {
+              window: regionOf(window),
+              core: regionOf(core),
+              ownership,
+              kept: (cells, stride) => keptCells(kept?.values ?? [], { width, cells, stride }),
+            });
       const inputs: Record<string, ReferenceTensor> = {};
       for (const node of graph.inputs) {
         const region = plan.inputRegions[node.name];
@@ -100,6 +107,33 @@ export function sweepByReference(
     statistics = merged;
   }
   return { statistics, maps };
+}
+
+/** Told one by one where not all of the core is kept. */
+function ownershipOf(
+  grid: TileGrid,
+  tile: number,
+  { network, kept }: { readonly network: Network; readonly kept: KeptPixels | undefined },
+): Ownership | undefined {
+  if (kept !== undefined && crop(kept.values, network.size.width, regionOf(coreOf(grid, tile)), 1).includes(0))
+    return { kind: "one-by-one" };
+  const foreign = foreignPixels(grid, tile, network);
+  return foreign > 0 ? { kind: "rows-and-columns", foreignPixels: foreign } : undefined;
+}
+
+/** A cell is kept where its first pixel is. */
+function keptCells(
+  values: ArrayLike<number>,
+  {
+    width,
+    cells,
+    stride: [down, across],
+  }: { readonly width: number; readonly cells: Rectangle; readonly stride: Stride },
+): Float32Array {
+  return Float32Array.from({ length: cells.width * cells.height }, (_, index) => {
+    const [row, column] = [cells.y + Math.floor(index / cells.width), cells.x + (index % cells.width)];
+    return column * across < width ? (values[row * down * width + column * across] ?? 0) : 0;
+  });
 }
 
 function crop(values: ArrayLike<number>, width: number, region: Region, channels: 1 | 3): Float64Array {

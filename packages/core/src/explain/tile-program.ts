@@ -23,7 +23,7 @@ import { elementsOf } from "../graph/tensor.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import type { MapRequest, StatisticRequest, Sweep } from "./explanation.ts";
 import { boundedAbove, boundedBelow, cellsOf, onePixel, ownedCells, ownRowSums } from "./owned-cells.ts";
-import type { OwnedCells, Stride } from "./owned-cells.ts";
+import type { OwnedCells, Ownership, Stride } from "./owned-cells.ts";
 import type { Statistic, StatisticKind } from "./statistics.ts";
 
 /** How a tile's map leaves the engine: 16 bits between the tile's own minimum and maximum, or as it is. */
@@ -58,26 +58,21 @@ export function sweepRegions(sweep: Sweep, core: Region): Readonly<Record<string
 export interface TileProgramOptions {
   readonly samples: MapSamples;
   /**
-   * How many pixels of the last rows and columns may not be the tile's own (Infinity: any may be), where it computes more than its core: then Inputs say which rows and columns are
-   * (`ownedInputs`). Others enter neither statistics nor a map's range; what the map holds there means nothing. Default: 0.
+   * Which cells are the tile's own, where it computes others too: then Inputs say it (`ownedInputs`). Others enter neither statistics nor a map's range; what the map holds there
+   * means nothing. Default: all are.
    */
-  readonly foreignPixels?: number;
+  readonly ownership?: Ownership | undefined;
 }
 
 /** Reduces a tile's values to its statistics and quantises its maps, inside the graph: pixels never reach JavaScript. */
-export function tileProgram(
-  sweep: Sweep,
-  restricted: Graph,
-  { samples, foreignPixels = 0 }: TileProgramOptions,
-): Graph {
+export function tileProgram(sweep: Sweep, restricted: Graph, { samples, ownership }: TileProgramOptions): Graph {
   const value = (id: string): Node => {
     const node = restricted.outputs[id];
     if (node === undefined) throw new RangeError(`The tile's graph has no output "${id}".`);
     return node;
   };
-  const cells = ownedCells(foreignPixels);
-  const ownedOf = (node: Node, stride: Stride): OwnedCells | undefined =>
-    foreignPixels > 0 ? cells(node, stride) : undefined;
+  const cells = ownership === undefined ? undefined : ownedCells(ownership);
+  const ownedOf = (node: Node, stride: Stride): OwnedCells | undefined => cells?.(node, stride);
   return graphOf({
     ...Object.assign(
       {},

@@ -42,7 +42,7 @@ export function manifestOf(run: FinishedRun, { outputs, startedAt, seconds, make
     exact: true,
     exactReasons: [
       "every value of the body depends on a window around it, which each tile holds",
-      ...(tissue.complete ? [] : ["pooled over the cores of the tiles that show tissue"]),
+      ...(tissue.complete ? [] : ["pooled over the parts of the image that show tissue"]),
       ...(unreadable.length === 0 ? [] : ["parts of the image that could not be read are white (see unreadable)"]),
     ],
     classes: run.classes.map((name, index) => ({

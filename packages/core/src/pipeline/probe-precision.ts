@@ -3,7 +3,7 @@ import { SlidelightError } from "../errors/slidelight-error.ts";
 import type { PlanOptions } from "../explain/draft.ts";
 import { targetForTop } from "../explain/target.ts";
 import type { Rectangle } from "../geometry/rectangle.ts";
-import { coreOf } from "../geometry/tile-grid.ts";
+import { coreOf, gridOfCores } from "../geometry/tile-grid.ts";
 import { allOrFirstFailure } from "../io/all-or-first-failure.ts";
 import type { Abortable } from "../io/byte-source.ts";
 import type { PipelineEvent } from "./events.ts";
@@ -37,7 +37,7 @@ export interface PrecisionChoice {
 /** As large as a U-Net's receptive field is wide; more would cost small images as much as the map itself. */
 const probeSide = 192;
 const probeCount = 3;
-/** Of an image that is one tile, at most, where one probe is not more: they are computed twice. */
+/** Of what is kept of an image, at most, where one probe is not more: they are computed twice. */
 const probedShare = 0.02;
 
 /**
@@ -59,7 +59,7 @@ export interface ProbeOptions extends Abortable {
 }
 
 /**
- * Measures what a lower precision does to this image's maps: squares from the middle of kept tiles are explained as images
+ * Measures what a lower precision does to this image's maps: squares of what is kept of it are explained as images
  * of their own, in float32 and in the precision that was asked for. Runs whose error is above the bound get float32, with a
  * warning. The bound is on a quantile, because rounding turns a ReLU or a maximum near a tie at a few pixels in 100,000
  * in *any* precision, which the largest error would make the whole story of gradients.
@@ -91,16 +91,20 @@ export async function probePrecision(
   );
 }
 
-/** Squares in some of the kept tiles, spread over the image: at evenly spaced steps from the first tile's upper left to the last one's lower right. */
+/**
+ * Squares in some of the blocks that are kept, spread over the image: at evenly spaced steps from the first one's upper left to the last one's lower right. They
+ * do not depend on the tiles: nor does what they tell.
+ */
 function probeAreas({ level }: ImageWork, { grid, tissue }: TilePlan): readonly Rectangle[] {
   const width = Math.min(probeSide, level.width);
   const height = Math.min(probeSide, level.height);
-  const { tiles } = tissue;
-  const affordable = Math.floor((level.width * level.height * probedShare) / (width * height));
-  const count = Math.min(probeCount, Math.max(tiles.length, affordable));
+  const { kept } = tissue;
+  const affordable = Math.floor((tissue.cells([1, 1]) * probedShare) / (width * height));
+  const count = Math.min(probeCount, Math.max(1, affordable));
+  const blocks = gridOfCores(grid.image, tissue.block);
   return Array.from({ length: count }, (_, index) => {
-    const place = ((index + 0.5) / count) * tiles.length;
-    const core = coreOf(grid, tiles[Math.floor(place)] ?? 0);
+    const place = ((index + 0.5) / count) * kept.length;
+    const core = coreOf(blocks, kept[Math.floor(place)] ?? 0);
     const along = (start: number, extent: number, side: number, whole: number): number =>
       Math.min(Math.max(0, Math.floor(start + (place % 1) * extent - side / 2)), whole - side);
     const x = along(core.x, core.width, width, level.width);

@@ -6,7 +6,7 @@ import { defaultMaxError } from "./settings.ts";
 import type { ExplanationSettings } from "./settings.ts";
 
 /** Raised whenever the same inputs give other bytes. */
-export const runFormatVersion = 2;
+export const runFormatVersion = 3;
 
 /** A model as far as it decides a result. */
 type ModelIdentity = Pick<Model, "sha256" | "mean" | "std">;

@@ -69,7 +69,7 @@ export async function* sweepTiles(run: TileSweep, known: StatisticTable): AsyncG
   };
 
   const compute = async (task: TileTask): Promise<TileResult> => {
-    const { tile, core, window, foreignPixels, sweep, regions, plan, kind } = task;
+    const { tile, core, window, ownership, sweep, regions, plan, kind } = task;
     // A program is compiled while its first tile is read.
     const reading = read(task);
     const request: ProgramRequest = {
@@ -78,7 +78,7 @@ export async function* sweepTiles(run: TileSweep, known: StatisticTable): AsyncG
       frequent: kind === frequent,
       ofAnySize: run.grid.window !== undefined && run.grid.window.size === undefined,
       precision: run.precision,
-      build: () => tileProgram(sweep, plan.build(), { samples: run.samples, foreignPixels }),
+      build: () => tileProgram(sweep, plan.build(), { samples: run.samples, ownership }),
       optimise: (graph) =>
         optimise(graph, {
           foldScales: run.precision === "float32",
@@ -140,9 +140,11 @@ async function readInputs(
       inputs[name] = float32([1, 1, rectangle.height, rectangle.width], run.tissue.mask(rectangle, stride));
     }
   }
-  const { window, core, foreignPixels } = task;
-  if (foreignPixels > 0)
-    Object.assign(inputs, ownedInputs(task.sweep, { window: regionOf(window), core: regionOf(core), foreignPixels }));
+  const { window, core, ownership } = task;
+  if (ownership !== undefined) {
+    const owned = { window: regionOf(window), core: regionOf(core), ownership, kept: run.tissue.mask };
+    Object.assign(inputs, ownedInputs(task.sweep, owned));
+  }
   for (const [name, start] of Object.entries(task.plan.origins)) inputs[name] = float32([1], [start]);
   for (const [name, values] of globals) inputs[name] = float32([1, values.length, 1, 1], Float32Array.from(values));
   return { inputs, thumbnail };

@@ -45,13 +45,16 @@ export async function writeResults(
   parts: ResultParts,
   { signal }: Abortable,
 ): Promise<Manifest["outputs"]> {
-  const { settings, level, scale, finisher } = run;
+  const { settings, level, scale, finisher, tissue } = run;
   const { folder, tiles, thumbnail } = parts;
   const size = { width: level.width, height: level.height };
   await mkdir(folder);
   await requireSpace(folder, level.width * level.height * bytesPerPixel[settings.raw === undefined ? "plain" : "raw"]);
   const mapPath = join(folder, "map.tif");
-  const map = await finisher.run({ kind: "map", size, tiles, scale, path: mapPath }, { signal });
+  const map = await finisher.run(
+    { kind: "map", size, tiles, leftOut: tissue.leftOut(), scale, path: mapPath },
+    { signal },
+  );
   const raw = settings.raw === undefined ? [] : await finisher.run(rawMap(run, parts, settings.raw), { signal });
   const preview = {
     kind: "preview",
@@ -66,12 +69,13 @@ export async function writeResults(
 }
 
 function rawMap(
-  { level: { width, height }, level, slide }: FinishedRun,
+  { level: { width, height }, level, slide, tissue }: FinishedRun,
   { folder, tiles }: ResultParts,
   type: WriteZarr["type"],
 ): FinishTask {
   const micronsPerPixel = micronsPerPixelOf(slide, level);
-  return { kind: "zarr", size: { width, height }, tiles, type, folder: join(folder, "map.zarr"), micronsPerPixel };
+  const [size, leftOut] = [{ width, height }, tissue.leftOut()];
+  return { kind: "zarr", size, tiles, leftOut, type, folder: join(folder, "map.zarr"), micronsPerPixel };
 }
 
 function captionOf({ method, outcome, image, level }: FinishedRun): readonly string[] {

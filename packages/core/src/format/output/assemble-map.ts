@@ -1,4 +1,4 @@
-import type { Size } from "../../geometry/rectangle.ts";
+import type { Rectangle, Size } from "../../geometry/rectangle.ts";
 import { createPyramid, tiffTile } from "../tiff/pyramid-writer.ts";
 import { readStoredRows } from "./stored-tile.ts";
 import type { StoredTile } from "./stored-tile.ts";
@@ -13,6 +13,8 @@ export interface AssembleMap {
   readonly kind: "map";
   readonly size: Size;
   readonly tiles: readonly StoredTile[];
+  /** What of the tiles is not part of the map: it is as where no tile was computed. */
+  readonly leftOut: readonly Rectangle[];
   readonly scale: Scale;
   /** Of the `map.tif` to write. */
   readonly path: string;
@@ -22,7 +24,7 @@ export interface AssembleMap {
  * Writes `map.tif`: one 8-bit band, tiled, pyramidal BigTIFF (deflate), byte = round((value - min) / (max - min) * 255).
  * Where no tile was computed, the byte of the value 0. Loops over pixels: runs in a worker thread. Memory: some rows.
  */
-export async function assembleMap({ size, tiles, scale, path }: AssembleMap): Promise<void> {
+export async function assembleMap({ size, tiles, leftOut, scale, path }: AssembleMap): Promise<void> {
   await using pyramid = createPyramid(path, size);
   const toByte = byteOf(scale);
   const background = toByte(0);
@@ -48,6 +50,13 @@ export async function assembleMap({ size, tiles, scale, path }: AssembleMap): Pr
       // Its last rows may be in the next row of the file's tiles.
       if (core.y + core.height > bottom) tables.set(tile, table);
       else tables.delete(tile);
+    }
+    for (const { x, y, width, height } of leftOut) {
+      const [from, to] = [Math.max(y, top), Math.min(y + height, bottom)];
+      for (let row = from; row < to; row += 1) {
+        const start = (row - top) * size.width + x;
+        rows.fill(background, start, start + width);
+      }
     }
     await pyramid.addRows(rows);
   }

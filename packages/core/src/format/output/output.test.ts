@@ -132,7 +132,7 @@ describe("map.tif", () => {
   it.each(["uint16", "float32"] as const)("spans the scale, tile by tile, from %s tiles", async (samples) => {
     await using finisher = openFinisher();
     const path = join(folder, `${samples}.tif`);
-    await finisher.run({ kind: "map", size, tiles: await ramp(samples, samples), scale, path });
+    await finisher.run({ kind: "map", size, tiles: await ramp(samples, samples), leftOut: [], scale, path });
     const { data, info } = await sharp(path).toColourspace("b-w").raw().toBuffer({ resolveWithObject: true });
     expect([info.width, info.height, info.channels]).toEqual([300, 200, 1]);
     let worst = 0;
@@ -149,7 +149,7 @@ describe("map.tif", () => {
       [1, 2].map(async (run) => {
         const path = join(folder, `again-${run}.tif`);
         await using own = openFinisher();
-        await own.run({ kind: "map", size, tiles, scale, path });
+        await own.run({ kind: "map", size, tiles, leftOut: [], scale, path });
         return readFile(path);
       }),
     );
@@ -165,16 +165,36 @@ describe("map.tif", () => {
       kind: "map",
       size: { width: 70_000, height: 300 },
       tiles: [],
+      leftOut: [],
       scale: { min: 0, max: 1 },
       path,
     });
     expect((await sharp(path, { limitInputPixels: false }).metadata()).width).toBe(70_000);
   });
 
+  it("is, in what of its tiles is left out, as where no tile is", async () => {
+    await using finisher = openFinisher();
+    const [path, other] = [join(folder, "whole.tif"), join(folder, "left-out.tif")];
+    const tiles = await ramp("uint16", "left-out");
+    // A byte for the value 0 that is none of the ends.
+    const wide = { min: -scale.max, max: scale.max };
+    const hole = { x: 40, y: 30, width: 17, height: 9 };
+    await finisher.run({ kind: "map", size, tiles, leftOut: [], scale: wide, path });
+    await finisher.run({ kind: "map", size, tiles, leftOut: [hole], scale: wide, path: other });
+    const [whole, holed] = await Promise.all(
+      [path, other].map((each) => sharp(each).toColourspace("b-w").raw().toBuffer()),
+    );
+    const expected = Uint8Array.from(whole ?? [], (byte, index) => {
+      const [x, y] = [(index % 300) - hole.x, Math.floor(index / 300) - hole.y];
+      return x >= 0 && x < hole.width && y >= 0 && y < hole.height ? 128 : byte;
+    });
+    expect(holed?.compare(expected)).toBe(0);
+  });
+
   it("of a constant map is all zeros", async () => {
     await using finisher = openFinisher();
     const path = join(folder, "constant.tif");
-    await finisher.run({ kind: "map", size, tiles: [], scale: { min: 3, max: 3 }, path });
+    await finisher.run({ kind: "map", size, tiles: [], leftOut: [], scale: { min: 3, max: 3 }, path });
     expect((await sharp(path).raw().toBuffer()).every((byte) => byte === 0)).toBe(true);
   });
 });
@@ -187,6 +207,7 @@ describe("map.zarr", () => {
       kind: "zarr",
       size,
       tiles: await ramp("float32", "zarr"),
+      leftOut: [{ x: 20, y: 0, width: 30, height: 5 }],
       type: "float32",
       folder: zarr,
       micronsPerPixel: 0.5,
@@ -201,6 +222,10 @@ describe("map.zarr", () => {
     const chunk = await readFile(join(zarr, "0", "c", "0", "0"));
     const values = new Float32Array(chunk.buffer, chunk.byteOffset, chunk.byteLength / 4);
     expect([values[0], values[1024 * 7 + 5], values[1024 * 100 + 200], values[299]]).toEqual([0, 7005, 0, 299]);
+    // What of a tile is left out is as where no tile is.
+    expect([values[19], values[20], values[49], values[50], values[1024 * 4 + 30], values[1024 * 5 + 30]]).toEqual([
+      19, 0, 0, 50, 0, 5030,
+    ]);
     const group: unknown = JSON.parse(await readFile(join(zarr, "zarr.json"), "utf8"));
     expect(group).toMatchObject({
       attributes: { ome: { version: "0.5", multiscales: [{ datasets: [{ path: "0" }] }] } },

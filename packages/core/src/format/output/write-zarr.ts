@@ -1,7 +1,7 @@
 import { closeSync, ftruncateSync, mkdirSync, openSync, readSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import type { Size } from "../../geometry/rectangle.ts";
+import type { Rectangle, Size } from "../../geometry/rectangle.ts";
 import { float16Bits } from "../../graph/float16.ts";
 import { readStoredTile } from "./stored-tile.ts";
 import type { StoredTile } from "./stored-tile.ts";
@@ -11,6 +11,8 @@ export interface WriteZarr {
   readonly kind: "zarr";
   readonly size: Size;
   readonly tiles: readonly StoredTile[];
+  /** What of the tiles is not part of the map: zeros. */
+  readonly leftOut: readonly Rectangle[];
   readonly type: "float16" | "float32";
   /** Of the `map.zarr` to write. */
   readonly folder: string;
@@ -48,7 +50,7 @@ export async function writeZarr(request: WriteZarr): Promise<void> {
 }
 
 /** All values row by row as float32; what no tile covers stays a hole of zeros. */
-function writePlane(path: string, { size, tiles }: WriteZarr): void {
+function writePlane(path: string, { size, tiles, leftOut }: WriteZarr): void {
   const descriptor = openSync(path, "w");
   try {
     ftruncateSync(descriptor, size.width * size.height * floatBytes);
@@ -68,6 +70,10 @@ function writePlane(path: string, { size, tiles }: WriteZarr): void {
           ((y + row) * size.width + x) * floatBytes,
         );
       }
+    }
+    for (const { x, y, width, height } of leftOut) {
+      const zeros = new Uint8Array(width * floatBytes);
+      for (let row = y; row < y + height; row += 1) writeAt(descriptor, zeros, (row * size.width + x) * floatBytes);
     }
   } finally {
     closeSync(descriptor);

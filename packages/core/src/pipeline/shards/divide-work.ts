@@ -30,5 +30,11 @@ export function divideWork(
     const bytesPerPixel = maps.length * sampleBytes(work.settings);
     return { tiles, shards: planShards({ tilePixels, bytesPerPixel, pixelsPerSecond }, limits) };
   });
-  return { runs: runs.map(({ id }) => id), precision, grid, kept: tissue.tiles, sweeps };
+  return {
+    runs: runs.map(({ id }) => id),
+    precision,
+    grid,
+    tissue: { block: tissue.block, kept: tissue.kept },
+    sweeps,
+  };
 }

@@ -14,7 +14,7 @@ it.each([
     runs: ["a", "b"],
     precision: "float16",
     grid,
-    kept: [0, 2, 3],
+    tissue: { block: { width: 1024, height: 1024 }, kept: [0, 2, 3] },
     sweeps: [
       {
         tiles: [2, 0, 3],

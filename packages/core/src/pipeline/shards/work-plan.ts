@@ -6,6 +6,7 @@ import type { Interval } from "../../geometry/interval.ts";
 import type { Size } from "../../geometry/rectangle.ts";
 import type { TileGrid } from "../../geometry/tile-grid.ts";
 import { gridOfCores } from "../../geometry/tile-grid.ts";
+import type { KeptBlocks } from "../tiles/tissue.ts";
 
 /** One sweep: the tiles in the order in which they are visited and merged, and which runs of them are a shard each. */
 export interface DividedSweep {
@@ -22,8 +23,8 @@ export interface WorkPlan {
   readonly runs: readonly string[];
   readonly precision: Precision;
   readonly grid: TileGrid;
-  /** Tiles that are computed; the others are glass. */
-  readonly kept: readonly number[];
+  /** What is computed of the image; the rest is glass. */
+  readonly tissue: KeptBlocks;
   readonly sweeps: readonly DividedSweep[];
 }
 
@@ -31,7 +32,7 @@ export interface WorkPlan {
  * Of everything below a work's prefix: plans, known statistics and shards. It is part of the work's name: one release never reads
  * what another one wrote in another form.
  */
-export const workFormatVersion = 5;
+export const workFormatVersion = 6;
 const index = z.number().int().nonnegative();
 const size = z.object({ width: index, height: index });
 
@@ -41,13 +42,13 @@ const workPlanSchema = z.object({
   precision: z.enum(["float32", "bfloat16", "float16"]),
   core: size,
   window: z.object({ extended: size, size: size.optional() }).optional(),
-  kept: z.array(index),
+  tissue: z.object({ block: size, kept: z.array(index) }),
   sweeps: z.array(z.object({ tiles: z.array(index), shards: z.array(z.object({ start: index, end: index })) })),
 });
 
-export function encodeWorkPlan({ runs, precision, grid, kept, sweeps }: WorkPlan): Uint8Array {
+export function encodeWorkPlan({ runs, precision, grid, tissue, sweeps }: WorkPlan): Uint8Array {
   const { core, window } = grid;
-  const stored = { version: workFormatVersion, runs, precision, core, window, kept, sweeps };
+  const stored = { version: workFormatVersion, runs, precision, core, window, tissue, sweeps };
   return new TextEncoder().encode(JSON.stringify(stored));
 }
 

@@ -10,6 +10,7 @@ import type { Model } from "../../model/model.ts";
 import { networkFor } from "../../model/network.ts";
 import { defaultUNet, unetGraph, unetParameters } from "../../model/unet.ts";
 import { chooseTileGrid, rankTileGrids } from "./choose-tile.ts";
+import { tissueMask } from "./tissue.ts";
 import type { ChooseTileOptions } from "./choose-tile.ts";
 import { largestOf, middleTileBytes, tileGrowth } from "./tile-growth.ts";
 import { valueBytes } from "./tile-memory.ts";
@@ -72,12 +73,18 @@ describe("the tile grid", () => {
     expect(grid.rows).toBeGreaterThan(3);
   });
 
-  it("has compact tiles where tiles may be left out", () => {
-    const { core } = chooseTileGrid(explanationOf("grad-cam", { width: 9000, height: 9000 }), {
-      ...memory,
-      compact: true,
-    });
-    expect(Math.max(core.width, core.height) / Math.min(core.width, core.height)).toBeLessThanOrEqual(2);
+  it("has its tiles' borders at borders of blocks where blocks are left out, and none computes what is left out if they are few", () => {
+    const block = { width: 1024, height: 1024 };
+    const explanation = explanationOf("grad-cam", { width: 9000, height: 9000 });
+    // One block in each of four corners; all of the image's lower half.
+    const [few, many] = [[0, 8, 72, 80], Array.from({ length: 36 }, (_, index) => 45 + index)];
+    for (const kept of [few, many]) {
+      const grid = chooseTileGrid(explanation, { ...memory, kept: { block, kept } });
+      for (const side of [grid.core.width, grid.core.height]) {
+        expect(Math.max(side, 1024) % Math.min(side, 1024)).toBe(0);
+      }
+      if (kept === few) expect(tissueMask(grid, { block, kept }).leftOut()).toEqual([]);
+    }
   });
 
   it("has no value of 2^31 elements on an accelerator, whose memory would hold it", () => {

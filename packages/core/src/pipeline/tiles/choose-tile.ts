@@ -2,29 +2,39 @@ import { hostWarmLimits } from "../../engine/memory.ts";
 import type { SweepPlan } from "../../explain/explanation.ts";
 import { sweepOutputs } from "../../explain/tile-program.ts";
 import type { Size } from "../../geometry/rectangle.ts";
-import { alikeTileGrid, balancedTileGrid, extendedTileGrid, tileCount, tileGrid } from "../../geometry/tile-grid.ts";
+import {
+  alikeTileGrid,
+  balancedTileGrid,
+  extendedTileGrid,
+  gridOfCores,
+  tileCount,
+  tileGrid,
+} from "../../geometry/tile-grid.ts";
 import type { TileGrid } from "../../geometry/tile-grid.ts";
+import { roundUp } from "../../geometry/round-up.ts";
 import { graphOf } from "../../graph/graph.ts";
 import { costOf, onCpu } from "./tile-cost.ts";
 import { haloOf, largestOf, largestTile, middleTileBytes, tileGrowth } from "./tile-growth.ts";
 import { valueBytes } from "./tile-memory.ts";
 import type { TileMemory } from "./tile-memory.ts";
+import { tissueMask } from "./tissue.ts";
+import type { KeptBlocks } from "./tissue.ts";
 
 export interface ChooseTileOptions extends TileMemory {
   /** Set by the user: the side of a core, rounded up to the stride. */
   readonly tile?: number;
-  /** Whether tiles may be left out: then they must not be much wider than high, or few could be. Default: false. */
-  readonly compact?: boolean;
+  /** What is kept of the image, where something is left out: tiles that meet none of it are not computed. */
+  readonly kept?: KeptBlocks | undefined;
 }
 
 /** Of a tile on an accelerator: kernels count the elements of a value in 32 bits; larger cores were not measured, nor would they gain. */
 const acceleratorMost = { elements: 2 ** 31 - 1, pixels: 4096 ** 2 } as const;
 /** Sides of cores that are tried, besides the image's own. */
 const sides = [4096, 3072, 2048, 1536, 1024, 768, 512, 384, 256, 192, 128] as const;
+/** Sides of cores that blocks of tissue are divided into, or put together to. */
+const blockSides = [4096, 2048, 1024, 512, 256, 128] as const;
 /** Sides of tiles that are alike: few, so that images share them, each half of the one before, so that none overlaps its neighbour by more than half. */
 const alikeSides = [4096, 2048, 1024, 512, 256] as const;
-/** Of a compact core, the longer side over the shorter one. */
-const compactShape = 2;
 
 /**
  * The tile grid that should be fastest of those that fit into memory: large tiles compute little twice; few *kinds* of
@@ -62,10 +72,14 @@ export function rankTileGrids(explanation: SweepPlan, given: ChooseTileOptions, 
   };
   const warmBytes = hostWarmLimits(options).mostBytes;
   const sweeps = explanation.sweeps.length;
-  const compact = options.compact ?? false;
-  const ranked = (alikeOf === undefined ? candidates(size, { stride, compact }).map(suited) : alikeSides.map(alikeOf))
+  const { kept } = options;
+  const gridsOf = kept === undefined ? balancedGrids : blockGrids;
+  const ranked = (alikeOf === undefined ? gridsOf(size, stride).map(suited) : alikeSides.map(alikeOf))
     .filter(fits)
-    .map((grid) => ({ grid, cost: costOf(grid, growth, { ...options, warmBytes, sweeps }) }))
+    .map((grid) => {
+      const keptShare = kept === undefined ? 1 : tissueMask(grid, kept).tiles.length / tileCount(grid);
+      return { grid, cost: costOf(grid, growth, { ...options, warmBytes, sweeps, keptShare }) };
+    })
     .sort((a, b) => a.cost - b.cost);
   const best: TileGrid[] = [];
   for (const { grid } of ranked) {
@@ -90,16 +104,17 @@ function areSimilar(a: Size, b: Size): boolean {
   return Math.max(ratio, 1 / ratio) < similar;
 }
 
-function candidates(
-  size: Size,
-  { stride, compact }: { readonly stride: number; readonly compact: boolean },
-): readonly TileGrid[] {
+function balancedGrids(size: Size, stride: number): readonly TileGrid[] {
   const most = (extent: number): readonly number[] => [extent, ...sides.filter((side) => side < extent)];
   const grids = most(size.width).flatMap((width) =>
     most(size.height).map((height) => balancedTileGrid(size, { core: { width, height }, stride })),
   );
-  const shapely = ({ core: { width, height } }: TileGrid): boolean =>
-    Math.max(width, height) <= compactShape * Math.min(width, height);
-  const kept = compact ? grids.filter(shapely) : grids;
-  return [...new Map(kept.map((grid) => [`${grid.columns}x${grid.rows}`, grid] as const)).values()];
+  return [...new Map(grids.map((grid) => [`${grid.columns}x${grid.rows}`, grid] as const)).values()];
+}
+
+/** Tiles whose borders are borders of blocks, as far as the stride allows: those that cross them compute what is left out beside what is kept. */
+function blockGrids(size: Size, stride: number): readonly TileGrid[] {
+  return blockSides.flatMap((width) =>
+    blockSides.map((height) => gridOfCores(size, { width: roundUp(width, stride), height: roundUp(height, stride) })),
+  );
 }

@@ -60,11 +60,13 @@ export interface CostOptions extends TileMemory {
   /** What all programs together may keep of the computer's memory. */
   readonly warmBytes: number;
   readonly sweeps: number;
+  /** Share of the tiles that is computed. */
+  readonly keptShare: number;
 }
 
 /** What all sweeps of an image cost in these tiles, as the FLOP that take as long: to compare grids with. */
 export function costOf(grid: TileGrid, growth: TileGrowth, options: CostOptions): number {
-  const { engine, precision } = options;
+  const { engine, precision, keptShare } = options;
   const { columns, rows, window } = grid;
   const working = largestOf(growth.bytes, grid) * engine.overhead * narrowness[precision];
   const kinds = Math.min(3, columns) * Math.min(3, rows);
@@ -77,8 +79,8 @@ export function costOf(grid: TileGrid, growth: TileGrowth, options: CostOptions)
     kinds,
     shared,
   });
-  const beside = kinds * program + tileCount(grid) * tile + largest.width * largest.height * firstPixel;
-  return totalOf(growth.flops, grid) * slow + beside * speedOf(options);
+  const beside = kinds * program + tileCount(grid) * keptShare * tile + largest.width * largest.height * firstPixel;
+  return totalOf(growth.flops, grid) * keptShare * slow + beside * speedOf(options);
 }
 
 interface Costs {

@@ -1,4 +1,5 @@
 import type { Sweep, SweepPlan } from "../../explain/explanation.ts";
+import type { Ownership } from "../../explain/owned-cells.ts";
 import { restrictionOf } from "../../explain/restrict-sweep.ts";
 import { sweepRegions } from "../../explain/tile-program.ts";
 import type { Rectangle, Region } from "../../geometry/rectangle.ts";
@@ -14,8 +15,8 @@ export interface TileTask {
   readonly core: Rectangle;
   /** What is computed: the core at least. */
   readonly window: Rectangle;
-  /** How many pixels of its last rows and columns its program must expect not to be the core's. */
-  readonly foreignPixels: number;
+  /** Where it computes more than is kept of its core. */
+  readonly ownership: Ownership | undefined;
   /** What it computes, and its masked or unmasked form. */
   readonly sweep: Sweep;
   readonly regions: Readonly<Record<string, Region>>;
@@ -43,15 +44,30 @@ export function planTasks({ plan, index, grid, tissue }: TiledSweep, tiles: read
       return { sweep, regions, plan: restrictionOf(sweep).plan(regions) };
     };
     const first = planned(masked);
-    const seesKept = Object.entries(first.plan.inputRegions).every(
-      ([name, region]) =>
-        name === plan.network.image.name || tissue.keeps(rectangleOf(region), strideOfKept(plan, name)),
-    );
-    const chosen = unmasked !== undefined && seesKept ? planned(unmasked) : first;
-    const foreign = foreignPixels(grid, tile, plan.network);
-    const kind = [chosen === first ? "masked" : "unmasked", foreign, chosen.plan.key].join("/");
-    return { tile, core, window, foreignPixels: foreign, ...chosen, kind };
+    const seesKept =
+      tissue.keeps(core, [1, 1]) &&
+      Object.entries(first.plan.inputRegions).every(
+        ([name, region]) =>
+          name === plan.network.image.name || tissue.keeps(rectangleOf(region), strideOfKept(plan, name)),
+      );
+    const isMasked = unmasked === undefined || !seesKept;
+    const chosen = isMasked ? first : planned(unmasked);
+    const ownership = ownershipOf({ grid, tissue }, tile, { isMasked, stride: plan.network.stride });
+    const owned = ownership?.kind === "rows-and-columns" ? ownership.foreignPixels : (ownership?.kind ?? "all");
+    const kind = [isMasked ? "masked" : "unmasked", owned, chosen.plan.key].join("/");
+    return { tile, core, window, ownership, ...chosen, kind };
   });
+}
+
+/** Tiles that see what is left out tell their own cells one by one, so that they are of one kind, whether it lies in their core or beside it. */
+function ownershipOf(
+  { grid, tissue }: Pick<TiledSweep, "grid" | "tissue">,
+  tile: number,
+  { isMasked, stride }: { readonly isMasked: boolean; readonly stride: number },
+): Ownership | undefined {
+  if (isMasked && !tissue.complete) return { kind: "one-by-one" };
+  const foreign = foreignPixels(grid, tile, { stride });
+  return foreign > 0 ? { kind: "rows-and-columns", foreignPixels: foreign } : undefined;
 }
 
 /** The stride of the cells that the Input of this name masks. */

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { tileGrid } from "../../geometry/tile-grid.ts";
+import type { Rectangle } from "../../geometry/rectangle.ts";
+import { coreOf, tileGrid } from "../../geometry/tile-grid.ts";
 import { giveBuffers } from "../../io/used-buffers.ts";
-import { onlyTiles, tissueTiles, wholeImage } from "./tissue.ts";
+import { onlyTiles, tissueBlocks, tissueMask, wholeImage } from "./tissue.ts";
 
 const grid = tileGrid({ width: 1000, height: 600 }, { tile: 256, stride: 16 });
 
@@ -15,26 +16,67 @@ function glassWith(square: { readonly x: number; readonly y: number; readonly si
 }
 
 describe("tissue detection", () => {
-  it("keeps the tiles that show colour", () => {
-    const mask = tissueTiles(glassWith({ x: 30, y: 5, side: 12 }), grid);
-    expect(mask.tiles).toEqual([1]);
-    expect(mask.complete).toBe(false);
-    expect(mask.cells([1, 1])).toBe(256 * 256);
-    expect(mask.cells([16, 16])).toBe(16 * 16);
+  const image = { width: 10_000, height: 6_000 };
+
+  it("keeps the blocks that show colour", () => {
+    expect(tissueBlocks(glassWith({ x: 30, y: 5, side: 12 }), image)).toEqual({
+      block: { width: 1024, height: 1024 },
+      kept: [2, 3, 4, 12, 13, 14],
+    });
+  });
+
+  it("takes one or two pixels for dust", () => {
+    const slide = { width: 100_000, height: 60_000 };
+    const dust = tissueBlocks(glassWith({ x: 30, y: 5, side: 1 }), slide);
+    expect(dust.kept).toEqual([0]);
+    expect(dust.block).toEqual(slide);
   });
 
   it("keeps everything when there is no colour at all", () => {
-    expect(tissueTiles(glassWith({ x: 0, y: 0, side: 0 }), grid).tiles).toEqual(wholeImage(grid).tiles);
+    const { tiles, complete } = tissueMask(grid, tissueBlocks(glassWith({ x: 0, y: 0, side: 0 }), grid.image));
+    expect({ tiles, complete }).toEqual({ tiles: wholeImage(grid).tiles, complete: true });
   });
 
   it("counts cells at the image's edge that are not whole", () => {
     expect(wholeImage(grid).cells([16, 16])).toBe(Math.ceil(1000 / 16) * Math.ceil(600 / 16));
   });
+});
 
-  it("masks what lies in tiles that are not kept", () => {
-    const mask = tissueTiles(glassWith({ x: 30, y: 5, side: 12 }), grid);
-    expect([...mask.mask({ x: 254, y: 255, width: 4, height: 2 }, [1, 1])]).toEqual([0, 0, 1, 1, 0, 0, 0, 0]);
-    expect([...mask.mask({ x: 15, y: 0, width: 2, height: 1 }, [16, 16])]).toEqual([0, 1]);
+describe("blocks that are kept", () => {
+  const blocks = { block: { width: 100, height: 100 }, kept: [2, 3, 12, 59] };
+  const grids = [
+    grid,
+    tileGrid(grid.image, { tile: 64, stride: 16 }),
+    tileGrid(grid.image, { tile: 1000, stride: 16 }),
+  ];
+
+  it("are what is pooled, whatever the tiles", () => {
+    const masks = grids.map((each) => tissueMask(each, blocks));
+    const along = (start: number, end: number): number => Math.ceil(end / 16) - Math.ceil(start / 16);
+    const sixteenths =
+      (along(200, 300) + along(300, 400)) * along(0, 100) +
+      along(200, 300) * along(100, 200) +
+      along(900, 1000) * along(500, 600);
+    for (const mask of masks) {
+      expect(mask.complete).toBe(false);
+      expect(mask.cells([1, 1])).toBe(4 * 100 * 100);
+      // A cell of 16 px belongs to the block that its first pixel lies in: 6 or 7 cells of each block's width and height.
+      expect(mask.cells([16, 16])).toBe(sixteenths);
+    }
+  });
+
+  it("are computed in the tiles that meet them, and nothing else of those is shown", () => {
+    for (const each of grids) {
+      const mask = tissueMask(each, blocks);
+      const shown = new Uint8Array(1000 * 600);
+      const draw = ({ x, y, width, height }: Rectangle, value: number): void => {
+        for (let row = y; row < y + height; row += 1) shown.fill(value, row * 1000 + x, row * 1000 + x + width);
+      };
+      for (const tile of mask.tiles) draw(coreOf(each, tile), 1);
+      for (const rectangle of mask.leftOut()) draw(rectangle, 0);
+      const expected = mask.mask({ x: 0, y: 0, width: 1000, height: 600 }, [1, 1]);
+      expect(shown.findIndex((value, index) => value !== expected[index])).toBe(-1);
+    }
   });
 });
 

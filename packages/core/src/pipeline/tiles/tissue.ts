@@ -1,63 +1,107 @@
 import type { Pixels } from "../../format/image.ts";
-import type { Rectangle } from "../../geometry/rectangle.ts";
-import { coreOf, tileCount } from "../../geometry/tile-grid.ts";
+import type { Rectangle, Size } from "../../geometry/rectangle.ts";
+import { coreOf, gridOfCores, tileCount } from "../../geometry/tile-grid.ts";
 import type { TileGrid } from "../../geometry/tile-grid.ts";
 import { takeBuffer } from "../../io/used-buffers.ts";
 
-/** Which tiles are computed. Everything that is pooled lies in their cores. */
-export interface TissueMask {
-  /** Indices of the kept tiles, ascending. */
-  readonly tiles: readonly number[];
-  /** Whether every tile is kept. */
-  readonly complete: boolean;
-  /** Cells of this stride that lie in kept cores. */
-  cells(stride: readonly [number, number]): number;
-  /** 1 where a cell of this stride lies in a kept core, else 0, row-major; the rectangle is in cells, and may reach beyond the image. */
-  mask(rectangle: Rectangle, stride: readonly [number, number]): Float32Array;
-  /** Whether every cell of this stride in the rectangle, which is in cells, lies in a kept core. */
-  keeps(rectangle: Rectangle, stride: readonly [number, number]): boolean;
+/** The parts of an image that are kept: blocks whose size nothing but the image decides, so that a result does not depend on the tiles. */
+export interface KeptBlocks {
+  /** Of every block but those at the right and bottom edge. */
+  readonly block: Size;
+  /** Indices of the kept blocks, row-major from 0, ascending. */
+  readonly kept: readonly number[];
 }
 
-/** Keeps these tiles alone; indices ascending. */
-export function onlyTiles(grid: TileGrid, tiles: readonly number[]): TissueMask {
-  const kept = new Set(tiles);
+/** What is pooled and shown of an image, and which tiles have a part in it. */
+export interface TissueMask extends KeptBlocks {
+  /** Indices of the tiles that are computed, ascending: those with a kept block in their core. */
+  readonly tiles: readonly number[];
+  /** Whether every block is kept. */
+  readonly complete: boolean;
+  /** Cells of this stride that lie in kept blocks. */
+  cells(stride: readonly [number, number]): number;
+  /** 1 where a cell of this stride lies in a kept block, else 0, row-major; the rectangle is in cells, and may reach beyond the image. */
+  mask(rectangle: Rectangle, stride: readonly [number, number]): Float32Array;
+  /** Whether every cell of this stride in the rectangle, which is in cells, lies in a kept block. */
+  keeps(rectangle: Rectangle, stride: readonly [number, number]): boolean;
+  /** What is left out of the cores of tiles that are computed, in pixels. */
+  leftOut(): readonly Rectangle[];
+}
+
+/** Keeps these blocks alone. */
+export function tissueMask(grid: TileGrid, { block, kept: indices }: KeptBlocks): TissueMask {
+  const blocks = gridOfCores(grid.image, block);
+  const kept = new Set(indices);
   const keptAt = (row: number, column: number): boolean =>
-    row >= 0 && column >= 0 && kept.has(row * grid.columns + column);
+    row >= 0 && column >= 0 && kept.has(row * blocks.columns + column);
+  const tiles = Array.from({ length: tileCount(grid) }, (_, tile) => tile).filter((tile) =>
+    blocksIn(blocks, coreOf(grid, tile)).some((index) => kept.has(index)),
+  );
   const cellsOf = (core: Rectangle, [vertical, horizontal]: readonly [number, number]): number =>
     (Math.ceil((core.x + core.width) / horizontal) - Math.ceil(core.x / horizontal)) *
     (Math.ceil((core.y + core.height) / vertical) - Math.ceil(core.y / vertical));
   return {
+    block,
+    kept: indices,
     tiles,
-    complete: tiles.length === tileCount(grid),
-    cells: (stride) => tiles.reduce((sum, tile) => sum + cellsOf(coreOf(grid, tile), stride), 0),
+    complete: indices.length === tileCount(blocks),
+    cells: (stride) => indices.reduce((sum, index) => sum + cellsOf(coreOf(blocks, index), stride), 0),
     mask: (rectangle, stride) => {
       const { width, height } = rectangle;
       const mask = new Float32Array(takeBuffer(width * height * Float32Array.BYTES_PER_ELEMENT));
-      const { rows, columns } = tilesAt(grid, rectangle, stride);
-      // Each row of tiles is drawn once; the other rows of its cells are copies.
+      const { rows, columns } = blocksAt(blocks, rectangle, stride);
+      // Each row of blocks is drawn once; the other rows of its cells are copies.
       for (let row = 0, first = 0; row < height; row += 1) {
-        const tileRow = rows[row] ?? -1;
-        if (row > 0 && tileRow === rows[first]) {
+        const blockRow = rows[row] ?? -1;
+        if (row > 0 && blockRow === rows[first]) {
           mask.copyWithin(row * width, first * width, (first + 1) * width);
           continue;
         }
         first = row;
-        columns.forEach((tileColumn, column) => {
-          mask[row * width + column] = keptAt(tileRow, tileColumn) ? 1 : 0;
+        columns.forEach((blockColumn, column) => {
+          mask[row * width + column] = keptAt(blockRow, blockColumn) ? 1 : 0;
         });
       }
       return mask;
     },
     keeps: (rectangle, stride) => {
-      const { rows, columns } = tilesAt(grid, rectangle, stride);
+      const { rows, columns } = blocksAt(blocks, rectangle, stride);
       const distinct = [...new Set(columns)];
       return [...new Set(rows)].every((row) => distinct.every((column) => keptAt(row, column)));
     },
+    leftOut: () =>
+      tiles.flatMap((tile) => {
+        const core = coreOf(grid, tile);
+        return blocksIn(blocks, core)
+          .filter((index) => !kept.has(index))
+          .map((index) => intersection(core, coreOf(blocks, index)));
+      }),
   };
 }
 
-/** For each row and column of cells the row or column of tiles that it lies in; -1 beyond the image. */
-function tilesAt(
+/** The blocks that a rectangle of pixels meets. */
+function blocksIn(blocks: TileGrid, { x, y, width, height }: Rectangle): readonly number[] {
+  const { core, columns } = blocks;
+  const along = (start: number, length: number, side: number): readonly number[] => {
+    const first = Math.floor(start / side);
+    return Array.from({ length: Math.ceil((start + length) / side) - first }, (_, index) => first + index);
+  };
+  const across = along(x, width, core.width);
+  return along(y, height, core.height).flatMap((row) => across.map((column) => row * columns + column));
+}
+
+function intersection(a: Rectangle, b: Rectangle): Rectangle {
+  const [x, y] = [Math.max(a.x, b.x), Math.max(a.y, b.y)];
+  return {
+    x,
+    y,
+    width: Math.min(a.x + a.width, b.x + b.width) - x,
+    height: Math.min(a.y + a.height, b.y + b.height) - y,
+  };
+}
+
+/** For each row and column of cells the row or column of blocks that it lies in; -1 beyond the image. */
+function blocksAt(
   { image, core }: TileGrid,
   rectangle: Rectangle,
   [vertical, horizontal]: readonly [number, number],
@@ -73,34 +117,41 @@ function tilesAt(
   };
 }
 
-/** Keeps every tile. */
+/** Keeps everything. */
 export function wholeImage(grid: TileGrid): TissueMask {
-  return onlyTiles(
-    grid,
-    Array.from({ length: tileCount(grid) }, (_, index) => index),
-  );
+  return tissueMask(grid, { block: grid.image, kept: [0] });
 }
 
+/** Keeps these tiles alone, of a grid that nothing but the tiles depends on. */
+export function onlyTiles(grid: TileGrid, tiles: readonly number[]): TissueMask {
+  return tissueMask(grid, { block: grid.core, kept: tiles });
+}
+
+/** Pixels of the image that are kept or left out together: some tens of thousands of blocks in the largest slide. */
+const blockSide = 1024;
+
 /**
- * Keeps the tiles in whose core the thumbnail shows tissue: colour, where glass is grey and bright. When it shows none
- * at all, everything is kept: a wrong guess must not lose an image.
+ * The blocks in which the thumbnail shows tissue: colour, where glass is grey and bright. When it shows none at all, everything is
+ * kept: a wrong guess must not lose an image.
  */
-export function tissueTiles(thumbnail: Pixels, grid: TileGrid): TissueMask {
+export function tissueBlocks(thumbnail: Pixels, image: Size): KeptBlocks {
   const tissue = saturatedPixels(thumbnail);
-  const scaleX = thumbnail.width / grid.image.width;
-  const scaleY = thumbnail.height / grid.image.height;
+  const block = { width: blockSide, height: blockSide };
+  const blocks = gridOfCores(image, block);
+  const scaleX = thumbnail.width / image.width;
+  const scaleY = thumbnail.height / image.height;
   const kept: number[] = [];
-  for (let tile = 0; tile < tileCount(grid); tile += 1) {
-    const core = coreOf(grid, tile);
+  for (let index = 0; index < tileCount(blocks); index += 1) {
+    const core = coreOf(blocks, index);
     const left = Math.floor(core.x * scaleX);
     const top = Math.floor(core.y * scaleY);
     const right = Math.min(thumbnail.width, Math.ceil((core.x + core.width) * scaleX));
     const bottom = Math.min(thumbnail.height, Math.ceil((core.y + core.height) * scaleY));
     if (hasTissue(tissue, thumbnail.width, { x: left, y: top, width: right - left, height: bottom - top })) {
-      kept.push(tile);
+      kept.push(index);
     }
   }
-  return kept.length === 0 ? wholeImage(grid) : onlyTiles(grid, kept);
+  return kept.length === 0 ? { block: image, kept: [0] } : { block, kept };
 }
 
 /** Largest minus smallest channel, thresholded by Otsu's method (1979) within the bounds that stains allow. */
@@ -131,11 +182,13 @@ function otsu(values: Uint8Array): number {
   return threshold;
 }
 
-/** A speck of dust is no tissue: at least one pixel in 200. */
+const leastPixels = 3;
+
+/** A speck of dust is no tissue: at least one pixel in 200, and not one or two alone. */
 function hasTissue(tissue: Uint8Array, stride: number, area: Rectangle): boolean {
   let found = 0;
   for (let y = area.y; y < area.y + area.height; y += 1) {
     for (let x = area.x; x < area.x + area.width; x += 1) found += tissue[y * stride + x] ?? 0;
   }
-  return found * 200 >= area.width * area.height && found > 0;
+  return found * 200 >= area.width * area.height && found >= leastPixels;
 }
