@@ -34,13 +34,14 @@ test("a folder stands for the images below it, by their extensions in any case",
   expect(await list(".")).toEqual(["slides/a.SVS slides/a.SVS", "slides/deep/b.tiff slides/deep/b.tiff"]);
 });
 
-test("what lies outside the working folder keeps its place below the folder that was named", async () => {
+test("what lies outside the working folder keeps its place, so that the same name in two folders is two keys", async () => {
   await write("archive/2025/x.svs", "archive/2026/x.svs");
   const archive = join(folder, "archive");
-  expect(await list(archive, { folder: join(folder, "elsewhere") })).toEqual([
-    `${archive}/2025/x.svs archive/2025/x.svs`,
-    `${archive}/2026/x.svs archive/2026/x.svs`,
-  ]);
+  const expected = [2025, 2026].map((year) => `${archive}/${year}/x.svs ${archive.slice(1)}/${year}/x.svs`);
+  const elsewhere = { folder: join(folder, "elsewhere") };
+  expect(await list(archive, elsewhere)).toEqual(expected);
+  const lines = Readable.from([[2025, 2026].map((year) => `${archive}/${year}/x.svs`).join("\n")]);
+  expect(await list("-", { ...elsewhere, input: lines })).toEqual(expected);
 });
 
 test("results of earlier runs are no images of the archive", async () => {

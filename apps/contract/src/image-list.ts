@@ -1,7 +1,7 @@
 import { createReadStream, ReadStream } from "node:fs";
 import type { Stats } from "node:fs";
 import { stat } from "node:fs/promises";
-import { basename, isAbsolute, join, relative, resolve, sep } from "node:path";
+import { isAbsolute, join, parse, relative, resolve, sep } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { fileError, openStore, parseLocation, SlidelightError, systemCodeOf } from "@slidelight/core/request";
@@ -123,11 +123,18 @@ async function* prefixImages(
   }
 }
 
-/** The path below the folder where the command runs; the name alone of what lies elsewhere. */
+/**
+ * The path below the folder where the command runs; of what lies elsewhere, the path from the root: names alone would be the same for many, as where each case is a
+ * folder with a `slide.svs`, and files of one size and time under one name are one image.
+ */
 function fileKey(path: string, folder: string): string {
   const below = relative(folder, path);
   const outside = below === ".." || below.startsWith(`..${sep}`) || isAbsolute(below);
-  return outside ? basename(path) : below.split(sep).join("/");
+  if (!outside) return below.split(sep).join("/");
+  const { root } = parse(path);
+  // A drive has a name, which is "C:\\".
+  const drive = root.replaceAll(/[^A-Za-z0-9]/gu, "");
+  return [drive, ...path.slice(root.length).split(sep)].filter((segment) => segment !== "").join("/");
 }
 
 function isImage(key: string, options: ImageListOptions): boolean {
