@@ -112,6 +112,32 @@ describe("tiled = untiled in float32", () => {
   }
 });
 
+describe("an image of one row, of one column or of one pixel", () => {
+  it.each([
+    [1000, 1],
+    [1, 1000],
+    [9, 1],
+    [1, 1],
+  ])("has maps like any other: %d x %d", async (width, height) => {
+    const { rgb } = renderTissue({ x: 40, y: 90, width, height }, { seed: 3, atypical: 0.6 });
+    const name = `${width}x${height}.png`;
+    await sharp(rgb, { raw: { width, height, channels: 3 } })
+      .png()
+      .toFile(join(folder, name));
+    for (const method of ["hires-cam", "saliency"] as const) {
+      const whole = await explain(unet({}), { methods: [method], targets: ["1"], tile: 1024 }, name);
+      const tiled = await explain(unet({}), { methods: [method], targets: ["1"], tile: 32 }, name);
+      expect(whole.values).toHaveLength(width * height);
+      const { range, sorted } = differences(whole.values, tiled.values);
+      expect(sorted.at(-1)).toBeLessThanOrEqual(1e-5 * range);
+      if (method === "hires-cam") {
+        const sum = whole.values.reduce((a, b) => a + b, 0);
+        expect(sum).toBeCloseTo(whole.manifest.classes[1]?.logit ?? Number.NaN, 4);
+      }
+    }
+  });
+});
+
 describe("sum(HiResCAM) + bias = logit", () => {
   it("holds over tiles", async () => {
     const { manifest, values } = await explain(unet({}), { methods: ["hires-cam"], targets: ["1"], tile: 64 });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { Size } from "../geometry/rectangle.ts";
 import { tileGrid } from "../geometry/tile-grid.ts";
 import type { Model } from "../model/model.ts";
 import { networkFor } from "../model/network.ts";
@@ -25,14 +26,15 @@ function unet(settings: Partial<UNetSettings>): Model {
   return { sha256: "", instantiate: (at) => unetGraph(all, parameters, at) };
 }
 
-function network(settings: Partial<UNetSettings>): Network {
-  return networkFor(unet(settings), size, { samples: "uint8", mean, std: [0.2, 0.3, 0.4] });
+function network(settings: Partial<UNetSettings>, of: Size = size): Network {
+  return networkFor(unet(settings), of, { samples: "uint8", mean, std: [0.2, 0.3, 0.4] });
 }
 
 function explain(on: Network, method: MethodName, target: Target, tile: number, layer?: string): ReferenceExplanation {
   const classes = ["a", "b", "c"];
   const explanation = planExplanation(on, { method, target, classes, ...(layer === undefined ? {} : { layer }) });
-  return explainByReference(explanation, pixels, tileGrid(size, { tile, stride: on.stride }));
+  const samples = pixels.subarray(0, on.size.width * on.size.height * 3);
+  return explainByReference(explanation, samples, tileGrid(on.size, { tile, stride: on.stride }));
 }
 
 function expectEqualMaps(tiled: ReferenceExplanation, whole: ReferenceExplanation): void {
@@ -71,6 +73,47 @@ describe("tiled = untiled, to 1e-9 of the map's range", () => {
     const on = network({ pool: { kind: "generalised-mean", power: 2 } });
     const whole = explain(on, method, { kind: "class", index: 1 }, 64, "down1");
     expectEqualMaps(explain(on, method, { kind: "class", index: 1 }, 8, "down1"), whole);
+  });
+});
+
+describe("images of one row, of one column and of one pixel", () => {
+  const target: Target = { kind: "class", index: 1 };
+
+  describe.each(variants)("%o", (settings) => {
+    it.each(methodNames)("%s in tiles is that of the whole", (method) => {
+      for (const of of [
+        { width: 30, height: 1 },
+        { width: 1, height: 30 },
+        { width: 1, height: 1 },
+      ]) {
+        const on = network(settings, of);
+        const [tiled, whole] = [explain(on, method, target, 8), explain(on, method, target, 32)];
+        expect(whole.map).toHaveLength(of.width * of.height);
+        const range = Math.max(...whole.map) - Math.min(...whole.map);
+        whole.map.forEach((value, i) =>
+          expect(Math.abs(value - (tiled.map[i] ?? Number.NaN))).toBeLessThanOrEqual(1e-9 * range),
+        );
+        whole.outcome.logits.forEach((logit, i) => expect(tiled.outcome.logits[i]).toBeCloseTo(logit, 9));
+      }
+    });
+  });
+
+  it("sum(HiResCAM) + bias = logit on a mean-pooled layer", () => {
+    for (const of of [
+      { width: 30, height: 1 },
+      { width: 1, height: 1 },
+    ]) {
+      const { map, outcome } = explain(network({ pool: { kind: "mean" } }, of), "hires-cam", target, 8);
+      const sum = map.reduce((a, b) => a + b, 0);
+      expect(sum).toBeCloseTo(outcome.logits[1] ?? Number.NaN, 10);
+    }
+  });
+
+  it.each(["grad-cam", "hires-cam", "layer-cam"] as const)("%s at an inner layer of a single cell", (method) => {
+    const on = network({ pool: { kind: "max" } }, { width: 4, height: 3 });
+    const { map } = explain(on, method, target, 4, "down2");
+    expect(map).toHaveLength(12);
+    expect(new Set(map).size).toBe(1);
   });
 });
 

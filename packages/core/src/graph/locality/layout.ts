@@ -76,15 +76,23 @@ export const reshapeLocality: LocalityRule<"Reshape"> = (node, layoutOf) => {
   };
 };
 
-/** Where an axis stays as it is in a reshape: the same extent with as many values before it. */
+/**
+ * Where an axis stays as it is in a reshape: the same extent with as many values before it. That fits several axes where
+ * the extent is 1, as in an image of one row: then the one that is as far from the end, since axes are put and taken
+ * away in front of an image's.
+ */
 function keptAxis(from: readonly number[], to: readonly number[], axis: number, after: number): number | undefined {
-  const before = from.slice(0, axis).reduce((product, extent) => product * extent, 1);
-  let product = 1;
-  for (const [index, extent] of to.entries()) {
-    if (index > after && product === before && extent === from[axis]) return index;
-    product *= extent;
-  }
-  return undefined;
+  const before = valuesBefore(from, axis);
+  const fits = (index: number): boolean =>
+    index > after && to[index] === from[axis] && valuesBefore(to, index) === before;
+  const asFarFromEnd = to.length - (from.length - axis);
+  if (fits(asFarFromEnd)) return asFarFromEnd;
+  const found = to.findIndex((_, index) => fits(index));
+  return found < 0 ? undefined : found;
+}
+
+function valuesBefore(shape: readonly number[], axis: number): number {
+  return shape.slice(0, axis).reduce((product, extent) => product * extent, 1);
 }
 
 export const expandLocality: LocalityRule<"Expand"> = (node, layoutOf) => {
