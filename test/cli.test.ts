@@ -3,6 +3,10 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { manifestSchema } from "@slidelight/core";
+import type { NodeProto } from "../packages/core/src/format/onnx/proto.ts";
+import { writeModelProto } from "../packages/core/src/format/onnx/proto-writer.ts";
+import { encodeTensor } from "../packages/core/src/format/onnx/tensors.ts";
+import { tensorOf } from "../packages/core/src/graph/tensor.ts";
 import { openWorkplace, slidelight, start, writeImage } from "./slidelight.ts";
 import type { Workplace } from "./slidelight.ts";
 
@@ -27,6 +31,37 @@ const document = z.strictObject({
     }),
   ),
 });
+
+/** Takes away every axis of extent 1, which an image of one row has one more of. */
+function squeezingModel(): Uint8Array {
+  const node = (operator: string, inputs: readonly string[], output: string): NodeProto => {
+    return { name: operator, operator, domain: "", inputs, outputs: [output], attributes: [] };
+  };
+  return writeModelProto({
+    irVersion: 8,
+    producerName: "test",
+    opsets: [{ domain: "", version: 17 }],
+    metadata: {},
+    graph: {
+      name: "",
+      nodes: [
+        node("Squeeze", ["image"], "squeezed"),
+        node("Unsqueeze", ["squeezed", "axes"], "whole"),
+        node("Relu", ["whole"], "features"),
+        node("GlobalAveragePool", ["features"], "pooled"),
+        node("Flatten", ["pooled"], "flat"),
+        node("MatMul", ["flat", "weight"], "scores"),
+      ],
+      initializers: [
+        encodeTensor(tensorOf("int64", [1], [0]), "axes"),
+        encodeTensor(tensorOf("float32", [3, 2], [1, 2, 3, 4, 5, 6]), "weight"),
+      ],
+      sparseInitializers: 0,
+      inputs: [{ name: "image", dataType: 1, shape: ["n", 3, "h", "w"] }],
+      outputs: [{ name: "scores", dataType: 1, shape: undefined }],
+    },
+  });
+}
 
 const resultsOf = (stdout: string) => document.parse(JSON.parse(stdout)).results;
 
@@ -148,6 +183,20 @@ describe("slidelight explain", () => {
     expect(status).toBe(1);
     expect(resultsOf(stdout).map(({ error }) => error?.code)).toEqual(["model-unreadable", "model-unreadable"]);
     expect(stderr.match(/✗/gu)).toHaveLength(1);
+  });
+
+  test("tells a fault of one image beside its name, and explains the others", async () => {
+    await writeFile(join(work.folder, "squeezing.onnx"), squeezingModel());
+    await writeImage(join(work.folder, "shapes", "a-row.png"), { width: 40, height: 1, seed: 3 });
+    await writeImage(join(work.folder, "shapes", "b-square.png"), { width: 40, height: 40, seed: 3 });
+    const args = ["explain", "shapes/", "--model", "squeezing.onnx", "--out", "shapes-out", "--json"];
+    const { status, stdout, stderr } = await run(...args);
+    expect(status).toBe(1);
+    expect(resultsOf(stdout).map(({ image, status, error }) => [image, status, error?.code])).toEqual([
+      ["shapes/a-row.png", "failed", "model-no-pool"],
+      ["shapes/b-square.png", "done", undefined],
+    ]);
+    expect(stderr).toContain("✗ shapes/a-row.png: [model-no-pool]");
   });
 
   test("tells an unknown class once, with the classes that there are", async () => {

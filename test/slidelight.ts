@@ -118,11 +118,14 @@ export async function openWorkplace(): Promise<Workplace> {
   return { folder, [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) };
 }
 
+export type ImageSize = { readonly side: number } | { readonly width: number; readonly height: number };
+
 export async function writeImage(
   path: string,
-  { side, seed }: { readonly side: number; readonly seed: number },
+  { seed, ...size }: ImageSize & { readonly seed: number },
 ): Promise<void> {
   await mkdir(join(path, ".."), { recursive: true });
-  const data = Uint8Array.from({ length: side * side * 3 }, (_, index) => (index * index * seed + index * 7) % 251);
-  await sharp(data, { raw: { width: side, height: side, channels: 3 } }).toFile(path);
+  const { width, height } = "side" in size ? { width: size.side, height: size.side } : size;
+  const data = Uint8Array.from({ length: width * height * 3 }, (_, index) => (index * index * seed + index * 7) % 251);
+  await sharp(data, { raw: { width, height, channels: 3 } }).toFile(path);
 }

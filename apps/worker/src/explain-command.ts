@@ -24,7 +24,6 @@ import {
   SlidelightError,
 } from "@slidelight/core";
 import type {
-  ErrorCode,
   ExplanationResult,
   ExplanationResources,
   ImageReference,
@@ -36,6 +35,8 @@ import type { Command } from "commander";
 import { explainOptions, loadExplainConfig } from "./config.ts";
 import type { ExplainConfig } from "./config.ts";
 import { imageLimits } from "./engine-options.ts";
+import { generalFaults } from "./general-faults.ts";
+import type { IsGeneral } from "./general-faults.ts";
 import { explainInFlight } from "./in-flight.ts";
 
 /** An entry of `--json`: a contract for scripts. */
@@ -48,18 +49,6 @@ interface ResultEntry {
   readonly output: string | null;
   readonly error?: Failure;
 }
-
-/** Faults that every further image would meet in the same way: said once, and nothing more is tried. */
-const hopeless: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  "model-operator",
-  "model-input",
-  "model-no-pool",
-  "model-not-local",
-  "method-unsuitable",
-  "layer-unknown",
-  "target-unknown",
-  "engine-unavailable",
-]);
 
 export function defineExplain(program: Command, context: CommandContext, finish: (status: number) => void): void {
   const command = program
@@ -112,6 +101,7 @@ async function explainAll(images: readonly string[], report: Report, context: Co
   try {
     const { model } = await readModel(config.model, { ...storage, signal });
     checkTargets(model, config);
+    const isGeneral = generalFaults(model, config.settings);
     await using scratch = await openScratch(config.engine.scratch);
     await using engine = await openEngineOf(config.engine, { signal });
     await using programs = openProgramCache(engine);
@@ -132,7 +122,7 @@ async function explainAll(images: readonly string[], report: Report, context: Co
     };
     const number = await explainInFlight(list(), {
       start: (entry, { number, observe }) =>
-        explainEntry(entry, { report, resources, storage, number, observe, signal }),
+        explainEntry(entry, { report, resources, storage, number, observe, signal, isGeneral }),
       progress: (state) => report.progress.update(state),
     });
     if (number === 0 && report.entries.length === 0) {
@@ -188,11 +178,12 @@ interface EntryOptions {
   readonly number: number;
   readonly observe: Observe;
   readonly signal: AbortSignal;
+  readonly isGeneral: IsGeneral;
 }
 
 /** One image. @throws {SlidelightError} When every further image would fail in the same way. */
 async function explainEntry(entry: ImageEntry, options: EntryOptions): Promise<void> {
-  const { report, resources, storage, number, signal } = options;
+  const { report, resources, storage, number, signal, isGeneral } = options;
   const { uri, key } = entry;
   const image: ImageReference = { uri, key, open: (abortable) => openSource(uri, { ...storage, ...abortable }) };
   const observe: Observe = (event) => {
@@ -203,22 +194,24 @@ async function explainEntry(entry: ImageEntry, options: EntryOptions): Promise<v
   try {
     results = await explainImage(image, report.config.settings, { ...resources, observe }, { signal });
   } catch (error) {
-    if (signal.aborted || (error instanceof SlidelightError && hopeless.has(error.code))) throw error;
+    if (signal.aborted || (error instanceof SlidelightError && isGeneral(error))) throw error;
     tell(error, report, uri);
     record({ image: uri, number }, failureOf(error), report);
     return;
   }
   for (const result of results) {
     report.entries.push({ number, result: entryOf(uri, result) });
-    if (result.status === "failed") tell(result.error, report, uri);
+    if (result.status === "failed") tell(result.error, report, isGeneral(result.error, result) ? undefined : uri);
     else if (!report.config.output.quiet) {
       const [sign, remark] = result.status === "done" ? ["✓", ""] : ["=", " (was there)"];
       report.progress.line(`${sign} ${uri}: ${result.output}${remark}`);
     }
   }
-  const faults = results.map((result) => (result.status === "failed" ? result.error : undefined));
-  const [fault] = faults;
-  if (fault !== undefined && faults.every((error) => error !== undefined && hopeless.has(error.code))) throw fault;
+  const hopeless = results.flatMap((result) =>
+    result.status === "failed" && isGeneral(result.error, result) ? [result.error] : [],
+  );
+  const [fault] = hopeless;
+  if (fault !== undefined && hopeless.length === results.length) throw fault;
 }
 
 function entryOf(image: string, result: ExplanationResult): ResultEntry {
@@ -230,8 +223,7 @@ function entryOf(image: string, result: ExplanationResult): ResultEntry {
 /** The same line about the same thing is told once. */
 function tell(error: unknown, { progress, said, debug }: Report, subject?: string): void {
   const failure = failureOf(error);
-  const general = error instanceof SlidelightError && hopeless.has(error.code);
-  const line = describeFailure(general ? undefined : subject, failure);
+  const line = describeFailure(subject, failure);
   if (said.has(line)) return;
   said.add(line);
   progress.line(line);

@@ -64,6 +64,8 @@ export type {
   ImageEvaluation,
   MethodEvaluation,
 } from "./pipeline/evaluate-images.ts";
+export { faultsOfModel } from "./pipeline/faults-of-model.ts";
+export type { FaultOfModel } from "./pipeline/faults-of-model.ts";
 export { suitableMethods } from "./pipeline/suitable-methods.ts";
 export type { UnsuitableMethod } from "./pipeline/suitable-methods.ts";
 export { explainPixels, openPixelExplainer } from "./pipeline/explain-pixels.ts";

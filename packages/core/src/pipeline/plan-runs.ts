@@ -1,3 +1,4 @@
+import { attempt } from "../errors/attempt.ts";
 import { SlidelightError } from "../errors/slidelight-error.ts";
 import { classNames } from "../explain/classes.ts";
 import type { Explanation } from "../explain/explanation.ts";
@@ -87,16 +88,6 @@ async function planRun(work: ImageWork, { method, text, signal }: AskedRun): Pro
   // What does not suit is found out now.
   const run = attempt(plan);
   return run instanceof SlidelightError ? unsuitable(run) : { kind: "run", id, plan: () => run };
-}
-
-/** What the work gives, or why it can't be done. */
-function attempt<T>(work: () => T): T | SlidelightError {
-  try {
-    return work();
-  } catch (error) {
-    if (error instanceof SlidelightError) return error;
-    throw error;
-  }
 }
 
 /** A run's manifest; what is wrong with it where it is damaged; `undefined` where there is none. */
