@@ -1,6 +1,7 @@
 import { SlidelightError } from "../../errors/slidelight-error.ts";
 import { constant } from "../../graph/build.ts";
 import type { Node } from "../../graph/node.ts";
+import { expectNumbers } from "./finite-weights.ts";
 import { operatorReaders } from "./operators/index.ts";
 import type { GraphProto, NodeProto, TensorProto, ValueInfo } from "./proto.ts";
 import { readModelProto } from "./proto-reader.ts";
@@ -126,7 +127,10 @@ function initializersOf(tensors: readonly TensorProto[], label: string): (name: 
   return (name) => {
     const proto = protos.get(name);
     if (proto === undefined) return nodes.get(name);
-    const node = constant(decodeTensor(proto, `Reading the model ${label}: the constant "${name}"`), { name });
+    const subject = `Reading the model ${label}: the constant "${name}"`;
+    const tensor = decodeTensor(proto, subject);
+    expectNumbers(tensor, subject);
+    const node = constant(tensor, { name });
     nodes.set(name, node);
     protos.delete(name);
     return node;

@@ -28,7 +28,8 @@ export interface OperatorCall {
 /** Says an ONNX node in the graph's vocabulary: one value for each of its outputs. */
 export type OperatorReader = (call: OperatorCall) => Node | readonly Node[];
 
-function subjectOf(call: OperatorCall): string {
+/** The node, in messages. */
+export function subjectOf(call: OperatorCall): string {
   return `Reading the model ${call.model}: ${call.operator} "${call.node}"`;
 }
 

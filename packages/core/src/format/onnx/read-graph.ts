@@ -4,6 +4,7 @@ import { foldedConstant } from "../../graph/fold-constants.ts";
 import { graphOf } from "../../graph/graph.ts";
 import type { Graph } from "../../graph/graph.ts";
 import type { Node } from "../../graph/node.ts";
+import { expectFiniteWeights } from "./finite-weights.ts";
 import { nodeLabel, openOnnx } from "./onnx-file.ts";
 import type { OnnxFile, Step } from "./onnx-file.ts";
 import { malformed } from "./operator-call.ts";
@@ -111,6 +112,8 @@ function readStep(file: OnnxFile, step: Step, lookUp: (name: string) => Node | u
     used: step.used,
     attributes: new Map(node.attributes.map(({ name, value }) => [name, value])),
   };
+  const subject = `Reading the model ${file.label}: ${node.operator} "${nodeLabel(node)}"`;
+  expectFiniteWeights(node.operator, { inputs, subject });
   const results = explained(call, () => readCall(call));
   const known = inputs.every((value) => value === undefined || value.op === "Constant");
   return known ? results.map(foldedConstant) : results;

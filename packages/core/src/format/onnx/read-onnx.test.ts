@@ -202,6 +202,48 @@ describe("a model that can't be used", () => {
     expect(error.message).toContain('"ghost"');
   });
 
+  const weightOf = (value: number) => encodeTensor(tensorOf("float32", [2, 3, 1, 1], [1, 1, 1, 1, value, 1]), "w");
+
+  test.each([Number.NaN, Infinity, -Infinity])("with a weight of %d names it, and says where", (value) => {
+    const bytes = fileOf({ nodes: [node("Conv", ["image", "w"], "scores")], initializers: [weightOf(value)] });
+    const error = errorOf(() => readOnnx(bytes, { uri: "m.onnx" }).instantiate({ width: 8, height: 8 }));
+    expect(error.code).toBe("model-unreadable");
+    expect(error.message).toMatch(/"m\.onnx".*"w".*got (NaN|-?Infinity) at position 4 of the shape \[2, 3, 1, 1\]/u);
+    expect(error.message).toContain("Export a model whose weights are all finite");
+  });
+
+  test("with weights that only become infinite when they are computed is refused", () => {
+    const nodes = [node("Reciprocal", ["w"], "inverse"), node("Conv", ["image", "inverse"], "scores")];
+    const bytes = fileOf({ nodes, initializers: [weightOf(0)] });
+    const error = errorOf(() => readOnnx(bytes).instantiate({ width: 8, height: 8 }));
+    expect(error.message).toContain('Conv "Conv_scores": the constant "inverse"');
+  });
+
+  test("with a bias or a constant that is no number is refused", () => {
+    const bad = encodeTensor(tensorOf("float32", [1], [Number.NaN]), "b");
+    const add = fileOf({ nodes: [node("Add", ["image", "b"], "scores")], initializers: [bad] });
+    expect(errorOf(() => readOnnx(add).instantiate({ width: 8, height: 8 })).message).toContain('the constant "b"');
+    const literal: NodeProto = {
+      ...node("Constant", [], "b"),
+      attributes: [{ name: "value", value: { kind: "tensor", value: bad } }],
+    };
+    const constant = fileOf({ nodes: [literal, node("Add", ["image", "b"], "scores")] });
+    expect(errorOf(() => readOnnx(constant).instantiate({ width: 8, height: 8 })).message).toContain("got NaN");
+  });
+
+  test("is not one with infinite bounds, pads or masks, nor with weights that nothing uses", () => {
+    const single = (name: string, value: number) => encodeTensor(tensorOf("float32", [], [value]), name);
+    const nodes = [
+      node("Clip", ["image", "zero", "infinite"], "clipped"),
+      node("Pad", ["clipped", "pads", "lowest"], "padded"),
+      node("Add", ["padded", "lowest"], "scores"),
+    ];
+    const pads = encodeTensor(tensorOf("int64", [8], [0, 0, 1, 1, 0, 0, 1, 1]), "pads");
+    const initializers = [single("zero", 0), single("infinite", Infinity), single("lowest", -Infinity), pads];
+    const bytes = fileOf({ nodes, initializers: [...initializers, weightOf(Number.NaN)] });
+    expect(readOnnx(bytes).instantiate({ width: 8, height: 8 }).outputs["scores"]?.shape).toEqual([1, 3, 10, 10]);
+  });
+
   test("whose operands do not fit at this size names the node", () => {
     const nodes = [node("MaxPool", ["image"], "scores", { kernel_shape: [5, 5] })];
     const error = errorOf(() => readOnnx(fileOf({ nodes })).instantiate({ width: 4, height: 4 }));

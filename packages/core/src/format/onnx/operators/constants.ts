@@ -3,6 +3,7 @@ import { broadcastShapes, sameShape } from "../../../graph/extents.ts";
 import type { Node } from "../../../graph/node.ts";
 import { float32, tensorOf } from "../../../graph/tensor.ts";
 import type { Tensor } from "../../../graph/tensor.ts";
+import { expectNumbers } from "../finite-weights.ts";
 import {
   constantOperand,
   constantTensor,
@@ -14,6 +15,7 @@ import {
   misfit,
   named,
   operand,
+  subjectOf,
   tensorAttribute,
   unsupported,
 } from "../operator-call.ts";
@@ -40,6 +42,7 @@ const constantValue: OperatorReader = (call) => {
     (float === undefined ? undefined : float32([], [float])) ??
     (floats === undefined ? undefined : float32([floats.length], floats));
   if (tensor === undefined) throw unsupported(call, [...call.attributes.keys()].join(", "), "numbers");
+  expectNumbers(tensor, `${subjectOf(call)}: its value`);
   return constant(tensor, named(call));
 };
 
