@@ -2,10 +2,12 @@ import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
-import { manifestSchema } from "@slidelight/core";
+import { defaultUNet, encodeOnnx, manifestSchema, unetGraph, unetParameters } from "@slidelight/core";
 import type { NodeProto } from "../packages/core/src/format/onnx/proto.ts";
 import { writeModelProto } from "../packages/core/src/format/onnx/proto-writer.ts";
 import { encodeTensor } from "../packages/core/src/format/onnx/tensors.ts";
+import { sigmoid } from "../packages/core/src/graph/build.ts";
+import { graphOf } from "../packages/core/src/graph/graph.ts";
 import { tensorOf } from "../packages/core/src/graph/tensor.ts";
 import { openWorkplace, slidelight, start, writeImage } from "./slidelight.ts";
 import type { Workplace } from "./slidelight.ts";
@@ -31,6 +33,8 @@ const document = z.strictObject({
     }),
   ),
 });
+
+const binary = { ...defaultUNet, depth: 1, baseChannels: 2, classes: 1 };
 
 /** Takes away every axis of extent 1, which an image of one row has one more of. */
 function squeezingModel(): Uint8Array {
@@ -266,6 +270,17 @@ describe("slidelight inspect", () => {
       classes: ["plain", "odd"],
       tiling: { exact: true, stride: 2 },
     });
+  });
+
+  test("tells that a model's final sigmoid is left out", async () => {
+    const graph = unetGraph(binary, unetParameters(binary), { width: 32, height: 32 });
+    const [scores] = Object.values(graph.outputs);
+    if (scores === undefined) throw new RangeError("A model without scores.");
+    const bytes = encodeOnnx(graphOf({ scores: sigmoid(scores) }), { dynamicAxes: true });
+    await writeFile(join(work.folder, "binary.onnx"), bytes);
+    expect((await run("inspect", "binary.onnx")).stdout).toContain("(sigmoid is left out: logits are explained)");
+    const { stdout } = await run("inspect", "binary.onnx", "--json");
+    expect(JSON.parse(stdout)).toMatchObject({ classes: ["0"], softmax: false, sigmoid: true });
   });
 
   test("tells an image's format and levels", async () => {

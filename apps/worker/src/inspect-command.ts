@@ -48,6 +48,7 @@ async function inspectModel(uri: string, options: StoreSettings & Abortable): Pr
 
 function modelLines(uri: string, model: ModelDescription): readonly string[] {
   const { tiling } = model;
+  const left = model.softmax ? "softmax" : model.sigmoid ? "sigmoid" : undefined;
   const tilingLines = tiling.exact
     ? [
         "tiling       exact",
@@ -62,7 +63,7 @@ function modelLines(uri: string, model: ModelDescription): readonly string[] {
     `parameters   ${model.parameters.toLocaleString("en")}`,
     `classes      ${model.classes.join(", ")}`,
     ...model.pools.map(({ label, layer, channels }) => `pool         ${label} of ${layer} (${channels} channels)`),
-    `head         ${model.head.join(", ")}${model.softmax ? " (softmax is left out: logits are explained)" : ""}`,
+    `head         ${model.head.join(", ")}${left === undefined ? "" : ` (${left} is left out: logits are explained)`}`,
     ...tilingLines,
     ...model.layers.map(({ name, channels, stride }) => `layer        ${name}: ${channels} channels, stride ${stride}`),
   ];

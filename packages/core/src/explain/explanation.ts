@@ -43,7 +43,7 @@ export interface Outcome {
   readonly logits: Float64Array;
   /** The vector that each pool gives. */
   readonly pooled: readonly Float64Array[];
-  /** Softmax of the logits; the logistic function of a single one. */
+  /** Softmax of the logits; the logistic function of a single one, and of each where the model ends in it. */
   readonly probabilities: Float64Array;
   readonly target: ResolvedTarget;
   /** Id of the map that explains the target. */

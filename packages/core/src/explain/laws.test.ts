@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { Size } from "../geometry/rectangle.ts";
 import { tileGrid } from "../geometry/tile-grid.ts";
+import { sigmoid } from "../graph/build.ts";
+import { graphOf } from "../graph/graph.ts";
 import type { Model } from "../model/model.ts";
 import { networkFor } from "../model/network.ts";
 import type { Network } from "../model/network.ts";
@@ -115,6 +117,32 @@ describe("images of one row, of one column and of one pixel", () => {
     expect(map).toHaveLength(12);
     expect(new Set(map).size).toBe(1);
   });
+});
+
+describe("a model that ends in a sigmoid", () => {
+  it.each([1, 3])(
+    "of %d classes is explained as without it, and gives each class a probability of its own",
+    (classes) => {
+      const bare = unet({ classes });
+      const ending: Model = {
+        sha256: "",
+        instantiate: (at) => {
+          const [scores] = Object.values(bare.instantiate(at).outputs);
+          if (scores === undefined) throw new RangeError("A model without scores.");
+          return graphOf({ scores: sigmoid(scores) });
+        },
+      };
+      const of = (model: Model): ReferenceExplanation => {
+        const on = networkFor(model, size, { samples: "uint8", mean, std: [0.2, 0.3, 0.4] });
+        return explain(on, "cam", { kind: "class", index: 0 }, 64);
+      };
+      const [whole, expected] = [of(ending), of(bare)];
+      expectEqualMaps(whole, expected);
+      expect([...whole.outcome.probabilities]).toEqual(
+        [...whole.outcome.logits].map((logit) => 1 / (1 + Math.exp(-logit))),
+      );
+    },
+  );
 });
 
 describe("closed forms", () => {

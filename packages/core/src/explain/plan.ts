@@ -4,6 +4,7 @@ import { backpropagate, expandTo } from "../graph/gradient.ts";
 import type { Node, NodeOf } from "../graph/node.ts";
 import type { Layer, Network } from "../model/network.ts";
 import type { Reduction } from "../model/pool.ts";
+import type { Head } from "../model/split.ts";
 import { cellsOf } from "./draft.ts";
 import type { Declare, Draft, PlanOptions, Variant } from "./draft.ts";
 import { scheduleSweeps } from "./explanation.ts";
@@ -54,7 +55,7 @@ export function planExplanation(network: Network, options: PlanOptions): Explana
     const logits = solver.logits(pooled);
     const resolved = resolveTarget(target, logits, classes);
     const map = candidates ? `map@${resolved.index}` : "map";
-    return { logits, pooled, probabilities: probabilitiesOf(logits), target: resolved, map };
+    return { logits, pooled, probabilities: probabilitiesOf(logits, network.head), target: resolved, map };
   };
   return {
     network,
@@ -221,8 +222,9 @@ function cropTo(network: Network, x: Node): Node {
   return slice(x, { starts: [0, 0, 0, 0], sizes: [n, channels, network.size.height, network.size.width] });
 }
 
-function probabilitiesOf(logits: Float64Array): Float64Array {
-  if (logits.length === 1) return logits.map((logit) => 1 / (1 + Math.exp(-logit)));
+/** Classes exclude one another, unless the model gives each a probability of its own. */
+function probabilitiesOf(logits: Float64Array, { activation }: Head): Float64Array {
+  if (logits.length === 1 || activation === "sigmoid") return logits.map((logit) => 1 / (1 + Math.exp(-logit)));
   const max = logits.reduce((a, b) => Math.max(a, b), -Infinity);
   const scaled = logits.map((logit) => Math.exp(logit - max));
   const sum = scaled.reduce((a, b) => a + b, 0);

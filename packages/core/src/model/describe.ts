@@ -16,7 +16,9 @@ export interface ModelDescription {
   readonly pools: readonly { readonly label: string; readonly layer: string; readonly channels: number }[];
   /** Operators of the head, in order. */
   readonly head: readonly string[];
+  /** Whether the model ends in one, which is left away. */
   readonly softmax: boolean;
+  readonly sigmoid: boolean;
   readonly tiling:
     | {
         readonly exact: true;
@@ -57,7 +59,8 @@ export function describeModel(model: Model): ModelDescription {
     head: topologicalOrder([split.head.logits])
       .filter((node) => node.op !== "Constant" && node.op !== "Input")
       .map((node) => node.op),
-    softmax: split.head.softmax,
+    softmax: split.head.activation === "softmax",
+    sigmoid: split.head.activation === "sigmoid",
     tiling,
     layers: tiling.exact ? layersOf(model, side) : [],
   };

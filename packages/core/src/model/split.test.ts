@@ -1,6 +1,18 @@
 import { describe, expect, it } from "vitest";
-import { input, matMul, constant, reshape, softmax, reduceMean, relu, reduceMax, add } from "../graph/build.ts";
+import {
+  input,
+  matMul,
+  constant,
+  reshape,
+  softmax,
+  reduceMean,
+  relu,
+  reduceMax,
+  add,
+  sigmoid,
+} from "../graph/build.ts";
 import { graphOf } from "../graph/graph.ts";
+import type { Node } from "../graph/node.ts";
 import { evaluate } from "../graph/reference.ts";
 import { float32 } from "../graph/tensor.ts";
 import { splitModel } from "./split.ts";
@@ -52,8 +64,24 @@ describe("splitting a model", () => {
     const sum = add(reduceMean(relu(x), [2, 3]), reduceMax(x, [2, 3]));
     const split = splitModel(graphOf({ scores: softmax(matMul(reshape(sum, [1, 3]), weights), 1) }));
     expect(split.pools.map((pool) => pool.reduction).toSorted()).toEqual(["max", "mean"]);
-    expect(split.head.softmax).toBe(true);
+    expect(split.head.activation).toBe("softmax");
     expect(split.head.logits.op).toBe("MatMul");
+  });
+
+  it("leaves a final sigmoid away, though a change of shape follows it, and none of those before the pool", () => {
+    const x = input("image", { type: "float32", shape: [1, 3, 4, 4], spatial: [2, 3] });
+    const scored = (classes: number): Node =>
+      matMul(
+        reshape(reduceMean(sigmoid(x), [2, 3]), [1, 3]),
+        constant(float32([3, classes], new Float32Array(3 * classes).fill(1))),
+      );
+    for (const scores of [sigmoid(scored(1)), reshape(sigmoid(scored(1)), [1]), sigmoid(scored(2))]) {
+      const { head } = splitModel(graphOf({ scores }));
+      expect(head.activation).toBe("sigmoid");
+      expect(head.logits.op).toBe("MatMul");
+    }
+    expect(splitModel(graphOf({ scores: scored(2) })).head.activation).toBeUndefined();
+    expect(splitModel(graphOf({ scores: reduceMean(sigmoid(x), [2, 3]) })).head.activation).toBeUndefined();
   });
 
   it("refuses a model without a pool, naming where the image axes are lost", () => {

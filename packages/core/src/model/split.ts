@@ -23,8 +23,8 @@ export interface Head {
   readonly pooled: readonly NodeOf<"Input">[];
   readonly logits: Node;
   readonly classes: number;
-  /** Whether the model itself ends in a softmax (left away here: explanations are of the logits). */
-  readonly softmax: boolean;
+  /** What the model itself makes probabilities of the logits by; left away here, since explanations are of the logits. */
+  readonly activation: "softmax" | "sigmoid" | undefined;
 }
 
 /**
@@ -42,8 +42,7 @@ export function splitModel(graph: Graph): Split {
       `Splitting the model: expected one image input and an output that depends on it, got ${graph.inputs.length} inputs. Export the model with the image as its only input.`,
     );
   }
-  const softmax = output.op === "Softmax";
-  const scores = softmax ? output.inputs[0] : output;
+  const { scores, activation } = logitsOf(output);
   const pools = findPools(scores, image);
   const pooled = pools.map((pool, index) => {
     const channels = pool.operand.shape[1] ?? 0;
@@ -61,8 +60,17 @@ export function splitModel(graph: Graph): Split {
   return {
     input: image,
     pools: [first, ...rest],
-    head: { graph: graphOf({ logits }), pooled, logits, classes, softmax },
+    head: { graph: graphOf({ logits }), pooled, logits, classes, activation },
   };
+}
+
+/** What comes before a final softmax or sigmoid, which may be followed by a change of shape. */
+function logitsOf(output: Node): { readonly scores: Node; readonly activation: Head["activation"] } {
+  let node = output;
+  while (node.op === "Reshape") [node] = node.inputs;
+  if (node.op === "Softmax") return { scores: node.inputs[0], activation: "softmax" };
+  if (node.op === "Sigmoid") return { scores: node.inputs[0], activation: "sigmoid" };
+  return { scores: output, activation: undefined };
 }
 
 /** The last reductions over all pixels on the way to `scores`. */
