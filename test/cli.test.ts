@@ -81,6 +81,12 @@ describe("slidelight", () => {
     expect(await run("explain")).toMatchObject({ status: 2 });
   });
 
+  test("refuses more threads than any machine has, for which engines take all memory and hang", async () => {
+    const { status, stderr } = await run("explain", "a.png", "--model", "m", "--out", "o", "--threads", "100000");
+    expect(status).toBe(2);
+    expect(stderr).toContain("--threads (SLIDELIGHT_THREADS): expected an integer from 1 to 1024");
+  });
+
   test("tells all faults of the options in one message, with the flags' names", async () => {
     const { status, stderr } = await run("explain", "a.png", "--tile", "none", "--mean", "1,2", "--method", "guess");
     expect(status).toBe(2);

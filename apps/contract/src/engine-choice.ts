@@ -1,4 +1,4 @@
-import { chooseEngine, engineChoices, engineNames, openEngine } from "@slidelight/core/request";
+import { chooseEngine, engineChoices, engineNames, mostThreads, openEngine } from "@slidelight/core/request";
 import type { Engine, EngineSettings } from "@slidelight/core";
 import { z } from "zod";
 import type { OptionTable } from "./options.ts";
@@ -14,13 +14,13 @@ export const engineChoiceOptions = {
     text: "what the engine computes on: cpu, cuda, tensorrt, webgpu, gpu or wasm (cpu; tfjs: the first that is there)",
   },
   device: { flag: "--device <n>", text: "index of the accelerator (0)" },
-  threads: { flag: "--threads <n>", text: "threads that compute (one for each core)" },
+  threads: { flag: "--threads <n>", text: "threads that compute, at most 1024 (one for each core)" },
   openvino: { environment: ["SLIDELIGHT_OPENVINO"] },
 } as const satisfies OptionTable;
 
 export const engineChoiceKeys = ["engine", "provider", "device", "threads", "openvino"] as const;
 
-const threads = "expected an integer from 1";
+const threads = `expected an integer from 1 to ${mostThreads}`;
 const device = "expected an integer from 0";
 const providerNames = [...new Set(engineChoices.map(({ provider }) => provider))];
 
@@ -28,7 +28,7 @@ export const engineChoiceSchema = z.object({
   engine: z.enum(["auto", ...engineNames], `expected auto, ${engineNames.join(", ")}`).default("auto"),
   provider: z.enum(providerNames, `expected one of ${providerNames.join(", ")}`).exactOptional(),
   device: z.coerce.number(device).int(device).min(0, device).exactOptional(),
-  threads: z.coerce.number(threads).int(threads).min(1, threads).exactOptional(),
+  threads: z.coerce.number(threads).int(threads).min(1, threads).max(mostThreads, threads).exactOptional(),
   openvino: z.string().exactOptional(),
 });
 

@@ -1,5 +1,6 @@
 // What work is told by: places, models by name, targets, results that are there. For whoever asks for it and does none of it: a
 // command starts in half the time without the rest.
+export { mostThreads } from "./engine/check-settings.ts";
 export { chooseEngine } from "./engine/choose-engine.ts";
 export { engineChoices, engineNames, openEngine } from "./engine/engines.ts";
 export { errorCodes, isRetryable } from "./errors/codes.ts";

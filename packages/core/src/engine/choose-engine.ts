@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { SlidelightError } from "../errors/slidelight-error.ts";
+import { checkSettings } from "./check-settings.ts";
 import type { Engine } from "./engine.ts";
 import { engines } from "./engines.ts";
 import type { EngineSettings } from "./engines.ts";
@@ -42,12 +43,13 @@ const leastGain = 2;
  * The fastest engine that is there and exact in float32: an accelerator that computes at least twice as fast as the
  * CPU, else the first engine of a fixed order. The order is fixed, and not the outcome of a race, so that the workers of
  * a machine, and a run that goes on after a crash, take the same one: engines differ in the last bits.
- * @throws {SlidelightError} `engine-unavailable` with what is wrong with each, when none can compute here.
+ * @throws {SlidelightError} `usage`; `engine-unavailable` with what is wrong with each, when none can compute here.
  */
 export async function chooseEngine(
   settings: EngineSettings = {},
   candidates: Candidates = { processors, accelerators: showsAccelerator() ? accelerators : [] },
 ): Promise<Engine> {
+  checkSettings(settings);
   const faults: string[] = [];
   const processor = await firstExact(candidates.processors, settings, faults);
   try {

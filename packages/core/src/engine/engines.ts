@@ -5,7 +5,7 @@ import type { WarmSettings } from "./memory.ts";
 
 /** What is common to all engines; each has a default for what is absent. */
 export interface EngineSettings extends Abortable, Pick<WarmSettings, "memoryBytes"> {
-  /** Threads that compute together on a CPU. Default: one for each core that the process may use. */
+  /** Threads that compute together on a CPU, at most `mostThreads`. Default: one for each core that the process may use. */
   readonly threads?: number;
   /** Index of the accelerator. Default: 0. */
   readonly device?: number;
@@ -142,7 +142,7 @@ export interface EngineRequest extends EngineSettings {
 
 /**
  * Opens an engine by name.
- * @throws {SlidelightError} `usage` for a provider that the engine does not have; `engine-unavailable` where it can't
+ * @throws {SlidelightError} `usage` for a provider that the engine does not have, or a setting out of its bounds; `engine-unavailable` where it can't
  * compute here: what is missing, how to get it.
  */
 export async function openEngine({ engine, provider, ...settings }: EngineRequest): Promise<Engine> {

@@ -9,6 +9,7 @@ import type { Abortable } from "../../io/byte-source.ts";
 import { threadFile } from "../../io/thread-file.ts";
 import { transferList } from "../../io/transfer.ts";
 import { checkInputs } from "../check-inputs.ts";
+import { checkSettings } from "../check-settings.ts";
 import type { Engine, Precision } from "../engine.ts";
 import { cudaDevice } from "../cuda-device.ts";
 import { tellLibraries } from "../environment.ts";
@@ -37,18 +38,14 @@ export interface OnnxRuntimeOptions extends Abortable, WarmSettings {
 /**
  * ONNX Runtime on a worker thread, because it blocks the one it runs on. Graphs are compiled there once; tensors are
  * handed over without copying. The thread ends when the engine is disposed of: runs that wait then fail.
- * @throws {SlidelightError} `engine-unavailable` where the provider can't compute here: what is there, how to get it.
+ * @throws {SlidelightError} `usage`; `engine-unavailable` where the provider can't compute here: what is there, how to get it.
  */
 export async function openOnnxRuntimeEngine(options: OnnxRuntimeOptions = {}): Promise<Engine> {
   const { provider = "cpu", threads = availableParallelism(), device = 0, signal } = options;
-  for (const [name, value, least] of [
-    ["threads", threads, 1],
-    ["device", device, 0],
-    ["warmBytes", options.warmBytes ?? 0, 0],
-  ] as const) {
-    if (!Number.isInteger(value) || value < least) {
-      throw new RangeError(`Opening ONNX Runtime: ${name} is an integer from ${least}, got ${value}.`);
-    }
+  checkSettings(options);
+  const { warmBytes = 0 } = options;
+  if (!Number.isInteger(warmBytes) || warmBytes < 0) {
+    throw new RangeError(`Opening ONNX Runtime: warmBytes is an integer from 0, got ${warmBytes}.`);
   }
   signal?.throwIfAborted();
   const rule = providerRule(provider);

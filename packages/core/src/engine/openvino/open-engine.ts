@@ -6,6 +6,7 @@ import type { Graph } from "../../graph/graph.ts";
 import { peakActivationBytes } from "../../graph/memory.ts";
 import type { Abortable } from "../../io/byte-source.ts";
 import { checkInputs } from "../check-inputs.ts";
+import { checkSettings } from "../check-settings.ts";
 import type { Engine, Precision, RunResult } from "../engine.ts";
 import { narrowness, spareBytesOf, warmLimits } from "../memory.ts";
 import type { WarmSettings } from "../memory.ts";
@@ -38,10 +39,11 @@ const overheads = { ofOneSize: 1.1, ofAllSizes: 1.3 } as const;
 /**
  * OpenVINO through its C library, by asynchronous foreign calls: it computes on threads of its own, and no JavaScript thread
  * waits. The graph's ONNX bytes are what it reads.
- * @throws {SlidelightError} `engine-unavailable` where the library or the device is missing: how to get it.
+ * @throws {SlidelightError} `usage`; `engine-unavailable` where the library or the device is missing: how to get it.
  */
 export async function openOpenVinoEngine(options: OpenVinoOptions = {}): Promise<Engine> {
   const { provider = "cpu", device = 0, threads = availableParallelism(), signal } = options;
+  checkSettings(options);
   signal?.throwIfAborted();
   const library = loadOpenVino(options.library);
   const core = createCore(library);

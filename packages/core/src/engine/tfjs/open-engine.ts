@@ -4,6 +4,7 @@ import { stepsOf } from "../../graph/steps.ts";
 import type { Steps } from "../../graph/steps.ts";
 import type { Abortable } from "../../io/byte-source.ts";
 import { checkInputs } from "../check-inputs.ts";
+import { checkSettings } from "../check-settings.ts";
 import { cudaDevice } from "../cuda-device.ts";
 import type { Engine, RunResult } from "../engine.ts";
 import { openSerialQueue } from "../serial-queue.ts";
@@ -45,9 +46,10 @@ const overheads: { readonly [P in Provider]: number } = { gpu: 2, cpu: 2, wasm: 
 /**
  * TensorFlow.js in a process of its own: it blocks the thread that it runs on, keeps its memory outside JavaScript's, and
  * does not bear several threads. When the process dies, the run fails and the next one has a new process.
- * @throws {SlidelightError} `engine-unavailable` where the provider can't compute here: what is missing, how to get it.
+ * @throws {SlidelightError} `usage`; `engine-unavailable` where the provider can't compute here: what is missing, how to get it.
  */
 export async function openTfjsEngine(options: TfjsOptions = {}): Promise<TfjsEngine> {
+  checkSettings(options);
   const { provider, ...others } = options;
   if (provider !== undefined) return openOn(provider, others);
   for (const candidate of ["gpu", "cpu"] as const) {
