@@ -10,6 +10,7 @@ import type { Abortable, ByteSource } from "../../io/byte-source.ts";
 import { fileError, messageOf } from "../../io/io-error.ts";
 import type { ImageLevel, ImageLimits, Pixels, SlideImage } from "../image.ts";
 import { loadSharp } from "../sharp.ts";
+import { tooLarge } from "../too-large.ts";
 import { newPixels } from "./new-pixels.ts";
 import { checkRectangle } from "./check-rectangle.ts";
 import { decodeOptions, decodeRgb } from "./decode.ts";
@@ -40,16 +41,17 @@ export async function openWholeImage(
   const { uri, limits, format, signal } = options;
   // A compressed file is hardly larger than its pixels in 16 bits with alpha.
   const maxFileBytes = Math.max(1_048_576, limits.wholeImagePixels * 8);
-  if (source.size > maxFileBytes) throw tooLarge(uri, { what: `${source.size} bytes`, limit: limits.wholeImagePixels });
+  const excess = (what: string): SlidelightError =>
+    tooLarge(uri, { limit: "wholeImagePixels", limits, what, advice: "Convert it to a tiled TIFF." });
+  if (source.size > maxFileBytes) {
+    throw excess(`it must be decoded whole and has ${source.size} bytes, more than 8 for each pixel that it may have`);
+  }
   const bytes = await source.read({ offset: 0, length: source.size }, { signal });
   const metadata = await metadataOf(bytes, uri);
   const stored = { width: metadata.width, height: metadata.height };
   const pixels = stored.width * stored.height;
   if (pixels > limits.wholeImagePixels) {
-    throw tooLarge(uri, {
-      what: `${stored.width}x${stored.height} = ${pixels} pixels`,
-      limit: limits.wholeImagePixels,
-    });
+    throw excess(`it must be decoded whole and has ${stored.width}x${stored.height} = ${pixels} pixels`);
   }
   const { width, height } = orientedSize(stored, metadata.orientation ?? 1);
   const samples = metadata.depth === "ushort" ? "uint16" : "uint8";
@@ -111,15 +113,6 @@ function decodeFailure(error: unknown, uri: string): SlidelightError {
         `Decoding ${uri} failed: ${cause}. The file is damaged: copy it again from its origin.`,
         { cause: error },
       );
-}
-
-function tooLarge(uri: string, { what, limit }: { readonly what: string; readonly limit: number }): SlidelightError {
-  return new SlidelightError(
-    "image-too-large",
-    `Opening ${uri} failed: it has ${what} and must be decoded whole, the limit \`wholeImagePixels\` is ${limit}. ` +
-      "Convert it to a tiled TIFF, or raise the limit `wholeImagePixels` if you trust the file.",
-    { detail: { limit } },
-  );
 }
 
 function rowsInMemory({ width, data }: RgbBlock): Rows {

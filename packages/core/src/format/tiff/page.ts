@@ -1,6 +1,7 @@
 import { SlidelightError } from "../../errors/slidelight-error.ts";
 import type { Abortable, ByteRange } from "../../io/byte-source.ts";
 import type { ImageLimits } from "../image.ts";
+import { tooLarge } from "../too-large.ts";
 import { corrupt, tagBytes, tagValues } from "./directories.ts";
 import type { Directory, TiffFile } from "./directories.ts";
 import { readableCompressions, tags, unreadableCompressions } from "./tags.ts";
@@ -99,22 +100,16 @@ export function checkPage(file: TiffFile, page: PageHeader, limits: ImageLimits)
   if (segmentWidth < 1 || segmentHeight < 1)
     throw corrupt(source, `its tiles are ${segmentWidth}x${segmentHeight} pixels`);
   checkSamples(source, page);
-  const tooLarge = (what: string, pixels: number, limit: "levelPixels" | "tilePixels"): SlidelightError =>
-    new SlidelightError(
-      "image-too-large",
-      `Opening ${source.uri} failed: ${what} has ${pixels} pixels, the limit \`${limit}\` is ${limits[limit]}. ` +
-        `Raise the limit \`${limit}\` if you trust the file.`,
-      { detail: { pixels, limit: limits[limit] } },
-    );
-  if (width * height > limits.levelPixels)
-    throw tooLarge(`a level of ${width}x${height}`, width * height, "levelPixels");
-  const segmentPixels = segmentWidth * segmentHeight;
-  if (segmentPixels > limits.tilePixels) {
-    throw tooLarge(
-      `a ${page.tiled ? "tile" : "strip"} of ${segmentWidth}x${segmentHeight}`,
-      segmentPixels,
-      "tilePixels",
-    );
+  const { uri } = source;
+  const levelPixels = width * height;
+  if (levelPixels > limits.levelPixels) {
+    const what = `a level of ${width}x${height} has ${levelPixels} pixels`;
+    throw tooLarge(uri, { limit: "levelPixels", limits, what });
+  }
+  const tilePixels = segmentWidth * segmentHeight;
+  if (tilePixels > limits.tilePixels) {
+    const what = `a ${page.tiled ? "tile" : "strip"} of ${segmentWidth}x${segmentHeight} has ${tilePixels} pixels`;
+    throw tooLarge(uri, { limit: "tilePixels", limits, what });
   }
 }
 
