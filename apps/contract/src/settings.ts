@@ -63,7 +63,10 @@ const triple = (expected: string) => z.tuple([z.number(expected), z.number(expec
 const deviation = "expected three numbers above 0, such as 0.229,0.224,0.225";
 const share = "expected a number above 0, such as 0.01";
 const method = z.enum(methodNames, `expected one or more of ${methodNames.join(", ")}, between commas`);
-const target = z.string().min(1);
+const targetExpected = "expected one or more targets between commas, such as top1 or the name of a class";
+const target = z.string(targetExpected).min(1, targetExpected);
+const layer = "expected the name of a layer: slidelight inspect <model> lists them";
+const tile = "expected fastest, or a number of pixels: an integer from 1";
 const micronsPerPixel = "expected a number of micrometres per pixel above 0";
 
 /** The options' texts as the settings of an explanation. */
@@ -71,13 +74,10 @@ export const settingsSchema = z
   .object({
     method: z.preprocess(list, z.tuple([method], method)).default(["grad-cam"]),
     target: z.preprocess(list, z.tuple([target], target)).default(["top1"]),
-    layer: z.string().min(1).exactOptional(),
+    layer: z.string(layer).min(1, layer).exactOptional(),
     level: count(0, "expected a level: an integer from 0").exactOptional(),
     mpp: z.coerce.number(micronsPerPixel).positive(micronsPerPixel).exactOptional(),
-    tile: z
-      .literal("fastest")
-      .or(count(1, "expected fastest, or a number of pixels: an integer from 1"))
-      .exactOptional(),
+    tile: z.union([z.literal("fastest"), count(1, tile)], tile).exactOptional(),
     tissue: z.enum(["auto", "off"], "expected auto or off").default("auto"),
     raw: z.enum(["float16", "float32"], "expected float16 or float32").exactOptional(),
     precision: z.enum(["float32", "bfloat16", "float16"], "expected float32, bfloat16 or float16").exactOptional(),
