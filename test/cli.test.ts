@@ -132,7 +132,7 @@ describe("slidelight explain", () => {
     );
   });
 
-  test("takes methods and targets between commas or flag by flag", async () => {
+  test("takes methods and targets between commas or flag by flag, each once", async () => {
     const one = ["--method", "cam", "--method", "grad-cam,cam", "--target", "plain", "--target", "odd-plain"];
     const { status, stdout, stderr } = await run(
       "explain",
@@ -150,8 +150,6 @@ describe("slidelight explain", () => {
       "cam odd-plain done",
       "grad-cam plain done",
       "grad-cam odd-plain done",
-      "cam plain skipped",
-      "cam odd-plain skipped",
     ]);
   });
 

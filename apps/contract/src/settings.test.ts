@@ -17,6 +17,11 @@ describe("the settings of an explanation", () => {
     expect(settingsSchema.parse({ tile: "fastest" })).toMatchObject({ tile: "fastest" });
   });
 
+  it("have each method and target once, in the order in which they came first", () => {
+    const settings = settingsSchema.parse({ method: ["cam,saliency", "cam"], target: "1, top1,1,0-1" });
+    expect(settings).toMatchObject({ methods: ["cam", "saliency"], targets: ["1", "top1", "0-1"] });
+  });
+
   it("refuse an empty target and an empty layer in words of their own", () => {
     expect(faultsOf({ target: "", layer: "" })).toEqual([
       expect.stringMatching(/^target.*: expected one or more targets/u),
