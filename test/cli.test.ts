@@ -193,6 +193,15 @@ describe("slidelight explain", () => {
     expect(stderr.match(/✗/gu)).toHaveLength(1);
   });
 
+  test("tells what a path is that is there, but is no model's", async () => {
+    const explain = (model: string) => run("explain", "images/", "--model", model, "--out", "maps");
+    expect((await explain("images")).stderr).toContain(
+      "[model-unreadable] Opening the model images failed: expected an ONNX file, got a folder.",
+    );
+    expect((await explain("/dev/null")).stderr).toContain("expected an ONNX file, got no regular file.");
+    expect((await explain("absent.onnx")).stderr).toContain("[model-not-found] Opening the model absent.onnx failed");
+  });
+
   test("tells a fault of one image beside its name, and explains the others", async () => {
     await writeFile(join(work.folder, "squeezing.onnx"), squeezingModel());
     await writeImage(join(work.folder, "shapes", "a-row.png"), { width: 40, height: 1, seed: 3 });

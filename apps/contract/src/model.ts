@@ -19,15 +19,24 @@ async function readBytes(uri: string, options: StoreSettings & Abortable): Promi
     await using source = await openSource(uri, options);
     return await source.read({ offset: 0, length: source.size }, { signal: options.signal });
   } catch (error) {
-    if (!(error instanceof SlidelightError) || !isAbsence(error.code)) throw error;
-    throw new SlidelightError(
-      "model-not-found",
-      `Opening the model ${uri} failed: there is no such ONNX file. Check the path or the key.`,
-      { cause: error },
-    );
+    throw error instanceof SlidelightError ? ofModel(error, uri) : error;
   }
 }
 
-function isAbsence(code: string): boolean {
-  return code === "image-not-found" || code === "image-not-an-image" || code === "store-not-found";
+/** A source is told of as an image: here it is a model. */
+function ofModel(cause: SlidelightError, uri: string): SlidelightError {
+  if (cause.code === "image-not-found" || cause.code === "store-not-found") {
+    return new SlidelightError(
+      "model-not-found",
+      `Opening the model ${uri} failed: there is no such ONNX file. Check the path or the key.`,
+      { cause },
+    );
+  }
+  if (cause.code !== "image-not-an-image") return cause;
+  const { found = "no file" } = cause.detail;
+  return new SlidelightError(
+    "model-unreadable",
+    `Opening the model ${uri} failed: expected an ONNX file, got ${String(found)}. Give the path of the .onnx file itself.`,
+    { cause },
+  );
 }

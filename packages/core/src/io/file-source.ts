@@ -37,9 +37,11 @@ export async function openFile(
   try {
     const stat = await handle.stat({ bigint: true });
     if (!stat.isFile()) {
+      const found = stat.isDirectory() ? "a folder" : "no regular file";
       throw new SlidelightError(
         "image-not-an-image",
-        `Opening ${uri} failed: it is ${stat.isDirectory() ? "a folder" : "no regular file"}. Give the path of a file.`,
+        `Opening ${uri} failed: it is ${found}. Give the path of a file.`,
+        { detail: { found } },
       );
     }
     return fileSource(handle, { uri, stat });
