@@ -6,6 +6,7 @@ import type { Rectangle } from "../geometry/rectangle.ts";
 import { coreOf, gridOfCores } from "../geometry/tile-grid.ts";
 import { allOrFirstFailure } from "../io/all-or-first-failure.ts";
 import type { Abortable } from "../io/byte-source.ts";
+import { digitsAbove } from "./digits-above.ts";
 import type { PipelineEvent } from "./events.ts";
 import { explainPixels } from "./explain-pixels.ts";
 import type { ImageWork } from "./image-work.ts";
@@ -83,7 +84,7 @@ export async function probePrecision(
       if (used !== requested) {
         observe({
           kind: "warning",
-          message: `${image.uri}, ${method}, ${target}: ${requested} is off by ${error.quantile.toPrecision(2)} of the map's range at 1 in 1000 pixels, above ${bound} (--max-error): computed in float32`,
+          message: `${image.uri}, ${method}, ${target}: ${requested} is off by ${digitsAbove(error.quantile, bound)} of the map's range at 1 in 1000 pixels, above ${bound} (--max-error): computed in float32`,
         });
       }
       return [id, { requested, used, measured: { error, bound, probes: areas.length } }];
