@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { SlidelightError } from "../packages/core/src/errors/slidelight-error.ts";
 import { operatorReaders } from "../packages/core/src/format/onnx/operators/index.ts";
@@ -125,4 +126,10 @@ describe.skipIf(typeof found === "string")("the ONNX standard's own tests", () =
       expect(refusals.map(({ message }) => message).join("\n")).toContain(reasons[name]);
     },
   );
+});
+
+test("docs/models.md lists the operators that can be read, which the error for another one points to", () => {
+  const text = readFileSync(new URL("../docs/models.md", import.meta.url), "utf8");
+  const listed = /operator sets 7 to 28:\n\n(?<names>[\w\s,]+)\./u.exec(text)?.groups?.["names"] ?? "";
+  expect(listed.split(/,\s+/u)).toEqual([...operatorReaders.keys()].sort());
 });

@@ -113,10 +113,9 @@ export function nodeLabel(node: NodeProto): string {
 function expectKnown(node: NodeProto, label: string): void {
   if (node.domain === "" && operatorReaders.has(node.operator)) return;
   const operator = node.domain === "" ? node.operator : `${node.domain}.${node.operator}`;
-  const known = [...operatorReaders.keys()].sort().join(", ");
   throw new SlidelightError(
     "model-operator",
-    `Reading the model ${label}: node "${nodeLabel(node)}" has the operator ${operator}, which is not supported. Supported are ${known}.`,
+    `Reading the model ${label}: node "${nodeLabel(node)}" has the operator ${operator}, which is not supported; docs/models.md lists those that are. Export the model without it.`,
     { detail: { operator, node: nodeLabel(node) } },
   );
 }
