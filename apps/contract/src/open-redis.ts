@@ -1,5 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { SlidelightError } from "@slidelight/core/request";
+import { messageOf, SlidelightError } from "@slidelight/core/request";
 import type { Redis } from "ioredis";
 import { redactedUrl } from "./queue-options.ts";
 
@@ -73,7 +73,10 @@ export async function openLastingRedis(
   };
 }
 
-/** Waits until Redis answers. @throws {Error} also where somebody takes the connection and says nothing, for which ioredis would wait for ever. */
+/**
+ * Waits until Redis answers, with the database that was asked for.
+ * @throws {Error} Also where somebody takes the connection and says nothing, for which ioredis would wait for ever.
+ */
 async function connected(client: Redis, answerMs: number): Promise<void> {
   const answered = new AbortController();
   const silence = async (): Promise<never> => {
@@ -81,10 +84,16 @@ async function connected(client: Redis, answerMs: number): Promise<void> {
     throw new Error(`no answer for ${answerMs / 1000} s, although the connection was taken`);
   };
   try {
-    await Promise.race([client.connect(), silence()]);
+    await Promise.race([client.connect().then(() => selected(client)), silence()]);
   } finally {
     answered.abort();
   }
+}
+
+/** Where there is no such database, ioredis says so to nobody who waits, and goes on in the first one. */
+async function selected(client: Redis): Promise<void> {
+  const { db = 0 } = client.options;
+  if (db !== 0) await client.select(db);
 }
 
 /** Of a connection that has ended, ioredis would wait two seconds for the end, and the process with it. */
@@ -104,10 +113,25 @@ export function asking(address: string): Ask {
   };
 }
 
+const givePassword =
+  "Give the password in the address, redis://:password@host, or redis://user:password@host for a user of Redis,";
+const startIt = "Start it (redis-server), or name another";
+
+/** What to do about what Redis says, by how that begins. */
+const advices: readonly (readonly [answer: string, advice: string])[] = [
+  ["NOAUTH ", givePassword],
+  ["WRONGPASS ", givePassword],
+  ["NOPERM ", "Let the user do that (docs/operations.md, Permissions), or name another"],
+  ["ERR DB index ", "Name a database that it has, or leave it away for the first one,"],
+  ["ERR invalid DB index", "Name a database that it has, or leave it away for the first one,"],
+];
+
 function unavailable(doing: string, cause: unknown): SlidelightError {
+  const message = messageOf(cause);
+  const advice = advices.find(([answer]) => message.startsWith(answer))?.[1] ?? startIt;
   return new SlidelightError(
     "queue-unavailable",
-    `${doing} failed: ${cause instanceof Error ? cause.message : String(cause)}. Start it (redis-server), or name another with --redis or REDIS_URL, and run the command again: what was done stays.`,
+    `${doing} failed: ${message}. ${advice} with --redis or REDIS_URL, and run the command again: what was done stays.`,
     { cause },
   );
 }

@@ -10,6 +10,7 @@ export const queueSchema = z.object({
   redis: z
     .url({ protocol: /^rediss?$/u, error: "expected an address such as redis://127.0.0.1:6379" })
     .refine(isDecodable, "expected a password whose special characters are written as in addresses, such as %25 for %")
+    .refine(namesDatabase, "expected nothing or the number of a database after the host, such as redis://127.0.0.1:6379/1")
     .default("redis://127.0.0.1:6379"),
   queue: z
     .string()
@@ -24,6 +25,14 @@ function isDecodable(address: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** Whether the database is left open, or a number, in the path or as `?db=`: the client would take anything. */
+function namesDatabase(address: string): boolean {
+  // What is no address at all has been told already.
+  if (!URL.canParse(address)) return true;
+  const { pathname, searchParams } = new URL(address);
+  return /^(?:\/\d{0,9})?$/u.test(pathname) && searchParams.getAll("db").every((text) => /^\d{1,9}$/u.test(text));
 }
 
 /** A Redis address without its password, wherever that stands, to print. */
