@@ -50,6 +50,19 @@ describe.skipIf(missing !== undefined)("the address of Redis", () => {
     }
   });
 
+  test("is taken from SLIDELIGHT_REDIS, else from REDIS_URL, and the help says so", async () => {
+    const nowhere = "redis://127.0.0.1:1";
+    const status = (env: Readonly<Record<string, string>>) => slidelight(["status"], { folder: work.folder, env });
+    expect(await status({ SLIDELIGHT_REDIS: redis.url, REDIS_URL: nowhere })).toMatchObject({ status: 0 });
+    expect(await status({ SLIDELIGHT_REDIS: "", REDIS_URL: redis.url })).toMatchObject({ status: 0 });
+    expect(await status({ SLIDELIGHT_REDIS: nowhere, REDIS_URL: redis.url })).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining(nowhere),
+    });
+    const help = await slidelight(["status", "--help"], { folder: work.folder });
+    expect(help.stdout).toContain("SLIDELIGHT_QUEUE for --queue; for --redis SLIDELIGHT_REDIS, then REDIS_URL.");
+  });
+
   test("without its password, or with another, is told with where to give it", async () => {
     const client = new Redis(redis.url);
     try {

@@ -131,7 +131,7 @@ function unavailable(doing: string, cause: unknown): SlidelightError {
   const advice = advices.find(([answer]) => message.startsWith(answer))?.[1] ?? startIt;
   return new SlidelightError(
     "queue-unavailable",
-    `${doing} failed: ${message}. ${advice} with --redis or REDIS_URL, and run the command again: what was done stays.`,
+    `${doing} failed: ${message}. ${advice} with --redis (SLIDELIGHT_REDIS or REDIS_URL), and run the command again: what was done stays.`,
     { cause },
   );
 }

@@ -17,14 +17,27 @@ export interface OptionRow {
 /** Options by the name of the value that they set. */
 export type OptionTable = Readonly<Record<string, OptionRow>>;
 
-/** Adds a command's flags; whether their values are any good is said by its schema, all faults together. */
+/** Adds a command's flags, and tells their variables; whether values are any good is said by its schema, all faults together. */
 export function addOptions(command: Command, table: OptionTable): Command {
   for (const { flag, text = "", many } of Object.values(table)) {
     if (flag === undefined) continue;
     if (many === true) command.option<readonly string[]>(flag, text, gather);
     else command.option(flag, text);
   }
-  return command;
+  return command.addHelpText("after", variablesHelp(table));
+}
+
+/** Which variables are asked. */
+function variablesHelp(table: OptionTable): string {
+  const rows = Object.entries(table);
+  const usual = rows.find(([, { flag, environment }]) => flag !== undefined && environment === undefined);
+  const example = usual === undefined ? "" : `, such as ${variablesOf(...usual).join()} for ${flagOf(usual[1])}`;
+  const named = rows
+    .filter(([, { flag, environment }]) => flag !== undefined && environment !== undefined)
+    .map(([name, row]) => `; for ${flagOf(row)} ${variablesOf(name, row).join(", then ")}`);
+  const alone = rows.filter(([, { flag }]) => flag === undefined).map(([name, row]) => variablesOf(name, row).join(" or "));
+  const rest = alone.length === 0 ? "" : `\nVariables without an option: ${alone.join(", ")}.`;
+  return `\nWhat is not given is taken from the environment: SLIDELIGHT_ and the option's name${example}${named.join("")}.${rest}`;
 }
 
 function gather(value: string, before: readonly string[] | undefined): readonly string[] {
@@ -69,8 +82,13 @@ export function parseOptions<S extends z.ZodType>(
 }
 
 function nameOf(name: string, row: OptionRow): string {
-  const [variable = name] = variablesOf(name, row);
-  return row.flag === undefined ? variable : `${/--[a-z0-9-]+/u.exec(row.flag)?.[0] ?? row.flag} (${variable})`;
+  const variables = variablesOf(name, row).join(" or ");
+  return row.flag === undefined ? variables : `${flagOf(row)} (${variables})`;
+}
+
+/** Without its value. */
+function flagOf({ flag = "" }: OptionRow): string {
+  return /--[a-z0-9-]+/u.exec(flag)?.[0] ?? flag;
 }
 
 function variablesOf(name: string, row: OptionRow): readonly string[] {

@@ -2,7 +2,11 @@ import { z } from "zod";
 import type { OptionTable } from "./options.ts";
 
 export const queueOptions = {
-  redis: { flag: "--redis <url>", text: "the queue's Redis (redis://127.0.0.1:6379)", environment: ["REDIS_URL"] },
+  redis: {
+    flag: "--redis <url>",
+    text: "the queue's Redis (redis://127.0.0.1:6379)",
+    environment: ["SLIDELIGHT_REDIS", "REDIS_URL"],
+  },
   queue: { flag: "--queue <name>", text: "one queue for each class of workers, such as gpu" },
 } as const satisfies OptionTable;
 
