@@ -20,7 +20,7 @@ async function gather(text: string): ReturnType<typeof gatherMasks> {
 describe("gathering images with masks", () => {
   it("takes labels by name, else by number, and masks that are empty", async () => {
     const text =
-      "mask,Image,label,part\nm/1.png,i/1.png,tumour,test\n,/far/2.png,7,\n,s3://b/3.png,0,\n,s3://b/3.png,0,\n";
+      "mask,Image,label,part\nm/1.png,i/1.png,tumour,test\n,/far/2.png,7,\n,s3://bucket/3.png,0,\n,s3://bucket/3.png,0,\n";
     expect(await gather(text)).toEqual([
       {
         uri: join(folder, "i/1.png"),
@@ -29,7 +29,7 @@ describe("gathering images with masks", () => {
         mask: { uri: join(folder, "m/1.png"), name: "m/1.png" },
       },
       { uri: "/far/2.png", name: "/far/2.png", label: 1 },
-      { uri: "s3://b/3.png", name: "s3://b/3.png", label: 0 },
+      { uri: "s3://bucket/3.png", name: "s3://bucket/3.png", label: 0 },
     ]);
   });
 
