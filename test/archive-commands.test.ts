@@ -432,6 +432,13 @@ describe.skipIf(missing !== undefined || s3Missing() !== undefined)("an archive 
     expect(explained.status, explained.stderr).toBe(0);
     const added = await slidelight(["enqueue", "s3://archive/slides/", ...job, "--new-only", "--json"], options);
     expect(JSON.parse(added.stdout), added.stderr).toMatchObject({ added: 1, done: 1 });
+    // Before anything is computed, which the place where it is put would find out after all.
+    const nowhere = ["--model", "model.onnx", "--out", "s3://no-such-bucket/maps", "--json"];
+    const refused = await slidelight(["explain", "images/", ...nowhere], options);
+    expect(refused).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/\[store-not-found\] Looking up .*manifest\.json failed: NoSuchBucket/u),
+    });
     const told = await slidelight(["report", "--out", "s3://archive/maps/", "--csv"], options);
     const [, line = "", ...rest] = told.stdout.split("\r\n");
     expect(line).toMatch(

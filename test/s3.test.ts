@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CreateBucketCommand, CreateMultipartUploadCommand, ListMultipartUploadsCommand } from "@aws-sdk/client-s3";
 import sharp from "sharp";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { openImage } from "../packages/core/src/format/images/open-image.ts";
 import { levelIndex } from "../packages/core/src/geometry/units.ts";
 import { byteSourceConformance } from "../packages/core/src/io/byte-source-conformance.ts";
@@ -134,10 +134,52 @@ describe("S3", () => {
     await expect(openSource(uri(), settings)).rejects.toMatchObject({ code });
   });
 
-  it("says that a bucket to write to is missing", async () => {
-    await expect(openStore("s3://no-such-bucket", settings).put("k", Buffer.from("x"))).rejects.toMatchObject({
+  it("says that a bucket to write to is missing, also where something is only looked up", async () => {
+    const store = openStore("s3://no-such-bucket", settings);
+    const missing = (operation: string) => ({
       code: "store-not-found",
+      message: expect.stringMatching(new RegExp(`^${operation} .* failed: NoSuchBucket .* There is no such bucket`, "u")),
     });
+    await expect(store.head("k")).rejects.toMatchObject(missing("Looking up"));
+    await store.giveUpWrites("k/");
+    await expect(store.put("k", Buffer.from("x"))).rejects.toMatchObject(missing("Writing"));
+  });
+
+  it("asks once whether it is the bucket that is missing", async () => {
+    const requests: string[] = [];
+    await using empty = await startHttp((request, response) => {
+      requests.push(request.method ?? "");
+      response.writeHead(404).end(request.method === "HEAD" ? undefined : "<Error><Code>NoSuchKey</Code></Error>");
+    });
+    const store = openStore(`s3://${bucket}`, { s3: { ...s3, endpoint: empty.endpoint } });
+    for (const key of ["a", "b", "c"]) expect(await store.head(key)).toBeUndefined();
+    expect(requests).toEqual(["HEAD", "GET", "HEAD", "HEAD"]);
+  });
+
+  it("says why a server refuses a request whose answer has no reason in it", async () => {
+    await using strict = await startHttp((request, response) => {
+      response.writeHead(400).end(request.method === "HEAD" ? undefined : "<Error><Code>InvalidBucketName</Code></Error>");
+    });
+    const own = { s3: { ...s3, endpoint: strict.endpoint } };
+    const refusal = { code: "key-invalid", message: expect.stringContaining("InvalidBucketName") };
+    await expect(openStore(`s3://Old_Bucket`, own).head("k")).rejects.toMatchObject(refusal);
+    await expect(openSource(`s3://Old_Bucket/k`, own)).rejects.toMatchObject(refusal);
+  });
+
+  it("says that no region is set, which no other try changes", async () => {
+    // What the machine's own profile says does not count here.
+    const files = ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_REGION"];
+    for (const name of files) vi.stubEnv(name, name === "AWS_REGION" ? undefined : "/dev/null");
+    try {
+      const { credentials } = s3;
+      const own = { s3: { attempts: 1, ...(credentials && { credentials }) } };
+      await expect(openSource(`s3://${bucket}/k`, own)).rejects.toMatchObject({
+        code: "store-denied",
+        message: expect.stringMatching(/failed: Region is missing\. Set AWS_REGION/u),
+      });
+    } finally {
+      vi.unstubAllEnvs();
+    }
   });
 
   it("says that it was refused", async () => {

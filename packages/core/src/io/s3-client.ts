@@ -74,6 +74,10 @@ const noCredentials: Fault = {
   code: "store-denied",
   advice: "No credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile.",
 };
+const noRegion: Fault = {
+  code: "store-denied",
+  advice: "Set AWS_REGION to the region of the bucket, or a profile that has one.",
+};
 const noBucket: Fault = {
   code: "store-not-found",
   advice: "There is no such bucket: check its name and the endpoint.",
@@ -100,6 +104,9 @@ const faultsByName: Readonly<Record<string, Fault>> = {
   KeyTooLongError: { code: "key-invalid", advice: "A key may have at most 1,024 bytes." },
 };
 
+/** Of errors that the SDK gives no name. */
+const faultsByMessage: Readonly<Record<string, Fault>> = { "Region is missing": noRegion };
+
 const faultsByStatus: Readonly<Record<number, Fault>> = {
   301: wrongRegion,
   400: {
@@ -110,6 +117,11 @@ const faultsByStatus: Readonly<Record<number, Fault>> = {
   403: wrongCredentials,
   409: { code: "store-conflict", advice: "Another writer was at the same key: try again." },
 };
+
+/** Whether it is the object alone that is not there. */
+export function isAbsentObject(error: unknown): boolean {
+  return statusOf(error) === 404 && !(error instanceof Error && Object.hasOwn(faultsByName, error.name));
+}
 
 /** A failed request as one of the project's errors; an aborted one throws the signal's own reason. */
 export function s3Error(
@@ -130,7 +142,11 @@ export function s3Error(
     advice: "There is no such object: check bucket and key.",
   };
   const fault =
-    faultsByName[name] ?? (status === 404 ? absent : undefined) ?? faultsByStatus[status ?? 0] ?? unavailable;
+    faultsByName[name] ??
+    faultsByMessage[messageOf(error)] ??
+    (status === 404 ? absent : undefined) ??
+    faultsByStatus[status ?? 0] ??
+    unavailable;
   const cause = status === undefined ? messageOf(error) : `${name} (HTTP ${status})`;
   return new SlidelightError(fault.code, `${context.operation} ${context.uri} failed: ${cause}. ${fault.advice}`, {
     cause: error,

@@ -60,24 +60,27 @@ export async function openS3Source(
       [Symbol.asyncDispose]: () => Promise.resolve(),
     };
   } catch (error) {
-    const reason = statusOf(error) === 404 ? await reasonOf(client, { address, signal, otherwise: error }) : error;
-    throw s3Error(reason, { operation: "Opening", uri, signal, missing });
+    throw s3Error(await reasonOf(client, { address, signal, refusal: error }), { operation: "Opening", uri, signal, missing });
   }
 }
 
-/** An answer to HEAD has no body that could say whether the key, the bucket or the account is missing; one to GET has. */
-async function reasonOf(
+/** Of these, HEAD does not tell whether the key, the bucket, its name or the account is at fault: its answer has no body. */
+const unexplained: readonly (number | undefined)[] = [400, 404];
+
+/** Why a HEAD was refused, as GET tells it. */
+export async function reasonOf(
   client: S3Client,
-  options: Abortable & { readonly address: S3Address; readonly otherwise: unknown },
+  options: Abortable & { readonly address: S3Address; readonly refusal: unknown },
 ): Promise<unknown> {
-  const { address, signal } = options;
+  const { address, refusal, signal } = options;
+  if (!unexplained.includes(statusOf(refusal))) return refusal;
   try {
     const answer = await client.send(
       new GetObjectCommand({ Bucket: address.bucket, Key: address.key, Range: "bytes=0-0" }),
       { ...(signal && { abortSignal: signal }) },
     );
     if (answer.Body instanceof Readable) answer.Body.destroy();
-    return options.otherwise;
+    return refusal;
   } catch (error) {
     return error;
   }

@@ -25,9 +25,9 @@ import type { ObjectInfo, ObjectStore, PutOptions } from "./object-store.ts";
 import { pause } from "./retried.ts";
 import { s3Uri } from "./s3-address.ts";
 import type { S3Address, S3Folder } from "./s3-address.ts";
-import { s3Client, s3Error, statusOf } from "./s3-client.ts";
+import { isAbsentObject, s3Client, s3Error, statusOf } from "./s3-client.ts";
 import type { S3Settings } from "./s3-client.ts";
-import { openS3Source, versionOf } from "./s3-source.ts";
+import { openS3Source, reasonOf, versionOf } from "./s3-source.ts";
 
 /** Tries of a conditional put that met another one at the same time (HTTP 409). */
 const conflictAttempts = 5;
@@ -86,7 +86,7 @@ export function openS3Store({ bucket, base, uri }: S3Folder, settings: S3Setting
           ...(signal && { abortSignal: signal }),
         });
       } catch (error) {
-        if (statusOf(error) === 404 && !(error instanceof Error && error.name === "NoSuchBucket")) return;
+        if (isAbsentObject(error)) return;
         throw s3Error(error, { operation: "Deleting", uri: s3Uri(address), signal });
       }
     },
@@ -137,6 +137,8 @@ async function abortUploads(
           : undefined;
     }
   } catch (error) {
+    // Where there is no bucket, there is nothing to give up, and who goes on to write is told.
+    if (error instanceof Error && error.name === "NoSuchBucket") return;
     throw s3Error(error, { operation: "Giving up uploads below", uri, signal });
   }
 }
@@ -163,9 +165,22 @@ async function headOf(
       ...(signal && { abortSignal: signal }),
     });
   } catch (error) {
-    if (statusOf(error) === 404) return undefined;
-    throw s3Error(error, { operation: "Looking up", uri: s3Uri(address), signal });
+    // A bucket that is not there would look like one without the object, and be found out when everything is computed.
+    const isKnown = statusOf(error) === 404 && knownBuckets(client).has(address.bucket);
+    const reason = isKnown ? error : await reasonOf(client, { address, signal, refusal: error });
+    if (!isAbsentObject(reason)) throw s3Error(reason, { operation: "Looking up", uri: s3Uri(address), signal });
+    knownBuckets(client).add(address.bucket);
+    return undefined;
   }
+}
+
+const known = new WeakMap<S3Client, Set<string>>();
+
+/** Buckets that were seen to be there. */
+function knownBuckets(client: S3Client): Set<string> {
+  const buckets = known.get(client) ?? new Set();
+  known.set(client, buckets);
+  return buckets;
 }
 
 async function putConditionally(
