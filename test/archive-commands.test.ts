@@ -387,7 +387,7 @@ describe.skipIf(missing !== undefined)("an archive's queue", () => {
       await rm(join(work.folder, `maps-${tests}`), { recursive: true });
     });
 
-    test("says when two forms are asked for, or the page cannot be written", async () => {
+    test("says when two forms are asked for, the page cannot be written, or there are no results", async () => {
       expect(await run("report", "--csv", "--json")).toMatchObject({
         status: 2,
         stderr: expect.stringContaining("give one of --json, --csv and --html"),
@@ -395,6 +395,11 @@ describe.skipIf(missing !== undefined)("an archive's queue", () => {
       expect(await run("report", "--html", "no/folder/report.html")).toMatchObject({
         status: 1,
         stderr: expect.stringContaining("[output-unwritable]"),
+      });
+      expect(await run("report", "--out", "no-such-folder")).toMatchObject({
+        status: 1,
+        stdout: "",
+        stderr: expect.stringMatching(/\[store-not-found\] .*no-such-folder failed: expected a folder, and there is none/u),
       });
       expect(await run("report", "--redis", "redis://127.0.0.1:1")).toMatchObject({
         status: 1,

@@ -4,7 +4,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { addOptions, storageSettings } from "@slidelight/contract";
 import type { CommandContext } from "@slidelight/contract";
-import { openStore, SlidelightError } from "@slidelight/core/request";
+import { expectFolder, openStore, parseLocation, SlidelightError } from "@slidelight/core/request";
 import type { ObjectStore } from "@slidelight/core";
 import type { Command } from "commander";
 import { loadReportConfig, reportOptions } from "./config.ts";
@@ -32,8 +32,7 @@ export function defineReport(program: Command, context: CommandContext): void {
 
 async function report(config: ReportConfig, context: CommandContext): Promise<void> {
   const { folder, signal } = context;
-  const store =
-    config.out === undefined ? undefined : openStore(absolute(config.out, folder), storageSettings(config.storage));
+  const store = config.out === undefined ? undefined : await resultsIn(absolute(config.out, folder), config);
   await using queue = await queueFor(config, context);
   const state = queue === undefined ? undefined : await readQueueState(queue);
   const format = formatOf(config);
@@ -51,6 +50,15 @@ async function report(config: ReportConfig, context: CommandContext): Promise<vo
     throw error;
   }
   if (config.html !== undefined) context.stderr.write(`✓ ${config.html}\n`);
+}
+
+/** @throws {SlidelightError} `store-not-found` when it is a folder that is not there. */
+async function resultsIn(out: string, { storage }: ReportConfig): Promise<ObjectStore> {
+  if (parseLocation(out).kind === "file") {
+    const advice = "Give --out the folder that the results were written to.";
+    await expectFolder(out, { doing: "Reporting on the results in", missing: "store-not-found", advice });
+  }
+  return openStore(out, storageSettings(storage));
 }
 
 /** A store is told of without its queue too. */

@@ -60,7 +60,8 @@ describe("gathering images", () => {
 
   it.each([
     ["empty", /got no image\./u],
-    ["nowhere", /got no image\./u],
+    ["nowhere", /nowhere failed: expected a folder, and there is none\./u],
+    ["set/stray.png", /stray\.png failed: expected a folder, and there is none\./u],
     ["loose", /got 1 images in no class's folder/u],
     ["nowhere.csv", /nowhere\.csv/u],
   ])("refuses %s", async (source, message) => {

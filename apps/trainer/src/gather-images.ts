@@ -1,5 +1,6 @@
 import { imageExtensions } from "@slidelight/contract";
 import { openStore, parseLocation, SlidelightError } from "@slidelight/core";
+import { expectFolder } from "@slidelight/core/request";
 import { join, resolve } from "node:path";
 import { readTable, tableFault } from "./read-table.ts";
 import type { GatherOptions } from "./read-table.ts";
@@ -19,7 +20,7 @@ export type Part = "training" | "validation";
 /**
  * The images of a folder or `s3://bucket/prefix/` whose sub-folders are the classes, or of a CSV with the columns image and
  * label, and part where it says what each is for; sorted by name.
- * @throws {SlidelightError} `training-data`, `usage`, `image-not-found` (the table is not there), `store-*`.
+ * @throws {SlidelightError} `training-data`, `usage`, `image-not-found` (the table or the folder is not there), `store-*`.
  */
 export async function gatherImages(source: string, options: GatherOptions): Promise<readonly LabelledEntry[]> {
   const entries = source.toLowerCase().endsWith(".csv")
@@ -31,6 +32,10 @@ export async function gatherImages(source: string, options: GatherOptions): Prom
 async function folderImages(source: string, { folder, signal, ...settings }: GatherOptions): Promise<LabelledEntry[]> {
   const location = parseLocation(source);
   const root = location.kind === "s3" ? source : resolve(folder, location.path);
+  if (location.kind === "file") {
+    const advice = "Give one with a folder for each class, or a CSV with the columns image and label.";
+    await expectFolder(root, { doing: "Gathering images in", missing: "image-not-found", advice });
+  }
   const entries: LabelledEntry[] = [];
   let outside = 0;
   for await (const { key } of openStore(root, settings).list("", { signal })) {

@@ -10,6 +10,7 @@ export { methodNames } from "./explain/methods/index.ts";
 export { parseTarget } from "./explain/target.ts";
 export { manifestName } from "./format/output/commit.ts";
 export { parseManifest } from "./format/output/manifest.ts";
+export { expectFolder } from "./io/expect-folder.ts";
 export { fileError, messageOf, systemCodeOf } from "./io/io-error.ts";
 export { parseLocation } from "./io/location.ts";
 export { openSource, openStore } from "./io/open.ts";
