@@ -143,6 +143,21 @@ describe("slidelight train", () => {
     }
   });
 
+  test("finds out before it reads the images that its place can't be written to, or that there are none", async () => {
+    await writeFile(join(folder, "file"), "no folder");
+    for (const out of ["/proc/m.onnx", "file/m.onnx"]) {
+      const refused = await train("images", "--out", out, "--json");
+      expect(refused).toMatchObject({ status: 1, stdout: "", stderr: expect.stringMatching(/Writing .*m\.onnx\.trial failed/u) });
+      // What is told once the images were read.
+      expect(refused.stderr).not.toContain("24 images");
+    }
+    expect(await train("nofolder", "--out", "nowhere/m.onnx")).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/\[image-not-found\] .*nofolder failed: expected a folder, and there is none/u),
+    });
+    expect(await readdir(folder)).not.toContain("nowhere");
+  });
+
   test("stops when the loss is not finite, keeps what was good, and says what to try", async () => {
     const args = ["images", "--out", "wild/m.onnx", "--epochs", "2", "--warm-up", "0"];
     const wild = await train(...args, "--learning-rate", "1e30");

@@ -28,6 +28,17 @@ export function placeOf(out: string, { config, context }: Call): Place {
   };
 }
 
+/**
+ * Writes an empty object beside where the model goes, and removes it: hours later would be late to find out that it can't be written.
+ * @throws {SlidelightError} `store-*`, `output-unwritable`.
+ */
+export async function tryPlace({ store, model }: Place, { context }: Call): Promise<void> {
+  const { signal } = context;
+  const trial = `${model}.trial`;
+  await store.put(trial, new Uint8Array(), { signal });
+  await store.delete(trial, { signal });
+}
+
 /** @throws {SlidelightError} `usage` when there is a checkpoint, and nobody said what is to become of it. */
 export async function savedCheckpoint(
   { store, checkpoint, uri }: Place,

@@ -7,7 +7,7 @@ import type { Command } from "commander";
 import type { Call } from "./call.ts";
 import { loadTrainConfig, trainOptions } from "./config.ts";
 import { gatherImages } from "./gather-images.ts";
-import { keepingCheckpoint, placeOf, savedCheckpoint } from "./place.ts";
+import { keepingCheckpoint, placeOf, savedCheckpoint, tryPlace } from "./place.ts";
 import { chooseClasses, countClasses, planTraining, splitOf } from "./plan-training.ts";
 import { openImageReader } from "./read-images.ts";
 import type { CheckedImage, ImageReader } from "./read-images.ts";
@@ -50,6 +50,7 @@ async function train(source: string, call: Call): Promise<void> {
 
   const entries = await gatherImages(source, { ...store, folder: context.folder, signal });
   const { classes, chosen } = chooseClasses(entries, { wanted: config.classes, source });
+  await tryPlace(place, call);
   const reader = openImageReader({ ...store, cacheBytes: config.cache });
   const { images, skipped } = await reader.check(chosen, {
     signal,
