@@ -314,7 +314,8 @@ describe.skipIf(missing !== undefined)("an archive's queue", () => {
       ]);
       const { stdout } = await run("report");
       expect(stdout).toMatch(/done +1\n +skipped +1\n +failed +1\n/u);
-      expect(stdout).toMatch(/✗ .*told\/bad.png: \[image-not-an-image\] .* \(1 attempt, /u);
+      expect(stdout).toMatch(/✗ .*told\/bad.png \(grad-cam, top1\): \[image-not-an-image\] .* \(1 attempt, /u);
+      expect((await run("status")).stdout).toMatch(/✗ .*told\/bad.png \(grad-cam, top1\): \[image-not-an-image\] /u);
       // What failed and left no record in the store is told with it.
       const ledger = await read("--out", `maps-${tests}`);
       expect(ledger.summary).toMatchObject({ done: 2, failed: 1 });
@@ -399,7 +400,9 @@ describe.skipIf(missing !== undefined)("an archive's queue", () => {
       expect(await run("report", "--out", "no-such-folder")).toMatchObject({
         status: 1,
         stdout: "",
-        stderr: expect.stringMatching(/\[store-not-found\] .*no-such-folder failed: expected a folder, and there is none/u),
+        stderr: expect.stringMatching(
+          /\[store-not-found\] .*no-such-folder failed: expected a folder, and there is none/u,
+        ),
       });
       expect(await run("report", "--redis", "redis://127.0.0.1:1")).toMatchObject({
         status: 1,

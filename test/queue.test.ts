@@ -24,6 +24,8 @@ const state = z.object({
     z.object({
       jobId: z.string(),
       image: z.string(),
+      method: z.string().nullable(),
+      target: z.string().nullable(),
       code: z.string(),
       message: z.string(),
       attempts: z.number(),
@@ -181,7 +183,11 @@ describe.skipIf(missing !== undefined)("the queue", () => {
     const again = await enqueue();
     expect(again.status).toBe(0);
     expect(JSON.parse(again.stdout)).toMatchObject({ added: 0, retried: 1, present: 0, failedBefore: 1 });
-    expect(await queue.state()).toMatchObject({ waiting: 1, failed: 1, failures: [{ code: "image-not-an-image" }] });
+    expect(await queue.state()).toMatchObject({
+      waiting: 1,
+      failed: 1,
+      failures: [{ method: "grad-cam", target: "top1", code: "image-not-an-image" }],
+    });
   });
 
   test("leaves out the results that lie under the prefix", async () => {

@@ -138,7 +138,9 @@ describe("S3", () => {
     const store = openStore("s3://no-such-bucket", settings);
     const missing = (operation: string) => ({
       code: "store-not-found",
-      message: expect.stringMatching(new RegExp(`^${operation} .* failed: NoSuchBucket .* There is no such bucket`, "u")),
+      message: expect.stringMatching(
+        new RegExp(`^${operation} .* failed: NoSuchBucket .* There is no such bucket`, "u"),
+      ),
     });
     await expect(store.head("k")).rejects.toMatchObject(missing("Looking up"));
     await store.giveUpWrites("k/");
@@ -158,7 +160,9 @@ describe("S3", () => {
 
   it("says why a server refuses a request whose answer has no reason in it", async () => {
     await using strict = await startHttp((request, response) => {
-      response.writeHead(400).end(request.method === "HEAD" ? undefined : "<Error><Code>InvalidBucketName</Code></Error>");
+      response
+        .writeHead(400)
+        .end(request.method === "HEAD" ? undefined : "<Error><Code>InvalidBucketName</Code></Error>");
     });
     const own = { s3: { ...s3, endpoint: strict.endpoint } };
     const refusal = { code: "key-invalid", message: expect.stringContaining("InvalidBucketName") };

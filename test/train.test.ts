@@ -147,7 +147,11 @@ describe("slidelight train", () => {
     await writeFile(join(folder, "file"), "no folder");
     for (const out of ["/proc/m.onnx", "file/m.onnx"]) {
       const refused = await train("images", "--out", out, "--json");
-      expect(refused).toMatchObject({ status: 1, stdout: "", stderr: expect.stringMatching(/Writing .*m\.onnx\.trial failed/u) });
+      expect(refused).toMatchObject({
+        status: 1,
+        stdout: "",
+        stderr: expect.stringMatching(/Writing .*m\.onnx\.trial failed/u),
+      });
       // What is told once the images were read.
       expect(refused.stderr).not.toContain("24 images");
     }

@@ -35,7 +35,9 @@ function variablesHelp(table: OptionTable): string {
   const named = rows
     .filter(([, { flag, environment }]) => flag !== undefined && environment !== undefined)
     .map(([name, row]) => `; for ${flagOf(row)} ${variablesOf(name, row).join(", then ")}`);
-  const alone = rows.filter(([, { flag }]) => flag === undefined).map(([name, row]) => variablesOf(name, row).join(" or "));
+  const alone = rows
+    .filter(([, { flag }]) => flag === undefined)
+    .map(([name, row]) => variablesOf(name, row).join(" or "));
   const rest = alone.length === 0 ? "" : `\nVariables without an option: ${alone.join(", ")}.`;
   return `\nWhat is not given is taken from the environment: SLIDELIGHT_ and the option's name${example}${named.join("")}.${rest}`;
 }

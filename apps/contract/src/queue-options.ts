@@ -14,7 +14,10 @@ export const queueSchema = z.object({
   redis: z
     .url({ protocol: /^rediss?$/u, error: "expected an address such as redis://127.0.0.1:6379" })
     .refine(isDecodable, "expected a password whose special characters are written as in addresses, such as %25 for %")
-    .refine(namesDatabase, "expected nothing or the number of a database after the host, such as redis://127.0.0.1:6379/1")
+    .refine(
+      namesDatabase,
+      "expected nothing or the number of a database after the host, such as redis://127.0.0.1:6379/1",
+    )
     .default("redis://127.0.0.1:6379"),
   queue: z
     .string()

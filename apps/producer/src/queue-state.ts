@@ -27,6 +27,9 @@ export interface QueueState {
   readonly failures: readonly {
     readonly jobId: string;
     readonly image: string;
+    /** Those that were asked for, between spaces. */
+    readonly method: string | null;
+    readonly target: string | null;
     readonly code: string;
     readonly message: string;
     readonly attempts: number;
@@ -54,6 +57,7 @@ const shownRunning = 20;
 
 /** Payloads of other releases are shown as far as they are understood. */
 const payload = z.object({ image: z.object({ uri: z.string() }) });
+const asked = z.object({ settings: z.object({ methods: z.array(z.string()), targets: z.array(z.string()) }) });
 const progress = z.object({ done: z.number(), tiles: z.number() });
 
 /** @throws {SlidelightError} `queue-unavailable`. */
@@ -89,7 +93,7 @@ export function readQueueState({ name, queue, shards, ask }: OpenQueue): Promise
       ],
       failures: failed.map((job) => {
         const { code, message } = parseFailedReason(job.failedReason);
-        return { ...nameOf(job), code, message, attempts: job.attemptsMade };
+        return { ...nameOf(job), ...askedOf(job), code, message, attempts: job.attemptsMade };
       }),
     };
   });
@@ -107,6 +111,11 @@ async function dividedImage(job: Job): Promise<RunningImage> {
 function nameOf(job: Job): { readonly jobId: string; readonly image: string } {
   const jobId = job.id ?? "";
   return { jobId, image: payload.safeParse(job.data).data?.image.uri ?? unknownImage(jobId) };
+}
+
+function askedOf(job: Job): { readonly method: string | null; readonly target: string | null } {
+  const settings = asked.safeParse(job.data).data?.settings;
+  return { method: settings?.methods.join(" ") ?? null, target: settings?.targets.join(" ") ?? null };
 }
 
 /** What stands for the image of a payload that this release does not understand. */

@@ -1,3 +1,4 @@
+import { describeFailed } from "./describe-failed.ts";
 import { tally } from "./report-entry.ts";
 import type { ReportEntry, ReportFacts } from "./report-entry.ts";
 import { htmlReport } from "./report-html.ts";
@@ -33,9 +34,10 @@ async function* textReport(entries: AsyncIterable<ReportEntry>, facts: ReportFac
   yield "failures by code\n";
   for (const [code, value] of Object.entries(failuresByCode)) yield count(code, value);
   yield "failures\n";
-  for (const { image, code, message, attempts, at } of failures) {
+  for (const failure of failures) {
+    const { attempts, at } = failure;
     const tries = attempts === null ? "" : `${attempts} attempt${attempts === 1 ? "" : "s"}, `;
-    yield `✗ ${image}: [${code ?? "unexpected"}] ${message ?? ""} (${tries}${at ?? "at an unknown time"})\n`;
+    yield `${describeFailed(failure)} (${tries}${at ?? "at an unknown time"})\n`;
   }
   if (failed > failures.length) yield `… and ${failed - failures.length} more: --csv, --json and --html tell all\n`;
 }

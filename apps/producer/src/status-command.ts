@@ -2,6 +2,7 @@ import { addOptions } from "@slidelight/contract";
 import type { CommandContext } from "@slidelight/contract";
 import type { Command } from "commander";
 import { loadStatusConfig, statusOptions } from "./config.ts";
+import { describeFailed } from "./describe-failed.ts";
 import { openQueue } from "./open-queue.ts";
 import { describeCounts, describeProgress, readQueueState } from "./queue-state.ts";
 
@@ -18,7 +19,7 @@ export function defineStatus(program: Command, context: CommandContext): void {
     const lines = [
       `${state.queue}: ${describeCounts(state)}`,
       ...state.running.map((running) => `… ${running.image}: ${describeProgress(running)}`),
-      ...state.failures.map(({ image, code, message }) => `✗ ${image}: [${code}] ${message}`),
+      ...state.failures.map(describeFailed),
     ];
     context.stdout.write(`${lines.join("\n")}\n`);
   });

@@ -4,6 +4,7 @@ import type { CommandContext } from "@slidelight/contract";
 import type { Command } from "commander";
 import { loadWatchConfig, watchOptions } from "./config.ts";
 import type { WatchConfig } from "./config.ts";
+import { describeFailed } from "./describe-failed.ts";
 import { openQueue } from "./open-queue.ts";
 import { describeCounts, describeProgress, isIdle, readQueueState } from "./queue-state.ts";
 
@@ -27,10 +28,10 @@ async function watch(config: WatchConfig, context: CommandContext): Promise<numb
   let counts = "";
   for (;;) {
     const state = await readQueueState(queue);
-    for (const { image, code, message } of state.failures) {
-      if (told.has(`${image} ${message}`)) continue;
-      told.add(`${image} ${message}`);
-      progress.line(`✗ ${image}: [${code}] ${message}`);
+    for (const failure of state.failures.map(describeFailed)) {
+      if (told.has(failure)) continue;
+      told.add(failure);
+      progress.line(failure);
     }
     const line = describeCounts(state);
     // Where nothing redraws, a line says what has changed.

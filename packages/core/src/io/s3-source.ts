@@ -60,7 +60,12 @@ export async function openS3Source(
       [Symbol.asyncDispose]: () => Promise.resolve(),
     };
   } catch (error) {
-    throw s3Error(await reasonOf(client, { address, signal, refusal: error }), { operation: "Opening", uri, signal, missing });
+    throw s3Error(await reasonOf(client, { address, signal, refusal: error }), {
+      operation: "Opening",
+      uri,
+      signal,
+      missing,
+    });
   }
 }
 
