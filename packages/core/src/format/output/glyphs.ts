@@ -18,6 +18,25 @@ const glyphs: readonly string[] = columns.split(" ");
 /** Width and height of a character's cell, in font pixels. */
 export const cell = { width: 6, height: 8 } as const;
 
+/** Latin letters that are no other letter with a mark. */
+const spelt: Readonly<Record<string, string>> = {
+  ß: "ss",
+  æ: "ae",
+  Æ: "AE",
+  œ: "oe",
+  Œ: "OE",
+  ø: "o",
+  Ø: "O",
+  ł: "l",
+  Ł: "L",
+};
+
+/** A text in letters that there are glyphs for, without the marks above and below them; question marks for others. */
+export function drawable(text: string): string {
+  const letters = Array.from(text.normalize("NFD").replaceAll(/\p{M}/gu, ""), (letter) => spelt[letter] ?? letter);
+  return letters.join("").replaceAll(/[^ -~]/gu, "?");
+}
+
 /**
  * The SVG path data of a line of text, its upper left corner at (x, y), each font pixel `size` wide. Characters beyond
  * ASCII are drawn as question marks.

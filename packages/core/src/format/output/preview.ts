@@ -4,7 +4,7 @@ import { allOrFirstFailure } from "../../io/all-or-first-failure.ts";
 import type { Scale } from "./assemble-map.ts";
 import { divergingColour, sequentialColour } from "./colour-maps.ts";
 import type { Colour } from "./colour-maps.ts";
-import { cell, textPath } from "./glyphs.ts";
+import { cell, drawable, textPath } from "./glyphs.ts";
 import type { Thumbnail } from "./thumbnail.ts";
 
 export interface WritePreview {
@@ -31,7 +31,8 @@ const barRoom = margin + barWidth + 8 + 9 * cell.width * fontSize;
 
 /** Writes `preview.jpg`: the image beside its overlay, with a colour bar. Loops over pixels: runs in a worker thread. */
 export async function writePreview(request: WritePreview): Promise<void> {
-  const { thumbnail, mapSize, scale, lines } = request;
+  const { thumbnail, mapSize, scale } = request;
+  const lines = request.lines.map(drawable);
   const header = margin + lines.length * (cell.height + 3) * fontSize;
   const room = {
     width: (longestSide - 3 * margin - barRoom) / 2,
@@ -133,20 +134,31 @@ interface ShownRange extends Scale {
 function shownRange(map: Uint8Array, { min, max }: Scale): ShownRange {
   const counts = new Uint32Array(256);
   for (const byte of map) counts[byte] = (counts[byte] ?? 0) + 1;
-  const allowed = beyond * map.length;
-  const firstAbove = (bytes: readonly number[]): number => {
-    let sum = 0;
-    return bytes.find((byte) => (sum += counts[byte] ?? 0) > allowed) ?? 0;
-  };
   const ascending = Array.from({ length: 256 }, (_, byte) => byte);
-  const low = firstAbove(ascending);
-  const high = firstAbove(ascending.toReversed());
+  const [low = 0, high = 0] = [ascending, ascending.toReversed()].map((bytes) => endOf(bytes, counts));
   const signed = min < 0;
   if (high <= low) return { min, max, signed };
   const value = (byte: number): number => min + (byte / 255) * (max - min);
-  return signed
-    ? { min: Math.min(0, value(low)), max: Math.max(0, value(high)), signed }
-    : { min: value(low), max: value(high), signed };
+  if (!signed) return { min: value(low), max: value(high), signed };
+  const below = Math.min(0, value(low));
+  const above = Math.max(0, value(high));
+  // Colours reach as far on one side of 0 as on the other. So few pixels of a sign show too, and the bar tells what they are.
+  const zero = Math.round((-min / (max - min)) * 255);
+  const [lowest, highest] = [ascending.slice(0, zero), ascending.slice(zero + 1).toReversed()].map((bytes) =>
+    endOf(bytes, counts),
+  );
+  return {
+    min: lowest === undefined ? below : Math.min(below, Math.max(value(lowest), -above)),
+    max: highest === undefined ? above : Math.max(above, Math.min(value(highest), -below)),
+    signed,
+  };
+}
+
+/** The first of these bytes that more than a few of their pixels have reached; `undefined` where there are none. */
+function endOf(bytes: readonly number[], counts: Uint32Array): number | undefined {
+  const allowed = beyond * bytes.reduce((total, byte) => total + (counts[byte] ?? 0), 0);
+  let sum = 0;
+  return bytes.find((byte) => (sum += counts[byte] ?? 0) > allowed);
 }
 
 /** For each of the map's bytes: what is added of its colour, and how much of the image stays. */
@@ -213,15 +225,19 @@ function legendOf(shown: ShownRange, height: number): string {
     const { red, green, blue } = paint(min + (index / 17) * (max - min), shown).colour;
     return `<stop offset="${index / 17}" stop-color="rgb(${red},${green},${blue})"/>`;
   });
-  const label = (value: number, at: number): string => {
-    const y = Math.min(height - 7 * fontSize, Math.max(0, at - 3.5 * fontSize));
-    return textPath(formatNumber(value), { x: margin + barWidth + 8, y, size: fontSize });
+  const yOf = (value: number): number => {
+    const at = height * (1 - (max > min ? (value - min) / (max - min) : 0));
+    return Math.min(height - 7 * fontSize, Math.max(0, at - 3.5 * fontSize));
   };
-  const yOf = (value: number): number => height * (1 - (max > min ? (value - min) / (max - min) : 0));
-  const marks = min < 0 && max > 0 ? [min, 0, max] : [min, (min + max) / 2, max];
+  const label = (value: number): string =>
+    textPath(formatNumber(value), { x: margin + barWidth + 8, y: yOf(value), size: fontSize });
+  const between = min < 0 && max > 0 ? 0 : (min + max) / 2;
+  // Nearer than a line to an end, it would be printed over the end's own number.
+  const isApart = [min, max].every((end) => Math.abs(yOf(between) - yOf(end)) >= cell.height * fontSize);
+  const marks = isApart ? [min, between, max] : [min, max];
   return `<defs><linearGradient id="bar" x1="0" y1="1" x2="0" y2="0">${stops.join("")}</linearGradient></defs>
 <rect x="${margin}" y="0" width="${barWidth}" height="${height}" fill="url(#bar)" stroke="#666666"/>
-<path d="${marks.map((value) => label(value, yOf(value))).join("")}" fill="${ink}"/>`;
+<path d="${marks.map(label).join("")}" fill="${ink}"/>`;
 }
 
 /** At most nine characters. */
