@@ -233,6 +233,20 @@ describe("slidelight explain", () => {
     expect(stderr.match(/✗/gu)).toHaveLength(1);
   });
 
+  test("fails for a layer or a level that is not there, and ends with status 2 for what can be none", async () => {
+    const explain = (...args: readonly string[]) =>
+      run("explain", "images/a.png", "--model", "model.onnx", "--out", "maps", ...args);
+    expect(await explain("--layer", "attic")).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining("[layer-unknown]"),
+    });
+    expect(await explain("--level", "9")).toMatchObject({ status: 1, stderr: expect.stringContaining("[usage]") });
+    expect(await explain("--level", "1.5")).toMatchObject({ status: 2, stderr: expect.stringContaining("[usage]") });
+    expect((await run("--help")).stdout).toContain(
+      "A class, a layer, a level or a place that is not there is a failure: 1.",
+    );
+  });
+
   test("shows where a failure came from when it is asked to", async () => {
     const { stderr } = await slidelight(["explain", "missing.png", "--model", "model.onnx", "--out", "maps"], {
       folder: work.folder,

@@ -52,7 +52,8 @@ Exact, full-resolution explanation maps of images of any size.
   simulate                    tell how long an archive would take, and what it would cost
 
 slidelight <command> --help tells a command's options.
-Exit status: 0 all done, 1 something failed, 2 wrong usage.
+Exit status: 0 all done, 1 something failed, 2 wrong usage: options that can't be used, as is told before a
+model or an image is opened. A class, a layer, a level or a place that is not there is a failure: 1.
 `;
 
 const interrupted = 130;

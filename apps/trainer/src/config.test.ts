@@ -88,7 +88,13 @@ describe("planning a training", () => {
     expect(plan().classWeights).toEqual([expect.closeTo(2 / 3, 9), 2]);
     expect(plan({ classWeights: "none" }).classWeights).toEqual([1, 1]);
     expect(plan({ classWeights: "b=3,a=1" }).classWeights).toEqual([1, 3]);
-    expect(() => plan({ classWeights: "b=3" })).toThrow(/a weight for each of a, b, got b/u);
+    expect(() => plan({ classWeights: "b=3" })).toThrow(
+      expect.objectContaining({
+        // Told once the images are read, so it is no wrong usage.
+        code: "training-data",
+        message: expect.stringMatching(/a weight for each of a, b, got b/u),
+      }),
+    );
   });
 
   it("learns the power of a generalised mean only when none is given", () => {

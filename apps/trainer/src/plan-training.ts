@@ -59,7 +59,7 @@ export function splitOf(images: readonly CheckedImage[], classes: readonly strin
   );
 }
 
-/** @throws {SlidelightError} `usage` for class weights that do not name the classes. */
+/** @throws {SlidelightError} `training-data` for class weights that do not name the classes. */
 export function planTraining(
   config: TrainConfig,
   { images, classes }: { readonly images: readonly CheckedImage[]; readonly classes: readonly string[] },
@@ -125,8 +125,8 @@ function weightsOf(
   const missing = classes.filter((name) => !Object.hasOwn(classWeights, name));
   if (unknown.length > 0 || missing.length > 0) {
     throw new SlidelightError(
-      "usage",
-      `The options of slidelight train can't be used:\n  --class-weights: expected a weight for each of ${classes.join(", ")}, got ${Object.keys(classWeights).join(", ")}`,
+      "training-data",
+      `Weighting the classes: expected a weight for each of ${classes.join(", ")}, got ${Object.keys(classWeights).join(", ")}. Name them all in --class-weights.`,
     );
   }
   return classes.map((name) => classWeights[name] ?? 1);
