@@ -27,7 +27,7 @@ export interface Archive {
 
 /** One sweep and two; tiles so small that a few hundred pixels are several. */
 const options = "--method cam,saliency --tile 128 --tissue off";
-const smallImages = 4;
+const smallImages = 3;
 /** Few sizes, because images of one size share their compiled programs. */
 const small = [
   { width: 240, height: 180 },

@@ -11,7 +11,6 @@ interface StoredKey {
   readonly value: Buffer;
 }
 
-/** All keys, as a copy of Redis's file would hold them. */
 /** All keys at one moment: a copy that was made key by key, while workers move jobs from list to list, would lose some. */
 const allKeys = `
   local found = {}
