@@ -5,7 +5,6 @@ import {
   noteWorkerClass,
   openLastingRedis,
   openTracing,
-  parseFailedReason,
   processName,
   redactedUrl,
   shardQueueName,
@@ -13,7 +12,7 @@ import {
   within,
 } from "@slidelight/contract";
 import type { CommandContext } from "@slidelight/contract";
-import { failureFields, openHealthServer, openLog } from "@slidelight/contract/service";
+import { openHealthServer, openLog } from "@slidelight/contract/service";
 import {
   makerOf,
   openFinisher,
@@ -24,31 +23,26 @@ import {
   shardLimits,
 } from "@slidelight/core";
 import type { Engine } from "@slidelight/core";
-import { Queue, Worker } from "bullmq";
+import { Queue } from "bullmq";
 import { openCancellations } from "./cancellations.ts";
 import type { WorkerConfig } from "./config.ts";
 import { imageLimits } from "./engine-options.ts";
 import { openEngineHealth } from "./engine-health.ts";
 import { idleFor, undone } from "./idleness.ts";
-import { aboutImage, imageFailed, imageProcessor, isLostForGood } from "./image-processor.ts";
 import type { ImageQueues } from "./image-processor.ts";
 import { openJobTaking } from "./job-taking.ts";
+import { recordLostImages } from "./lost-images.ts";
 import { openMetrics } from "./metrics.ts";
 import { openModelCache } from "./model-cache.ts";
 import { openPresentMakers } from "./present-makers.ts";
 import { openPressure } from "./pressure.ts";
-import { shardProcessor } from "./shard-processor.ts";
+import { openTakers } from "./takers.ts";
 import type { WorkerResources } from "./worker-resources.ts";
 
 /** Less than the 20 s that are promised: the process must be gone by then. */
 const stopMs = 18_000;
 /** How long Redis may take for what is asked while somebody waits. */
 const answerMs = 2000;
-/**
- * Workers of a cluster are killed all the time, which is no fault of the image; one that takes its worker's memory must
- * not kill workers for ever.
- */
-const maxLosses = 10;
 
 export interface RunWorkerOptions {
   /** Opens what the worker computes with. */
@@ -117,12 +111,7 @@ export async function runWorker(
   await using health = await openHealthServer({
     port: config.port,
     metrics,
-    notReady: async () => {
-      if (stopping.signal.aborted) return "stopping";
-      if (pressure.high) return "the scratch disk is nearly full";
-      if (redis.client.status !== "ready") return `Redis is ${redis.client.status}`;
-      return (await within(answerMs, redis.client.ping())) === undefined ? "Redis does not answer" : undefined;
-    },
+    notReady: () => whyNotReady({ stopping: stopping.signal, pressure, redis: redis.client }),
   });
   const resources: WorkerResources = {
     worker,
@@ -153,58 +142,18 @@ export async function runWorker(
     shards: shards.queue,
     shardsComeFirst: () => taking.shardsComeFirst(),
   };
-  const options = {
-    connection,
-    lockDuration: lockMs,
-    stalledInterval: lockMs,
-    maxStalledCount: maxLosses,
-    autorun: false,
-  };
-  const explainOne = imageProcessor(resources, queues);
-  const computeOne = shardProcessor(resources, images.queue);
-  const workers = {
-    images: new Worker(names.images, (job, token, signal) => explainOne(job, token, signal), {
-      ...options,
-      concurrency: config.concurrency,
-    }),
-    shards: new Worker(names.shards, (job, token, signal) => computeOne(job, token, signal), options),
-  };
-  for (const kind of ["images", "shards"] as const) {
-    const taker = workers[kind];
-    taker.on("error", (error) => own.log.error({ queue: names[kind], err: error }, "queue trouble"));
-    taker.on("lockRenewalFailed", (ids) => {
-      for (const id of ids) taker.cancelJob(id, "its lock was lost");
-    });
-    taker.on("stalled", (jobId) => {
-      metrics.stalled(kind);
-      own.log.warn({ queue: names[kind], jobId }, "job of a lost worker is taken up again");
-    });
-  }
-  const recording = new Set<Promise<void>>();
-  workers.images.on("failed", (job, error) => {
-    if (!isLostForGood(job, error)) return;
-    metrics.image("failed");
-    // BullMQ has counted it already.
-    const attempts = job.attemptsMade;
-    const { code, message } = parseFailedReason(error.message);
-    const failure = { code, message, attempts, last: true };
-    metrics.failure("images", { code: failure.code, final: true });
-    const jobLog = own.log.child({ queue: names.images, jobId: job.id, attempt: attempts, ...aboutImage(job) });
-    jobLog.error({ ...failureFields(failure), last: true }, "image failed");
-    const record = imageFailed({ job, log: jobLog }, failure, { resources, queues })
-      .catch((trouble: unknown) => jobLog.warn({ err: trouble }, "the failure could not be written down"))
-      .finally(() => recording.delete(record));
-    recording.add(record);
-  });
+  const takers = openTakers(resources, queues, { lockMs, concurrency: config.concurrency });
+  const lost = recordLostImages(takers.images, resources, queues);
   using taking = openJobTaking({
-    ...workers,
+    images: takers.images,
+    shards: takers.shards,
     imageQueue: images.queue,
     shardQueue: shards.queue,
     redis: redis.client,
     pressure,
     log,
   });
-  const running = [workers.shards.run(), workers.images.run()];
+  takers.run();
   log.info(
     {
       port: health.port,
@@ -233,15 +182,23 @@ export async function runWorker(
     log.error({ seconds: stopMs / 1000 }, "stopping took too long: leaving");
     process.exit(1);
   }, stopMs).unref();
-  // First no more fetching, then the abort: a job handed back must not come straight back.
-  const closed = Object.values(workers).map((taker) => taker.close());
-  stopping.abort(new Error("The worker is stopping."));
-  await Promise.all(closed);
-  await Promise.all(running);
-  await Promise.all(recording);
+  await takers.stop(() => stopping.abort(new Error("The worker is stopping.")));
+  await lost.written();
   log.info("stopped");
   // For whoever starts workers: another one may compute.
   engineHealth.broken.throwIfAborted();
+}
+
+/** `undefined` when the worker can take jobs. */
+async function whyNotReady({
+  stopping,
+  pressure,
+  redis,
+}: Pick<WorkerResources, "stopping" | "pressure"> & Pick<ImageQueues, "redis">): Promise<string | undefined> {
+  if (stopping.aborted) return "stopping";
+  if (pressure.high) return "the scratch disk is nearly full";
+  if (redis.status !== "ready") return `Redis is ${redis.status}`;
+  return (await within(answerMs, redis.ping())) === undefined ? "Redis does not answer" : undefined;
 }
 
 function closing(queue: Queue): AsyncDisposable & { readonly queue: Queue } {
