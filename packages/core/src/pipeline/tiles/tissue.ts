@@ -34,9 +34,7 @@ export function tissueMask(grid: TileGrid, { block, kept: indices }: KeptBlocks)
   const kept = new Set(indices);
   const keptAt = (row: number, column: number): boolean =>
     row >= 0 && column >= 0 && kept.has(row * blocks.columns + column);
-  const tiles = Array.from({ length: tileCount(grid) }, (_, tile) => tile).filter((tile) =>
-    blocksIn(blocks, coreOf(grid, tile)).some((index) => kept.has(index)),
-  );
+  const tiles = tilesThatMeet(grid, blocks, indices);
   const cellsOf = (core: Rectangle, [vertical, horizontal]: readonly [number, number]): number =>
     (Math.ceil((core.x + core.width) / horizontal) - Math.ceil(core.x / horizontal)) *
     (Math.ceil((core.y + core.height) / vertical) - Math.ceil(core.y / vertical));
@@ -72,16 +70,24 @@ export function tissueMask(grid: TileGrid, { block, kept: indices }: KeptBlocks)
     leftOut: () =>
       tiles.flatMap((tile) => {
         const core = coreOf(grid, tile);
-        return blocksIn(blocks, core)
+        return coresIn(blocks, core)
           .filter((index) => !kept.has(index))
           .map((index) => intersection(core, coreOf(blocks, index)));
       }),
   };
 }
 
-/** The blocks that a rectangle of pixels meets. */
-function blocksIn(blocks: TileGrid, { x, y, width, height }: Rectangle): readonly number[] {
-  const { core, columns } = blocks;
+/** From the blocks, which are few, to the tiles, which may be half a million. */
+function tilesThatMeet(grid: TileGrid, blocks: TileGrid, kept: readonly number[]): readonly number[] {
+  const met = new Uint8Array(tileCount(grid));
+  for (const index of kept) for (const tile of coresIn(grid, coreOf(blocks, index))) met[tile] = 1;
+  const tiles: number[] = [];
+  for (let tile = met.indexOf(1); tile >= 0; tile = met.indexOf(1, tile + 1)) tiles.push(tile);
+  return tiles;
+}
+
+/** Indices of a grid's cores that a rectangle of pixels meets. */
+function coresIn({ core, columns }: TileGrid, { x, y, width, height }: Rectangle): readonly number[] {
   const along = (start: number, length: number, side: number): readonly number[] => {
     const first = Math.floor(start / side);
     return Array.from({ length: Math.ceil((start + length) / side) - first }, (_, index) => first + index);
