@@ -20,8 +20,8 @@ export default defineConfig({
   test: {
     sequence: { sequencer: LongestFirst },
     globalSetup: "test/hygiene.ts",
-    // Many tests wait for processes and servers: with one file more than there are cores, these have work meanwhile.
-    maxWorkers: availableParallelism() + 1,
+    // Many tests wait for processes and servers: one core for each file is enough, and none is spared.
+    maxWorkers: availableParallelism(),
     projects: [
       {
         resolve,

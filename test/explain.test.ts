@@ -114,9 +114,8 @@ describe("tiled = untiled in float32", () => {
 
 describe("an image of one row, of one column or of one pixel", () => {
   it.each([
-    [1000, 1],
-    [1, 1000],
-    [9, 1],
+    [300, 1],
+    [1, 300],
     [1, 1],
   ])("has maps like any other: %d x %d", async (width, height) => {
     const { rgb } = renderTissue({ x: 40, y: 90, width, height }, { seed: 3, atypical: 0.6 });

@@ -13,7 +13,7 @@ import type { Network } from "./network.ts";
 /** Seconds after which a worker's job is taken for lost. */
 export const lockSeconds = 2;
 /** So short that the larger images of the archive are several shards. */
-const shardSeconds = "0.5";
+const shardSeconds = "1";
 const pollMs = 150;
 /** Far more than anything takes; where it ends, something is lost. */
 const patienceMs = 100_000;

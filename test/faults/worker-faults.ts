@@ -5,7 +5,7 @@ import { compare, faultsAfter, triedAgain } from "./invariants.ts";
 import type { Ground } from "./ground.ts";
 import { readResults } from "./results.ts";
 
-const kills = 14;
+const kills = 12;
 
 const breakingEngine = fileURLToPath(new URL("./breaking-engine.mjs", import.meta.url));
 

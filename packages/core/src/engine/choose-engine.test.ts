@@ -81,7 +81,7 @@ describe("an engine", () => {
   it("is the accelerator when that is twice as fast, and then the processor is closed", async () => {
     const { log, candidate } = candidates();
     // As fast as one another, but for how long the processor lets wait.
-    const slow = whenTimed(() => new Promise((resolve) => setTimeout(resolve, 2000)));
+    const slow = whenTimed(() => new Promise((resolve) => setTimeout(resolve, 1200)));
     const all = { processors: [candidate("cpu", slow)], accelerators: [candidate("gpu")] };
     await using engine = await chooseEngine({}, all);
     expect(engine.provider).toBe("gpu");

@@ -81,11 +81,12 @@ describe("tiled = untiled, to 1e-9 of the map's range", () => {
 describe("images of one row, of one column and of one pixel", () => {
   const target: Target = { kind: "class", index: 1 };
 
-  describe.each(variants)("%o", (settings) => {
+  // Of several pools; what else differs has its laws above.
+  describe.each(variants.slice(0, 2))("%o", (settings) => {
     it.each(methodNames)("%s in tiles is that of the whole", (method) => {
       for (const of of [
-        { width: 30, height: 1 },
-        { width: 1, height: 30 },
+        { width: 20, height: 1 },
+        { width: 1, height: 20 },
         { width: 1, height: 1 },
       ]) {
         const on = network(settings, of);
