@@ -1,6 +1,8 @@
 import type { Interval } from "../geometry/interval.ts";
 import { rectangleOf } from "../geometry/rectangle.ts";
 import type { Rectangle, Region } from "../geometry/rectangle.ts";
+import { foreignPixels } from "../geometry/tile-grid.ts";
+import type { TileGrid } from "../geometry/tile-grid.ts";
 import { input, maximum, minimum, mul, reduceSum, scalarConstant, sliceAxis, sub } from "../graph/build.ts";
 import type { Node } from "../graph/node.ts";
 import { float32 } from "../graph/tensor.ts";
@@ -18,6 +20,16 @@ export const onePixel: Stride = [1, 1];
 export type Ownership =
   | { readonly kind: "rows-and-columns"; readonly foreignPixels: number }
   | { readonly kind: "one-by-one" };
+
+/** Of a tile of which nothing is left out: `undefined` where it computes its core alone. */
+export function ownershipByPlace(
+  grid: TileGrid,
+  tile: number,
+  network: { readonly stride: number },
+): Ownership | undefined {
+  const foreign = foreignPixels(grid, tile, network);
+  return foreign > 0 ? { kind: "rows-and-columns", foreignPixels: foreign } : undefined;
+}
 
 /** What an Input says of cells of one stride. */
 type About = "owned.rows" | "owned.columns" | "foreign.columns";
@@ -97,7 +109,7 @@ export function ownedInputs(
   { window, core, ownership, kept }: OwnedPixels,
 ): Readonly<Record<string, Tensor>> {
   const inputs: Record<string, Tensor> = {};
-  for (const stride of [onePixel, ...sweep.statistics.map(({ stride }) => stride)]) {
+  for (const stride of stridesOf(sweep)) {
     const [down, across] = stride;
     const [rows, columns] = [ownedAlong(window.y, core.y, down), ownedAlong(window.x, core.x, across)];
     if (ownership.kind === "one-by-one") {
@@ -113,6 +125,12 @@ export function ownedInputs(
     inputs[nameOf("foreign.columns", across)] = float32([1, 1, 1, foreign.length], foreign);
   }
   return inputs;
+}
+
+/** Of everything that a tile's own cells are asked for, each once: what says it cell by cell is as large as the tile. */
+function stridesOf({ statistics, maps }: Sweep): Iterable<Stride> {
+  const strides = [...(maps.length > 0 ? [onePixel] : []), ...statistics.map(({ stride }) => stride)];
+  return new Map(strides.map((stride) => [stride.join(), stride] as const)).values();
 }
 
 /** Takes away what lies in rows and columns that are others'. */

@@ -1,4 +1,4 @@
-import { coreOf, foreignPixels, tileCount, windowOf } from "../geometry/tile-grid.ts";
+import { coreOf, tileCount, windowOf } from "../geometry/tile-grid.ts";
 import type { TileGrid } from "../geometry/tile-grid.ts";
 import { regionOf, rectangleOf } from "../geometry/rectangle.ts";
 import type { Rectangle, Region } from "../geometry/rectangle.ts";
@@ -8,7 +8,7 @@ import { prepareRestriction } from "../graph/restrict.ts";
 import { tensorOf } from "../graph/tensor.ts";
 import type { Network } from "../model/network.ts";
 import type { Explanation, Outcome, StatisticTable, SweepPlan } from "./explanation.ts";
-import { ownedInputs } from "./owned-cells.ts";
+import { ownedInputs, ownershipByPlace } from "./owned-cells.ts";
 import type { Ownership, Stride } from "./owned-cells.ts";
 import { mergeStatistics } from "./statistics.ts";
 import { readStatistics, sweepOutputs, sweepRegions, tileProgram } from "./tile-program.ts";
@@ -117,8 +117,7 @@ function ownershipOf(
 ): Ownership | undefined {
   if (kept !== undefined && crop(kept.values, network.size.width, regionOf(coreOf(grid, tile)), 1).includes(0))
     return { kind: "one-by-one" };
-  const foreign = foreignPixels(grid, tile, network);
-  return foreign > 0 ? { kind: "rows-and-columns", foreignPixels: foreign } : undefined;
+  return ownershipByPlace(grid, tile, network);
 }
 
 /** A cell is kept where its first pixel is. */

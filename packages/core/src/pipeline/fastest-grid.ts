@@ -7,7 +7,7 @@ import type { ImageWork } from "./image-work.ts";
 import { openProgramCache } from "./program-cache.ts";
 import { sweepTiles } from "./sweep-tiles.ts";
 import type { TileSweep } from "./sweep-tiles.ts";
-import { onlyTiles } from "./tiles/tissue.ts";
+import { wholeImage } from "./tiles/tissue.ts";
 
 /**
  * Computes a tile from the image's middle in each grid, twice: the first run touches fresh memory, as few tiles of a large
@@ -31,14 +31,14 @@ export async function fastestGrid(
     const { width, height } = coreOf(grid, middle);
     let seconds = Infinity;
     for (let round = 0; round < 2; round += 1) {
-      const tissue = onlyTiles(grid, [middle]);
       const trial: TileSweep = {
         ...sweep,
         plan: planOf(grid),
         index: 0,
         grid,
-        tissue,
-        tiles: tissue.tiles,
+        // As a tile of which nothing is left out.
+        tissue: wholeImage(grid),
+        tiles: [middle],
         programs,
         programKey: `${grid.core.width}x${grid.core.height}`,
         observe: (event) => {

@@ -3,12 +3,10 @@ import { join } from "node:path";
 import type { Outcome } from "../explain/explanation.ts";
 import type { ImageLevel, SlideImage } from "../format/image.ts";
 import type { Scale } from "../format/output/assemble-map.ts";
-import type { FinishTask } from "../format/output/finish.ts";
 import type { Manifest } from "../format/output/manifest.ts";
 import type { WritePreview } from "../format/output/preview.ts";
 import type { StoredPart } from "../format/output/shard-file.ts";
 import type { StoredTile } from "../format/output/stored-tile.ts";
-import type { WriteZarr } from "../format/output/write-zarr.ts";
 import type { TileGrid } from "../geometry/tile-grid.ts";
 import type { Abortable } from "../io/byte-source.ts";
 import { requireSpace } from "../io/scratch.ts";
@@ -45,17 +43,22 @@ export async function writeResults(
   parts: ResultParts,
   { signal }: Abortable,
 ): Promise<Manifest["outputs"]> {
-  const { settings, level, scale, finisher, tissue } = run;
+  const { settings, level, slide, scale, finisher, tissue } = run;
   const { folder, tiles, thumbnail } = parts;
   const size = { width: level.width, height: level.height };
   await mkdir(folder);
   await requireSpace(folder, level.width * level.height * bytesPerPixel[settings.raw === undefined ? "plain" : "raw"]);
+  const common = { size, tiles, leftOut: tissue.leftOut() };
   const mapPath = join(folder, "map.tif");
-  const map = await finisher.run(
-    { kind: "map", size, tiles, leftOut: tissue.leftOut(), scale, path: mapPath },
-    { signal },
-  );
-  const raw = settings.raw === undefined ? [] : await finisher.run(rawMap(run, parts, settings.raw), { signal });
+  const map = await finisher.run({ kind: "map", ...common, scale, path: mapPath }, { signal });
+  const micronsPerPixel = micronsPerPixelOf(slide, level);
+  const raw =
+    settings.raw === undefined
+      ? []
+      : await finisher.run(
+          { kind: "zarr", ...common, type: settings.raw, folder: join(folder, "map.zarr"), micronsPerPixel },
+          { signal },
+        );
   const preview = {
     kind: "preview",
     thumbnail,
@@ -66,16 +69,6 @@ export async function writeResults(
     path: join(folder, "preview.jpg"),
   } as const;
   return [...map, ...raw, ...(await finisher.run(preview, { signal }))];
-}
-
-function rawMap(
-  { level: { width, height }, level, slide, tissue }: FinishedRun,
-  { folder, tiles }: ResultParts,
-  type: WriteZarr["type"],
-): FinishTask {
-  const micronsPerPixel = micronsPerPixelOf(slide, level);
-  const [size, leftOut] = [{ width, height }, tissue.leftOut()];
-  return { kind: "zarr", size, tiles, leftOut, type, folder: join(folder, "map.zarr"), micronsPerPixel };
 }
 
 function captionOf({ method, outcome, image, level }: FinishedRun): readonly string[] {

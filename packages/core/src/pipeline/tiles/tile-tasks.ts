@@ -1,10 +1,11 @@
 import type { Sweep, SweepPlan } from "../../explain/explanation.ts";
+import { ownershipByPlace } from "../../explain/owned-cells.ts";
 import type { Ownership } from "../../explain/owned-cells.ts";
 import { restrictionOf } from "../../explain/restrict-sweep.ts";
 import { sweepRegions } from "../../explain/tile-program.ts";
 import type { Rectangle, Region } from "../../geometry/rectangle.ts";
 import { rectangleOf, regionOf } from "../../geometry/rectangle.ts";
-import { coreOf, foreignPixels, windowOf } from "../../geometry/tile-grid.ts";
+import { coreOf, windowOf } from "../../geometry/tile-grid.ts";
 import type { TileGrid } from "../../geometry/tile-grid.ts";
 import type { RestrictionPlan } from "../../graph/restrict.ts";
 import type { TissueMask } from "./tissue.ts";
@@ -44,13 +45,13 @@ export function planTasks({ plan, index, grid, tissue }: TiledSweep, tiles: read
       return { sweep, regions, plan: restrictionOf(sweep).plan(regions) };
     };
     const first = planned(masked);
-    const seesKept =
+    const seesKept = (): boolean =>
       tissue.keeps(core, [1, 1]) &&
       Object.entries(first.plan.inputRegions).every(
         ([name, region]) =>
           name === plan.network.image.name || tissue.keeps(rectangleOf(region), strideOfKept(plan, name)),
       );
-    const isMasked = unmasked === undefined || !seesKept;
+    const isMasked = unmasked === undefined || !seesKept();
     const chosen = isMasked ? first : planned(unmasked);
     const ownership = ownershipOf({ grid, tissue }, tile, { isMasked, stride: plan.network.stride });
     const owned = ownership?.kind === "rows-and-columns" ? ownership.foreignPixels : (ownership?.kind ?? "all");
@@ -66,8 +67,7 @@ function ownershipOf(
   { isMasked, stride }: { readonly isMasked: boolean; readonly stride: number },
 ): Ownership | undefined {
   if (isMasked && !tissue.complete) return { kind: "one-by-one" };
-  const foreign = foreignPixels(grid, tile, { stride });
-  return foreign > 0 ? { kind: "rows-and-columns", foreignPixels: foreign } : undefined;
+  return ownershipByPlace(grid, tile, { stride });
 }
 
 /** The stride of the cells that the Input of this name masks. */

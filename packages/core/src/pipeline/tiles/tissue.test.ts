@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Rectangle } from "../../geometry/rectangle.ts";
 import { coreOf, tileGrid } from "../../geometry/tile-grid.ts";
 import { giveBuffers } from "../../io/used-buffers.ts";
-import { onlyTiles, tissueBlocks, tissueMask, wholeImage } from "./tissue.ts";
+import { tissueBlocks, tissueMask, wholeImage } from "./tissue.ts";
 
 const grid = tileGrid({ width: 1000, height: 600 }, { tile: 256, stride: 16 });
 
@@ -81,7 +81,8 @@ describe("blocks that are kept", () => {
 });
 
 describe("kept cores", () => {
-  const kept = onlyTiles(tileGrid({ width: 50, height: 40 }, { tile: 16, stride: 4 }), [0, 1, 4, 5, 11]);
+  const sixteens = tileGrid({ width: 50, height: 40 }, { tile: 16, stride: 4 });
+  const kept = tissueMask(sixteens, { block: sixteens.core, kept: [0, 1, 4, 5, 11] });
 
   it("say whether all cells of a rectangle lie in them; none beyond the image does", () => {
     expect(kept.keeps({ x: 0, y: 0, width: 32, height: 32 }, [1, 1])).toBe(true);
@@ -104,7 +105,7 @@ describe("kept cores", () => {
       const [x, y] = [index % size.width, Math.floor(index / size.width)];
       return x < 1000 && y < 600 && tiles.includes(Math.floor(y / 256) * 4 + Math.floor(x / 256)) ? 1 : 0;
     });
-    const found = onlyTiles(grid, tiles).mask({ x: 0, y: 0, ...size }, [1, 1]);
+    const found = tissueMask(grid, { block: grid.core, kept: tiles }).mask({ x: 0, y: 0, ...size }, [1, 1]);
     expect(found.length).toBe(expected.length);
     expect(found.findIndex((value, index) => value !== expected[index])).toBe(-1);
   });

@@ -128,11 +128,6 @@ export function wholeImage(grid: TileGrid): TissueMask {
   return tissueMask(grid, { block: grid.image, kept: [0] });
 }
 
-/** Keeps these tiles alone, of a grid that nothing but the tiles depends on. */
-export function onlyTiles(grid: TileGrid, tiles: readonly number[]): TissueMask {
-  return tissueMask(grid, { block: grid.core, kept: tiles });
-}
-
 /** Pixels of the image that are kept or left out together: some tens of thousands of blocks in the largest slide. */
 const blockSide = 1024;
 
