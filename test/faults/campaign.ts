@@ -38,6 +38,8 @@ export interface Campaign extends AsyncDisposable {
   isIdle(): Promise<boolean>;
   /** Waits until every image is done or has failed. @throws {Error} saying what the queues hold when that takes too long. */
   untilIdle(): Promise<void>;
+  /** Starts a worker, which ends what is left to do, and stops it. @returns It. @throws {Error} as `untilIdle`, and when it does not end well. */
+  finish(slot?: string): Promise<CampaignWorker>;
   /** Workers that were started in these folders, one after the other. */
   readonly slots: ReadonlyMap<string, readonly CampaignWorker[]>;
   /** Past any proxy. */
@@ -112,6 +114,31 @@ export async function openCampaign(options: CampaignOptions): Promise<Campaign> 
   };
   const expected = outs.length * (archive.sound.length + Object.keys(archive.poisoned).length);
 
+  const startWorker: Campaign["startWorker"] = async (slot = "worker-0", { options: more = [], ...release } = {}) => {
+    const args = ["worker", "--port", "0", "--engine", "onnxruntime", "--threads", "1"];
+    const own = await place(slot);
+    const all = [...args, "--scratch", join(own.folder, "scratch"), ...workerOptions, ...more];
+    const running = start(all, { ...own, ...release });
+    const worker = workerOf(running);
+    slots.set(slot, [...(slots.get(slot) ?? []), worker]);
+    await worker.line("worker ready");
+    return worker;
+  };
+  const untilIdle = async (): Promise<void> => {
+    const started = Date.now();
+    for (;;) {
+      const { idle, image, shard } = await look();
+      if (idle) return;
+      if (Date.now() - started > patienceMs) {
+        const said = [...slots.values()].flat().flatMap((worker) => worker.errors().slice(-8));
+        throw new Error(
+          `${name}: not idle. Images: ${image.text}. Shards: ${shard.text}. The workers said:\n${said.join("\n")}`,
+        );
+      }
+      await setTimeout(pollMs);
+    }
+  };
+
   return {
     archive,
     network,
@@ -133,30 +160,14 @@ export async function openCampaign(options: CampaignOptions): Promise<Campaign> 
         if (status !== 0) throw new Error(`Enqueuing failed:\n${stderr}`);
       }
     },
-    startWorker: async (slot = "worker-0", { options: more = [], ...release } = {}) => {
-      const args = ["worker", "--port", "0", "--engine", "onnxruntime", "--threads", "1"];
-      const own = await place(slot);
-      const all = [...args, "--scratch", join(own.folder, "scratch"), ...workerOptions, ...more];
-      const running = start(all, { ...own, ...release });
-      const worker = workerOf(running);
-      slots.set(slot, [...(slots.get(slot) ?? []), worker]);
-      await worker.line("worker ready");
-      return worker;
-    },
+    startWorker,
     isIdle: async () => (await look()).idle,
-    untilIdle: async () => {
-      const started = Date.now();
-      for (;;) {
-        const { idle, image, shard } = await look();
-        if (idle) return;
-        if (Date.now() - started > patienceMs) {
-          const said = [...slots.values()].flat().flatMap((worker) => worker.errors().slice(-8));
-          throw new Error(
-            `${name}: not idle. Images: ${image.text}. Shards: ${shard.text}. The workers said:\n${said.join("\n")}`,
-          );
-        }
-        await setTimeout(pollMs);
-      }
+    untilIdle,
+    finish: async (slot) => {
+      const worker = await startWorker(slot);
+      await untilIdle();
+      await worker.stop();
+      return worker;
     },
     [Symbol.asyncDispose]: async () => {
       for (const worker of [...slots.values()].flat()) await worker[Symbol.asyncDispose]();

@@ -56,9 +56,7 @@ export async function openGround(): Promise<Ground> {
 async function calmRun(common: Omit<CampaignOptions, "name">): Promise<Results> {
   await using campaign = await openCampaign({ ...common, name: "calm" });
   await campaign.enqueue();
-  const worker = await campaign.startWorker();
-  await campaign.untilIdle();
-  await worker.stop();
+  await campaign.finish();
   const [out = ""] = campaign.outs;
   const calm = await readResults(common.archive, out);
   const faults = await faultsAfter(campaign, calm);

@@ -27,9 +27,7 @@ export function producerFaults(ground: () => Ground): void {
       const { added, present } = counts.parse(JSON.parse(stdout));
       expect(added + present).toBe(imagesOf(campaign));
       expect(await campaign.images.getJobCounts("wait", "delayed")).toEqual({ wait: imagesOf(campaign), delayed: 0 });
-      const worker = await campaign.startWorker();
-      await campaign.untilIdle();
-      await worker.stop();
+      await campaign.finish();
       expect(await faultsAfter(campaign, calm)).toEqual([]);
     });
 
@@ -38,9 +36,7 @@ export function producerFaults(ground: () => Ground): void {
       await using campaign = await ground().open("enqueued-twice");
       await Promise.all([campaign.enqueue(), campaign.enqueue()]);
       expect(await campaign.images.getWaitingCount()).toBe(imagesOf(campaign));
-      const worker = await campaign.startWorker();
-      await campaign.untilIdle();
-      await worker.stop();
+      await campaign.finish();
       expect(await faultsAfter(campaign, calm)).toEqual([]);
     });
   });

@@ -74,9 +74,7 @@ export function redisFaults(ground: () => Ground): void {
       await redis.flushall();
       await restore(redis, copy);
       expect(await campaign.isIdle()).toBe(false);
-      const worker = await campaign.startWorker("third");
-      await campaign.untilIdle();
-      await worker.stop();
+      const worker = await campaign.finish("third");
       // What had its results was looked up, and nothing was computed.
       expect(worker.errors().filter((line) => line.includes('"status":"computed"'))).toEqual([]);
       expect(await faults()).toEqual([]);

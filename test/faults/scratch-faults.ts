@@ -52,9 +52,7 @@ export function scratchFaults(ground: () => Ground): void {
       const first = await campaign.startWorker("same");
       await first.line(/large\/one/u);
       await first.crash();
-      const second = await campaign.startWorker("same");
-      await campaign.untilIdle();
-      await second.stop();
+      await campaign.finish("same");
       expect(await leftIn(campaign.slotFolder("same"))).toEqual([]);
       expect(await faultsAfter(campaign, calm)).toEqual([]);
     });

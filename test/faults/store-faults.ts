@@ -33,9 +33,7 @@ export function storeFaults(ground: () => Ground): void {
       await using campaign = await ground().open(name);
       await campaign.enqueue();
       const troubled = campaign.network.requests.add(rule);
-      const worker = await campaign.startWorker();
-      await campaign.untilIdle();
-      await worker.stop();
+      await campaign.finish();
       expect(troubled.count).toBeGreaterThanOrEqual(campaign.archive.sound.length);
       expect(await triedAgain(campaign)).toEqual([]);
       expect(await faultsAfter(campaign, calm)).toEqual([]);
@@ -64,9 +62,7 @@ export function storeFaults(ground: () => Ground): void {
       requests.add({ method: "GET", times: 60, trouble: { kind: "slow", pieceBytes: 8_192, pauseMs: 20 } });
       store.delay(15);
       redis.delay(10);
-      const worker = await campaign.startWorker();
-      await campaign.untilIdle();
-      await worker.stop();
+      await campaign.finish();
       expect(await faultsAfter(campaign, calm)).toEqual([]);
     });
   });

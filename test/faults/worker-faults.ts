@@ -51,9 +51,7 @@ export function workerFaults(ground: () => Ground): void {
         await worker.crash();
         campaign.network.requests.clear();
       }
-      const last = await campaign.startWorker("last");
-      await campaign.untilIdle();
-      await last.stop();
+      await campaign.finish("last");
       expect(await faultsAfter(campaign, calm)).toEqual([]);
     });
 
@@ -88,9 +86,7 @@ export function workerFaults(ground: () => Ground): void {
         ),
       });
       expect(await campaign.images.getActiveCount()).toBe(0);
-      const worker = await campaign.startWorker();
-      await campaign.untilIdle();
-      await worker.stop();
+      await campaign.finish();
       expect(await triedAgain(campaign)).toEqual([]);
       expect(await faultsAfter(campaign, calm)).toEqual([]);
     });
@@ -106,9 +102,7 @@ export function workerFaults(ground: () => Ground): void {
         await worker.stop();
         expect(await campaign.images.getActiveCount()).toBe(0);
       }
-      const worker = await campaign.startWorker();
-      await campaign.untilIdle();
-      await worker.stop();
+      await campaign.finish();
       expect(await triedAgain(campaign)).toEqual([]);
       expect(await faultsAfter(campaign, calm)).toEqual([]);
     });
@@ -126,9 +120,7 @@ export function workerFaults(ground: () => Ground): void {
       worker.kill("SIGTERM");
       expect(await worker.outcome).toMatchObject({ status: 130 });
       campaign.network.redis.thaw();
-      const next = await campaign.startWorker("next");
-      await campaign.untilIdle();
-      await next.stop();
+      await campaign.finish("next");
       expect(await faultsAfter(campaign, calm)).toEqual([]);
     });
 
