@@ -1,10 +1,8 @@
 import { createReadStream, ReadStream } from "node:fs";
-import type { Stats } from "node:fs";
-import { stat } from "node:fs/promises";
 import { isAbsolute, join, parse, relative, resolve, sep } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
-import { fileError, openStore, parseLocation, SlidelightError, systemCodeOf } from "@slidelight/core/request";
+import { fileError, openStore, parseLocation, SlidelightError, statOf } from "@slidelight/core/request";
 import type { Abortable, ObjectInfo, StoreSettings } from "@slidelight/core";
 
 /** Extensions of the formats that are read; what a prefix holds besides is left out. */
@@ -63,17 +61,6 @@ export async function* listImages(argument: string, options: ImageListOptions): 
     );
   } else {
     yield* listedImages(createReadStream(path, "utf8"), options);
-  }
-}
-
-/** `undefined` for what is not there. */
-async function statOf(path: string): Promise<Stats | undefined> {
-  try {
-    return await stat(path);
-  } catch (error) {
-    const code = systemCodeOf(error);
-    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
-    throw fileError(error, { operation: "Looking up", path, otherwise: "store-unavailable" });
   }
 }
 

@@ -81,18 +81,9 @@ const leastSecret = 8;
 
 function secretsIn(environment: Environment, redis: string): readonly string[] {
   const { password, searchParams } = new URL(redis);
-  const inAddress = [password, unescaped(password), searchParams.get("password") ?? ""];
+  const inAddress = [password, decodeURIComponent(password), searchParams.get("password") ?? ""];
   const named = secretVariables.map((variable) => environment[variable] ?? "");
   return [...new Set([...inAddress, ...named])].filter((secret) => secret.length >= leastSecret);
-}
-
-/** As it is said to Redis. A stray `%` stands for itself. */
-function unescaped(password: string): string {
-  try {
-    return decodeURIComponent(password);
-  } catch {
-    return password;
-  }
 }
 
 /** No secret is logged on purpose; a library's message may hold one all the same. */

@@ -2,7 +2,6 @@ import {
   cancellationKey,
   encodeFailureRecord,
   failureKey,
-  isOfLostWorkers,
   parseFailedReason,
   parseImageJob,
   shardJobId,
@@ -250,9 +249,4 @@ export async function imageFailed(
   const work = workOf(job);
   if (work !== undefined) await forgetWork(store, work);
   log.debug({ key: failureKey(record) }, "failure written down");
-}
-
-/** What BullMQ itself fails, an image whose workers were all lost, no attempt of this worker tells of. */
-export function isLostForGood(job: Job | undefined, error: Error): job is Job {
-  return job !== undefined && job.finishedOn !== undefined && isOfLostWorkers(error.message);
 }

@@ -1,7 +1,7 @@
-import { parseFailedReason } from "@slidelight/contract";
+import { isOfLostWorkers, parseFailedReason } from "@slidelight/contract";
 import { failureFields } from "@slidelight/contract/service";
-import type { Worker } from "bullmq";
-import { aboutImage, imageFailed, isLostForGood } from "./image-processor.ts";
+import type { Job, Worker } from "bullmq";
+import { aboutImage, imageFailed } from "./image-processor.ts";
 import type { ImageQueues } from "./image-processor.ts";
 import type { WorkerResources } from "./worker-resources.ts";
 
@@ -35,4 +35,9 @@ export function recordLostImages(images: Worker, resources: WorkerResources, que
       await Promise.all(recording);
     },
   };
+}
+
+/** What BullMQ itself fails, an image whose workers were all lost, no attempt of this worker tells of. */
+function isLostForGood(job: Job | undefined, error: Error): job is Job {
+  return job !== undefined && job.finishedOn !== undefined && isOfLostWorkers(error.message);
 }

@@ -1,12 +1,13 @@
 import { createReadStream, createWriteStream } from "node:fs";
-import type { BigIntStats, Dirent } from "node:fs";
-import { link, open, readdir, realpath, rename, rm, rmdir, stat } from "node:fs/promises";
+import type { Dirent } from "node:fs";
+import { link, open, readdir, realpath, rename, rm, rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { SlidelightError } from "../errors/slidelight-error.ts";
 import type { Abortable } from "./byte-source.ts";
 import { fileEtag, openFile } from "./file-source.ts";
 import { fileError, systemCodeOf } from "./io-error.ts";
+import { isAbsent, statOf } from "./stat-of.ts";
 import { compareKeys, keySegments, prefixFolder, temporaryPrefix } from "./key.ts";
 import { makeFolder } from "./make-folder.ts";
 import { partBytes } from "./part-bytes.ts";
@@ -77,19 +78,6 @@ export function openFileStore(root: string): ObjectStore {
 
 /** Writes that are older are taken for given up, where nothing else is known of them. */
 const givenUpMs = 3_600_000;
-
-/** Nothing is there, a file stands where a folder should, or a link leads to itself. */
-const absent: readonly (string | undefined)[] = ["ENOENT", "ENOTDIR", "ELOOP"];
-const isAbsent = (error: unknown): boolean => absent.includes(systemCodeOf(error));
-
-async function statOf(path: string): Promise<BigIntStats | undefined> {
-  try {
-    return await stat(path, { bigint: true });
-  } catch (error) {
-    if (isAbsent(error)) return undefined;
-    throw fileError(error, { operation: "Looking up", path, otherwise: "store-unavailable" });
-  }
-}
 
 async function headOf(key: string, path: string): Promise<ObjectInfo | undefined> {
   const found = await statOf(path);

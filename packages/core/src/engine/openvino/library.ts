@@ -97,12 +97,17 @@ export function loadOpenVino(path: string | undefined): OpenVino {
     if (seriesOf(library.version) === seriesOf(release)) return library;
     throw new Error(`OpenVINO ${library.version}`);
   } catch (error) {
-    throw new SlidelightError(
-      "engine-unavailable",
-      `Opening OpenVINO: expected the C library of OpenVINO ${seriesOf(release)} in ${dirname(found)}, got: ${error instanceof Error ? error.message : String(error)}. ${advice}`,
-      { cause: error },
-    );
+    throw unavailable(`the C library of OpenVINO ${seriesOf(release)} in ${dirname(found)}`, error, advice);
   }
+}
+
+/** The error to throw where OpenVINO, or what it should compute on, is another thing than expected. */
+export function unavailable(expected: string, error: unknown, advice: string): SlidelightError {
+  return new SlidelightError(
+    "engine-unavailable",
+    `Opening OpenVINO: expected ${expected}, got: ${error instanceof Error ? error.message : String(error)}. ${advice}`,
+    { cause: error },
+  );
 }
 
 /** Types are known to koffi by name, once for the process. */

@@ -13,7 +13,7 @@ import type { WarmSettings } from "../memory.ts";
 import { openSerialQueue } from "../serial-queue.ts";
 import { openWarmPool } from "../warm-pool.ts";
 import { boundedInputs } from "./bounded-inputs.ts";
-import { loadOpenVino } from "./library.ts";
+import { loadOpenVino, unavailable } from "./library.ts";
 import type { Handle, OpenVino } from "./library.ts";
 import { closeRequest, openRequest, runRequest } from "./request.ts";
 import type { OpenVinoModel, Request } from "./request.ts";
@@ -216,14 +216,6 @@ function createCore(library: OpenVino): Handle {
       "Its folder must hold the plugins and plugins.xml of the same release.",
     );
   }
-}
-
-function unavailable(expected: string, error: unknown, advice: string): SlidelightError {
-  return new SlidelightError(
-    "engine-unavailable",
-    `Opening OpenVINO: expected ${expected}, got: ${error instanceof Error ? error.message : String(error)}. ${advice}`,
-    { cause: error },
-  );
 }
 
 /** @throws {SlidelightError} `engine-unavailable` when the device is not there. */

@@ -1,7 +1,8 @@
 import { SlidelightError } from "../../errors/slidelight-error.ts";
-import type { Node } from "../../graph/node.ts";
 import { remembered } from "../../graph/remembered.ts";
 import type { Tensor } from "../../graph/tensor.ts";
+import { subjectOf } from "./operator-call.ts";
+import type { OperatorCall } from "./operator-call.ts";
 
 /** No engine fails at such a value: some carry it through to the map, others lose it in the next maximum and give a map that looks right. */
 const advice =
@@ -31,22 +32,16 @@ const multiplying: ReadonlySet<string> = new Set([
   "PRelu",
 ]);
 
-/**
- * @param subject The node, in messages.
- * @throws {SlidelightError} `model-unreadable` for an operator that multiplies, where one of its constants is not finite.
- */
-export function expectFiniteWeights(
-  operator: string,
-  { inputs, subject }: { readonly inputs: readonly (Node | undefined)[]; readonly subject: string },
-): void {
-  if (!multiplying.has(operator)) return;
-  for (const value of inputs) {
+/** @throws {SlidelightError} `model-unreadable` for an operator that multiplies, where one of its constants is not finite. */
+export function expectFiniteWeights(call: OperatorCall): void {
+  if (!multiplying.has(call.operator)) return;
+  for (const value of call.inputs) {
     if (value?.op !== "Constant") continue;
     const { tensor } = value.attributes;
     const at = firstNotFinite(tensor);
     if (at === undefined) continue;
     const named = value.name === "" ? "a constant" : `the constant "${value.name}"`;
-    throw notFinite(tensor, { subject: `${subject}: ${named}`, expected: "finite weights", at });
+    throw notFinite(tensor, { subject: `${subjectOf(call)}: ${named}`, expected: "finite weights", at });
   }
 }
 

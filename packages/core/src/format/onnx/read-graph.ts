@@ -112,8 +112,7 @@ function readStep(file: OnnxFile, step: Step, lookUp: (name: string) => Node | u
     used: step.used,
     attributes: new Map(node.attributes.map(({ name, value }) => [name, value])),
   };
-  const subject = `Reading the model ${file.label}: ${node.operator} "${nodeLabel(node)}"`;
-  expectFiniteWeights(node.operator, { inputs, subject });
+  expectFiniteWeights(call);
   const results = explained(call, () => readCall(call));
   const known = inputs.every((value) => value === undefined || value.op === "Constant");
   return known ? results.map(foldedConstant) : results;

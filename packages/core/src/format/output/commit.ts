@@ -88,8 +88,7 @@ export async function readManifest(
   { signal }: Abortable = {},
 ): Promise<Manifest | undefined> {
   const path = `${key}/${manifestName}`;
-  const options = signal === undefined ? {} : { signal };
-  if ((await store.head(path, options)) === undefined) return undefined;
-  await using source = await store.open(path, options);
-  return parseManifest(await source.read({ offset: 0, length: source.size }, options), `${store.uri}/${path}`);
+  if ((await store.head(path, { signal })) === undefined) return undefined;
+  await using source = await store.open(path, { signal });
+  return parseManifest(await source.read({ offset: 0, length: source.size }, { signal }), `${store.uri}/${path}`);
 }
