@@ -1,4 +1,5 @@
 import { getNextMillis } from "bullmq";
+import { messageOf } from "@slidelight/core/request";
 
 /** When something is due: five cron fields, in a time zone of the IANA's list. */
 export interface Schedule {
@@ -17,7 +18,7 @@ export function cronFault(cron: string): string | undefined {
     const never = nextTimes({ cron, tz: "UTC" }, { count: 1, after: new Date() }).length === 0;
     return never ? "these times never come: check the day and the month" : undefined;
   } catch (error) {
-    return `expected ${five}; ${error instanceof Error ? error.message : String(error)}`;
+    return `expected ${five}; ${messageOf(error)}`;
   }
 }
 

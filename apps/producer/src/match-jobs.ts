@@ -1,6 +1,6 @@
 import { parseImageJob, readModel } from "@slidelight/contract";
 import type { ImageJob } from "@slidelight/contract";
-import { SlidelightError } from "@slidelight/core/request";
+import { messageOf, SlidelightError } from "@slidelight/core/request";
 import type { Abortable, StoreSettings } from "@slidelight/core";
 import { z } from "zod";
 import { payloadOf } from "./job-pages.ts";
@@ -43,7 +43,7 @@ export function jobMatcher(args: readonly string[], options: StoreSettings & Abo
       },
       (error: unknown) => {
         if (options.signal?.aborted !== true && !(error instanceof SlidelightError)) throw error;
-        blind = error instanceof Error ? error.message : String(error);
+        blind = messageOf(error);
         return undefined;
       },
     );

@@ -4,7 +4,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { addOptions, storageSettings } from "@slidelight/contract";
 import type { CommandContext } from "@slidelight/contract";
-import { expectFolder, openStore, parseLocation, SlidelightError } from "@slidelight/core/request";
+import { expectFolder, messageOf, openStore, parseLocation, SlidelightError } from "@slidelight/core/request";
 import type { ObjectStore } from "@slidelight/core";
 import type { Command } from "commander";
 import { loadReportConfig, reportOptions } from "./config.ts";
@@ -105,7 +105,7 @@ async function writeFile(
     if (signal.aborted || error instanceof SlidelightError) throw error;
     throw new SlidelightError(
       "output-unwritable",
-      `Writing the report ${path} failed: ${error instanceof Error ? error.message : String(error)}. Give --html a file in a folder that is there and can be written to.`,
+      `Writing the report ${path} failed: ${messageOf(error)}. Give --html a file in a folder that is there and can be written to.`,
       { cause: error },
     );
   }

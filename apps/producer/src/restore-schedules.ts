@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { imageRequestSchema } from "@slidelight/contract";
-import { schemaFaults, SlidelightError } from "@slidelight/core/request";
+import { messageOf, schemaFaults, SlidelightError } from "@slidelight/core/request";
 import { z } from "zod";
 import { cronFault, timeZoneFault } from "./cron.ts";
 import type { Plans } from "./open-queue.ts";
@@ -49,7 +49,7 @@ async function readJson(path: string): Promise<unknown> {
   } catch (error) {
     throw new SlidelightError(
       "usage",
-      `Restoring schedules from "${path}": expected a file that slidelight schedules --json has written, got ${error instanceof Error ? error.message : String(error)}.`,
+      `Restoring schedules from "${path}": expected a file that slidelight schedules --json has written, got ${messageOf(error)}.`,
       { cause: error },
     );
   }

@@ -1,5 +1,6 @@
 import { isAbsolute, resolve } from "node:path";
 import { openSource, parseLocation, SlidelightError } from "@slidelight/core";
+import { messageOf } from "@slidelight/core/request";
 import type { Abortable, ErrorCode, StoreSettings } from "@slidelight/core";
 import { parse } from "csv-parse/sync";
 import { z } from "zod";
@@ -61,7 +62,7 @@ function rowsOf(
   try {
     parsed = parse(text, { bom: true, columns: named, info: true, skip_empty_lines: true, trim: true });
   } catch (error) {
-    throw fault(error instanceof Error ? error.message : String(error));
+    throw fault(messageOf(error));
   }
   if (columns.some((name) => !header.includes(name))) {
     const wanted = [columns.slice(0, -1).join(", "), ...columns.slice(-1)].join(" and ");

@@ -37,6 +37,15 @@ describe("folding constants", () => {
     expect(y?.op === "Constant" ? [...elementsOf(y.attributes.tensor)] : []).toEqual([Math.fround(1 / 3)]);
   });
 
+  test("tells what it has computed from a tensor apart by infinities too", () => {
+    const given = build.constant({ type: "float32", shape: [2], data: Float32Array.of(1, 2) });
+    const { all, none } = foldConstants(
+      graphOf({ all: build.clip(given, { max: Infinity }), none: build.clip(given, { max: -Infinity }) }),
+    ).outputs;
+    expect(all?.op === "Constant" ? [...elementsOf(all.attributes.tensor)] : []).toEqual([1, 2]);
+    expect(none?.op === "Constant" ? [...elementsOf(none.attributes.tensor)] : []).toEqual([-Infinity, -Infinity]);
+  });
+
   test("makes no Constant larger than the limit", () => {
     const large = build.expand(build.exp(build.scalarConstant(0)), [3, 3]);
     const graph = graphOf({ y: build.add(large, build.scalarConstant(1)) });

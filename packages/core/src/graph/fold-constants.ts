@@ -1,3 +1,4 @@
+import { attributesKey } from "./attributes-key.ts";
 import { constant } from "./build.ts";
 import { graphOf, operandsOf } from "./graph.ts";
 import type { Graph } from "./graph.ts";
@@ -70,7 +71,7 @@ const computedFrom = rememberedByName<Tensor>();
 function computed(node: Node): Node {
   const [operand, ...others] = operandsOf(node);
   if (operand?.op !== "Constant" || others.length > 0) return constant(evaluated(node), { name: node.name });
-  const done = `${node.op} ${JSON.stringify(node.attributes)}`;
+  const done = `${node.op} ${attributesKey(node.attributes)}`;
   const tensor = computedFrom(operand.attributes.tensor, done, () => evaluated(node));
   return constant(tensor, { name: node.name });
 }

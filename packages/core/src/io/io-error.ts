@@ -1,4 +1,5 @@
 import type { ErrorCode } from "../errors/codes.ts";
+import { messageOf } from "../errors/message-of.ts";
 import { SlidelightError } from "../errors/slidelight-error.ts";
 import type { ByteRange } from "./byte-source.ts";
 
@@ -6,15 +7,6 @@ import type { ByteRange } from "./byte-source.ts";
 export function systemCodeOf(error: unknown): string | undefined {
   if (!(error instanceof Error) || !("code" in error)) return undefined;
   return typeof error.code === "string" ? error.code : undefined;
-}
-
-/** An error's message on one line, without the full stop. */
-export function messageOf(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
-  return message
-    .trim()
-    .replace(/\s*\n\s*/gu, "; ")
-    .replace(/\.$/u, "");
 }
 
 interface FileFault {

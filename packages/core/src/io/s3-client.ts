@@ -1,7 +1,7 @@
 import { S3Client, S3ServiceException } from "@aws-sdk/client-s3";
 import type { ErrorCode } from "../errors/codes.ts";
+import { messageOf } from "../errors/message-of.ts";
 import { SlidelightError } from "../errors/slidelight-error.ts";
-import { messageOf } from "./io-error.ts";
 import { repeating } from "./s3-retry.ts";
 import type { RetryReason } from "./s3-retry.ts";
 

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { messageOf } from "../../errors/message-of.ts";
 import type { Provider } from "./providers.ts";
 
 /** The release whose providers `npm run setup:cuda` fetches: that of the npm package. */
@@ -52,7 +53,7 @@ export async function loadNativeLibraries(provider: Provider): Promise<void> {
     try {
       loaded.set(path, foreignLibraries().load(path, { global: true }));
     } catch (error) {
-      throw new Error(`${path}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+      throw new Error(`${path}: ${messageOf(error)}`, { cause: error });
     }
   }
 }

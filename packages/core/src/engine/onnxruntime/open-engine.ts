@@ -1,28 +1,19 @@
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { SlidelightError } from "../../errors/slidelight-error.ts";
-import { encodeOnnx } from "../../format/onnx/encode.ts";
-import type { Graph } from "../../graph/graph.ts";
-import { peakActivationBytes } from "../../graph/memory.ts";
-import { narrowPrecision } from "../../graph/narrow-precision.ts";
 import type { Abortable } from "../../io/byte-source.ts";
 import { threadFile } from "../../io/thread-file.ts";
-import { transferList } from "../../io/transfer.ts";
-import { checkInputs } from "../check-inputs.ts";
 import { checkSettings } from "../check-settings.ts";
-import type { Engine, Precision } from "../engine.ts";
+import type { Engine } from "../engine.ts";
 import { cudaDevice } from "../cuda-device.ts";
 import { tellLibraries } from "../environment.ts";
 import { warmLimits } from "../memory.ts";
 import type { WarmSettings } from "../memory.ts";
-import { newTensor } from "../new-tensor.ts";
+import { compilerOf } from "./compile.ts";
 import { connectTo } from "./connection.ts";
-import type { Connection } from "./connection.ts";
-import { arraysOf } from "./protocol.ts";
 import type { Greeting, ThreadSettings } from "./protocol.ts";
 import { providerRule } from "./providers.ts";
 import type { Provider } from "./providers.ts";
-import { suited } from "./rewrite.ts";
 import { refuseTelemetry } from "./telemetry.ts";
 import { usablePrecisions } from "./usable-precisions.ts";
 
@@ -71,7 +62,6 @@ export async function openOnnxRuntimeEngine(options: OnnxRuntimeOptions = {}): P
     await connection[Symbol.asyncDispose]();
     throw signal.reason;
   }
-  let programs = 0;
   const engine: Engine = {
     name: "onnxruntime",
     provider,
@@ -85,39 +75,7 @@ export async function openOnnxRuntimeEngine(options: OnnxRuntimeOptions = {}): P
     resizes: () => false,
     overhead: rule.overhead,
     ...(gpu === undefined ? {} : { memoryBytes: gpu.memoryBytes }),
-    compile: async (wide, { label = "a graph", frequent = false, precision = "float32", signal } = {}) => {
-      signal?.throwIfAborted();
-      const graph = suited(inPrecision(wide, precision, label), provider);
-      programs += 1;
-      const program = programs;
-      const bytes = encodeOnnx(graph, { channelsLast: rule.channelsLast.includes(precision) });
-      const dispose = (): Promise<void> => forget(connection, program);
-      try {
-        const workingBytes = rule.overhead * peakActivationBytes(graph);
-        const question = { kind: "compile", program, bytes, frequent, workingBytes } as const;
-        const operation = `Compiling "${label}"`;
-        await connection.ask(question, { operation, signal, transfer: transferList([bytes]) });
-      } catch (error) {
-        // Given up while it was being compiled: the thread will have it all the same.
-        if (signal?.aborted === true) void dispose();
-        throw error;
-      }
-      return {
-        inputs: graph.inputs.map(({ name }) => name),
-        run: async (inputs, { signal } = {}) => {
-          checkInputs(graph, inputs, label);
-          const operation = `Running "${label}"`;
-          const memory = Object.entries(graph.outputs).map(([name, { type, shape }]) => [name, newTensor(type, shape)]);
-          const question = { kind: "run", program, inputs, outputs: Object.fromEntries(memory) } as const;
-          const transfer = transferList([question.inputs, question.outputs].flatMap(arraysOf));
-          const reply = await connection.ask(question, { operation, signal, transfer });
-          if (reply.kind !== "ran") throw new TypeError(`${operation}: the thread replied "${reply.kind}".`);
-          const { outputs, spent, busySeconds } = reply;
-          return { outputs, spent, busySeconds };
-        },
-        [Symbol.asyncDispose]: dispose,
-      };
-    },
+    compile: compilerOf(connection, provider),
     [Symbol.asyncDispose]: () => connection[Symbol.asyncDispose](),
   };
   if (provider === "cpu") return engine;
@@ -127,24 +85,6 @@ export async function openOnnxRuntimeEngine(options: OnnxRuntimeOptions = {}): P
     await connection[Symbol.asyncDispose]();
     throw error;
   }
-}
-
-/**
- * The graph with the casts that a precision takes. float16 computes on the CPU too, as slowly as it is of no use but to test
- * what the others run: `precisions` does not list it there.
- */
-function inPrecision(graph: Graph, precision: Precision, label: string): Graph {
-  if (precision === "float32") return graph;
-  if (precision === "float16") return narrowPrecision(graph, precision);
-  throw new SlidelightError(
-    "engine-failed",
-    `Compiling "${label}" with ONNX Runtime: expected the precision float32 or float16, got ${precision}.`,
-  );
-}
-
-/** Runs that were asked for before are still served. That the engine was closed first is no fault. */
-async function forget(connection: Connection, program: number): Promise<void> {
-  await connection.ask({ kind: "forget", program }, { operation: "Forgetting a program" }).catch(() => undefined);
 }
 
 /** Waits until the thread can compute. @throws {SlidelightError} `engine-unavailable`. */

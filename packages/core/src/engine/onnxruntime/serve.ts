@@ -1,6 +1,7 @@
 import type { MessagePort } from "node:worker_threads";
 import { env, InferenceSession, listSupportedBackends } from "onnxruntime-node";
 import type { Tensor as OrtTensor } from "onnxruntime-node";
+import { messageOf } from "../../errors/message-of.ts";
 import { encodeOnnx } from "../../format/onnx/encode.ts";
 import { input, relu } from "../../graph/build.ts";
 import { graphOf } from "../../graph/graph.ts";
@@ -98,8 +99,4 @@ async function runSession(
 
 function ortTensors(tensors: Tensors): Readonly<Record<string, OrtTensor>> {
   return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, toOrtTensor(tensor)]));
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,4 +1,5 @@
 import { parentPort, workerData } from "node:worker_threads";
+import { messageOf } from "../../errors/message-of.ts";
 import { loadNativeLibraries } from "./native-libraries.ts";
 import type { Greeting, ThreadSettings } from "./protocol.ts";
 
@@ -9,7 +10,7 @@ const port = parentPort;
 const runtime = await loadNativeLibraries(settings.provider)
   .then(() => import("./serve.ts"))
   .catch((error: unknown) => {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     port.postMessage({ kind: "unavailable", message, backends: [] } satisfies Greeting);
   });
 if (runtime !== undefined) await runtime.serve(port, settings);

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
+import { messageOf } from "../../errors/message-of.ts";
 import { SlidelightError } from "../../errors/slidelight-error.ts";
 import { foreignLibraries } from "../foreign-libraries.ts";
 
@@ -105,7 +106,7 @@ export function loadOpenVino(path: string | undefined): OpenVino {
 export function unavailable(expected: string, error: unknown, advice: string): SlidelightError {
   return new SlidelightError(
     "engine-unavailable",
-    `Opening OpenVINO: expected ${expected}, got: ${error instanceof Error ? error.message : String(error)}. ${advice}`,
+    `Opening OpenVINO: expected ${expected}, got: ${messageOf(error)}. ${advice}`,
     { cause: error },
   );
 }

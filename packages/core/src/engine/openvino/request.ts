@@ -1,21 +1,12 @@
 import { writeModelProto } from "../../format/onnx/proto-writer.ts";
-import type { ModelProto } from "../../format/onnx/proto.ts";
 import type { Graph } from "../../graph/graph.ts";
 import type { Tensor } from "../../graph/tensor.ts";
 import type { Precision, RunResult } from "../engine.ts";
 import { newTensor } from "../new-tensor.ts";
-import type { PooledModel } from "../warm-pool.ts";
-import type { BoundedInput } from "./bounded-inputs.ts";
+import type { Device } from "./device.ts";
 import type { Handle, OpenVino } from "./library.ts";
+import type { OpenVinoModel } from "./model.ts";
 import { viewOf } from "./tensors.ts";
-
-/** What is kept of a program while it is not compiled. */
-export interface OpenVinoModel extends PooledModel {
-  readonly proto: ModelProto;
-  /** Inputs with open axes of which something is known. */
-  readonly bounded: readonly BoundedInput[];
-  readonly precision: Precision;
-}
 
 /** A compiled model with the one request that runs it. */
 export interface Request {
@@ -25,17 +16,12 @@ export interface Request {
 
 const precisionHints: { readonly [P in Precision]: string } = { float32: "f32", bfloat16: "bf16", float16: "f16" };
 
-export interface DeviceSettings {
-  /** "CPU", "GPU.1" … */
-  readonly device: string;
-  readonly threads: number;
-}
-
 /** Compiles a model, off the main thread. */
 export async function openRequest(
   library: OpenVino,
-  { core, model }: { readonly core: Handle; readonly model: OpenVinoModel },
-  { device, threads }: DeviceSettings,
+  { core, name: device }: Pick<Device, "core" | "name">,
+  model: OpenVinoModel,
+  { threads }: { readonly threads: number },
 ): Promise<Request> {
   const properties = Object.entries({
     // Said on purpose: the default is bfloat16 where the processor has it.

@@ -1,3 +1,4 @@
+import { messageOf } from "../../errors/message-of.ts";
 import { loadBackend } from "./backend.ts";
 import { compileSteps } from "./program.ts";
 import type { TfProgram } from "./program.ts";
@@ -46,7 +47,7 @@ export function openServer(): (request: Request) => Promise<Reply> {
     try {
       return await perform(request);
     } catch (error) {
-      return { kind: "failed", message: error instanceof Error ? error.message : String(error) };
+      return { kind: "failed", message: messageOf(error) };
     }
   };
 }

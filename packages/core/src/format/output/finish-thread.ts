@@ -2,6 +2,7 @@ import { closeSync, openSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { parentPort } from "node:worker_threads";
 import { crc32 } from "node:zlib";
+import { messageOf } from "../../errors/message-of.ts";
 import { transferList } from "../../io/transfer.ts";
 import { writeAt } from "../write-fully.ts";
 import { assembleMap } from "./assemble-map.ts";
@@ -37,7 +38,7 @@ async function answerTo(task: ThreadTask): Promise<ThreadAnswer> {
     if (task.kind === "samples") return { kind: "kept", kept: keep(task) };
     return { kind: "finished", written: await finish(task) };
   } catch (error) {
-    return { kind: "failed", message: error instanceof Error ? error.message : String(error) };
+    return { kind: "failed", message: messageOf(error) };
   }
 }
 

@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
+import { messageOf } from "../../errors/message-of.ts";
 import { SlidelightError } from "../../errors/slidelight-error.ts";
 import type { Abortable } from "../../io/byte-source.ts";
 import { threadFile } from "../../io/thread-file.ts";
@@ -71,7 +72,7 @@ export function openFinisher(): Finisher {
         throw unwritable(task, answer.kind === "failed" ? answer.message : `the thread answered "${answer.kind}"`);
       } catch (error) {
         if (error instanceof SlidelightError || signal?.aborted === true) throw error;
-        throw unwritable(task, error instanceof Error ? error.message : String(error), error);
+        throw unwritable(task, messageOf(error), error);
       }
     },
     keep: async (samples) => {

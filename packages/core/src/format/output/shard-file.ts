@@ -3,6 +3,7 @@ import { open } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
 import { crc32 } from "node:zlib";
 import { z } from "zod";
+import { messageOf } from "../../errors/message-of.ts";
 import { SlidelightError } from "../../errors/slidelight-error.ts";
 import type { StatisticTable } from "../../explain/explanation.ts";
 import type { Statistic } from "../../explain/statistics.ts";
@@ -296,7 +297,7 @@ async function writing<T>(path: string, work: () => Promise<T>): Promise<T> {
   } catch (error) {
     throw new SlidelightError(
       "output-unwritable",
-      `Keeping tiles in the scratch file "${path}": ${error instanceof Error ? error.message : String(error)}. Choose another folder with --scratch, or free some space.`,
+      `Keeping tiles in the scratch file "${path}": ${messageOf(error)}. Choose another folder with --scratch, or free some space.`,
       { cause: error },
     );
   }

@@ -1,8 +1,8 @@
 import { setMaxListeners } from "node:events";
+import { messageOf } from "../../errors/message-of.ts";
 import { SlidelightError } from "../../errors/slidelight-error.ts";
 import type { ErrorDetail } from "../../errors/slidelight-error.ts";
 import type { Abortable, ByteSource } from "../../io/byte-source.ts";
-import { messageOf } from "../../io/io-error.ts";
 import { decodeOptions, decodeRgb } from "../images/decode.ts";
 import type { RgbBlock } from "../images/decode.ts";
 import { loadSharp } from "../sharp.ts";

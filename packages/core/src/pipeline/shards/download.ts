@@ -1,4 +1,5 @@
 import { open } from "node:fs/promises";
+import { messageOf } from "../../errors/message-of.ts";
 import { SlidelightError } from "../../errors/slidelight-error.ts";
 import type { Abortable, ByteSource } from "../../io/byte-source.ts";
 
@@ -10,7 +11,7 @@ export async function download(source: ByteSource, path: string, options: Aborta
   const unwritable = (error: unknown): never => {
     throw new SlidelightError(
       "output-unwritable",
-      `Copying ${source.uri} to "${path}": ${error instanceof Error ? error.message : String(error)}. Choose another folder with --scratch, or free some space.`,
+      `Copying ${source.uri} to "${path}": ${messageOf(error)}. Choose another folder with --scratch, or free some space.`,
       { cause: error },
     );
   };

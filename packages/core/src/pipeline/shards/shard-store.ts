@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { link, readdir, readFile, rename, rm, utimes, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { messageOf } from "../../errors/message-of.ts";
 import { SlidelightError } from "../../errors/slidelight-error.ts";
 import { checkShardFile } from "../../format/output/shard-file.ts";
 import type { Abortable, ByteSource } from "../../io/byte-source.ts";
@@ -220,7 +221,7 @@ function errnoOf(error: unknown): NodeJS.ErrnoException {
 function unwritable(root: string, error: unknown): SlidelightError {
   return new SlidelightError(
     "output-unwritable",
-    `Keeping work in progress in "${root}": ${error instanceof Error ? error.message : String(error)}. Choose another folder with --scratch, or free some space.`,
+    `Keeping work in progress in "${root}": ${messageOf(error)}. Choose another folder with --scratch, or free some space.`,
     { cause: error },
   );
 }

@@ -1,0 +1,87 @@
+import { messageOf } from "../../errors/message-of.ts";
+import { SlidelightError } from "../../errors/slidelight-error.ts";
+import { openSerialQueue } from "../serial-queue.ts";
+import type { QueueOptions } from "../serial-queue.ts";
+import { startChild } from "./child.ts";
+import type { Child } from "./child.ts";
+import { advice, isInstalled } from "./installation.ts";
+import type { ProcessSettings } from "./protocol.ts";
+
+/** A process that computes, and the programs that it has. */
+export interface ComputingProcess {
+  readonly child: Child;
+  /** Of what computes in it. */
+  readonly version: string;
+  readonly programs: Set<number>;
+}
+
+/** What computes: a process, and when it has died another one. */
+export interface Computer extends AsyncDisposable {
+  /** The process that was started last, which may have died. */
+  last(): ComputingProcess;
+  /** One that computes: started anew where the last one died. Within a turn. */
+  living(): Promise<ComputingProcess>;
+  /**
+   * Work on the process, one after the other.
+   * @throws {SlidelightError} `engine-failed` naming the operation; the signal's reason.
+   */
+  inTurn<T>(operation: string, work: () => Promise<T>, options?: Omit<QueueOptions, "closed">): Promise<T>;
+}
+
+/** @throws {SlidelightError} `engine-unavailable`. */
+export async function openComputer(settings: ProcessSettings): Promise<Computer> {
+  const queue = openSerialQueue();
+  let process = await start(settings);
+  let closed = false;
+  return {
+    last: () => process,
+    living: async () => {
+      if (process.child.ended() !== undefined && !closed) process = await start(settings);
+      // Closed meanwhile: nobody waits for what it would compute.
+      if (closed) throw new Error("the engine was closed");
+      return process;
+    },
+    inTurn: (operation, work, options = {}) => {
+      const attempt = async (): ReturnType<typeof work> => {
+        try {
+          return await work();
+        } catch (error) {
+          throw failure(operation, messageOf(error), error);
+        }
+      };
+      return queue.ask(attempt, { ...options, closed: () => failure(operation, "the engine was closed") });
+    },
+    [Symbol.asyncDispose]: async () => {
+      closed = true;
+      await process.child[Symbol.asyncDispose]();
+      await queue[Symbol.asyncDispose]();
+      // One that was being started meanwhile.
+      await process.child[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function start(settings: ProcessSettings): Promise<ComputingProcess> {
+  const { provider } = settings;
+  const unavailable = (reason: string, cause?: unknown): SlidelightError =>
+    new SlidelightError(
+      "engine-unavailable",
+      `Opening TensorFlow.js: expected to compute with the provider ${provider}, got: ${reason}. ${advice[provider]}`,
+      { cause },
+    );
+  if (!isInstalled(provider)) throw unavailable("no libtensorflow with its binding");
+  const child = startChild();
+  try {
+    const { version } = await child.ask({ kind: "open", settings });
+    return { child, version, programs: new Set() };
+  } catch (error) {
+    await child[Symbol.asyncDispose]();
+    throw unavailable(messageOf(error), error);
+  }
+}
+
+export function failure(operation: string, reason: string, cause?: unknown): SlidelightError {
+  return new SlidelightError("engine-failed", `${operation} with TensorFlow.js: expected a result, got: ${reason}`, {
+    cause,
+  });
+}
