@@ -85,7 +85,7 @@ export async function computeRuns(
   }
   return {
     unreadable: distinctParts(unreadable),
-    thumbnail: drawThumbnail(thumbnailOf(work, tiles.grid).scale, thumbnail),
+    thumbnail: drawThumbnail(thumbnailOf(work, tiles.grid), thumbnail),
     runs: tiles.runs.map((run, index): ComputedRun => {
       const outcome = joint.outcome(index, known);
       const scale = ranges.get(outcome.map);

@@ -170,7 +170,7 @@ async function sweepPixels(
       programKey,
       observe: observe ?? ((): void => undefined),
       signal,
-      read: (rectangle) => Promise.resolve(cropPixels(pixels, rectangle)),
+      read: ({ rectangle }) => Promise.resolve({ pixels: cropPixels(pixels, rectangle) }),
     };
     let merged = statistics;
     for await (const result of sweepTiles(sweep, statistics)) {

@@ -1,8 +1,7 @@
 import type { Precision } from "../engine/engine.ts";
 import type { MapSamples } from "../explain/tile-program.ts";
-import { readExtended } from "../format/images/read-extended.ts";
-import { shrinkTile, thumbnailScale } from "../format/output/thumbnail.ts";
-import type { ReadTile, ThumbnailPart, ThumbnailScale } from "../format/output/thumbnail.ts";
+import { thumbnailScale } from "../format/output/thumbnail.ts";
+import type { ThumbnailScale } from "../format/output/thumbnail.ts";
 import type { TileGrid } from "../geometry/tile-grid.ts";
 import { elementBytes } from "../graph/tensor.ts";
 import type { Abortable } from "../io/byte-source.ts";
@@ -26,7 +25,7 @@ export function imageSweep(
     recomputeAbove: recomputeAbove({ ...resources, precision }),
     composition: resources.engine.composition,
     samples: mapSamples(settings),
-    read: (rectangle, options) => readExtended(slide, level, rectangle, options),
+    read: (tile, options) => slide.readTile({ ...tile, level: level.index }, options),
     signal,
   };
 }
@@ -52,12 +51,8 @@ export function programKeyOf(work: ImageWork, { grid, tissue: { complete }, runs
 const thumbnailSide = 1000;
 
 /** How the picture of an image's previews is made of its tiles. */
-export function thumbnailOf(
-  { level }: ImageWork,
-  grid: TileGrid,
-): { readonly scale: ThumbnailScale; readonly shrink: (tile: ReadTile) => Promise<ThumbnailPart> } {
-  const scale = thumbnailScale(level, { maxSide: thumbnailSide, alignment: alignmentOf(grid) });
-  return { scale, shrink: (tile) => shrinkTile(tile, scale) };
+export function thumbnailOf({ level }: ImageWork, grid: TileGrid): ThumbnailScale {
+  return thumbnailScale(level, { maxSide: thumbnailSide, alignment: alignmentOf(grid) });
 }
 
 /** The largest power of two that every core's corner is a multiple of. */

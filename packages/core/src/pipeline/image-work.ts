@@ -1,7 +1,8 @@
 import type { Engine } from "../engine/engine.ts";
 import type { Finisher } from "../format/output/finish.ts";
-import type { ImageLevel, ImageLimits, SlideImage, UnreadablePart } from "../format/image.ts";
+import type { ImageLevel, ImageLimits, UnreadablePart } from "../format/image.ts";
 import type { ImageReaders } from "../format/readers/open-readers.ts";
+import type { TiledImage } from "../format/readers/read-tile.ts";
 import type { Size } from "../geometry/rectangle.ts";
 import type { Abortable, ByteSource } from "../io/byte-source.ts";
 import type { ObjectStore } from "../io/object-store.ts";
@@ -54,7 +55,7 @@ export interface ImageWork {
   readonly image: ImageReference;
   readonly settings: ExplanationSettings;
   readonly resources: ExplanationResources;
-  readonly slide: SlideImage;
+  readonly slide: TiledImage;
   readonly level: ImageLevel;
   /** For the level's size. */
   readonly network: Network;

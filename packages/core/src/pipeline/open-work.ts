@@ -2,10 +2,9 @@ import { SlidelightError } from "../errors/slidelight-error.ts";
 import type { ImageLevel, SlideImage, UnreadablePart } from "../format/image.ts";
 import { levelForResolution } from "../format/images/choose-level.ts";
 import { openFinisher } from "../format/output/finish.ts";
-import { openImage } from "../format/images/open-image.ts";
+import { openTiled } from "../format/readers/open-readers.ts";
 import type { Size } from "../geometry/rectangle.ts";
 import type { Abortable } from "../io/byte-source.ts";
-import { observed } from "../io/observed.ts";
 import { networkFor } from "../model/network.ts";
 import type { Network } from "../model/network.ts";
 import type { Observe } from "./events.ts";
@@ -36,10 +35,10 @@ export async function openWork(
     if (part.level === level?.index) unreadable.push(part);
   };
   const slide = await stopwatch(observe)("open", async () => {
-    const source = observed(await image.open({ signal }), (bytes) => observe({ kind: "bytes-read", bytes }));
-    const open = resources.readers?.open ?? openImage;
-    return open(image.uri, source, {
+    const open = resources.readers?.open ?? openTiled;
+    return open(image.uri, await image.open({ signal }), {
       scratch: resources.scratch,
+      onRead: (bytes) => observe({ kind: "bytes-read", bytes }),
       signal,
       ...(resources.limits === undefined ? {} : { limits: resources.limits }),
       ...(settings.tolerateBadTiles === true ? { tolerate } : {}),

@@ -3,10 +3,9 @@ import type { StatisticTable } from "../explain/explanation.ts";
 import { ownedInputs } from "../explain/owned-cells.ts";
 import { readMap, readStatistics, tileProgram } from "../explain/tile-program.ts";
 import type { MapSamples } from "../explain/tile-program.ts";
-import type { Pixels } from "../format/image.ts";
 import type { TileResult } from "../format/output/shard-file.ts";
-import type { ReadTile, ThumbnailPart } from "../format/output/thumbnail.ts";
-import type { Rectangle } from "../geometry/rectangle.ts";
+import type { ThumbnailPart, ThumbnailScale } from "../format/output/thumbnail.ts";
+import type { ReadTile, TileRequest } from "../format/readers/read-tile.ts";
 import { rectangleOf, regionOf } from "../geometry/rectangle.ts";
 import { optimise } from "../graph/optimise.ts";
 import { float32 } from "../graph/tensor.ts";
@@ -38,9 +37,9 @@ export interface TileSweep extends TiledSweep, Abortable {
   /** Prefix of program keys: names the model, image size, method and target. */
   readonly programKey: string;
   readonly observe: Observe;
-  readonly read: (rectangle: Rectangle, options: Abortable) => Promise<Pixels>;
-  /** Makes each tile's part of the picture of previews, of the pixels that were read for it. */
-  readonly shrink?: (tile: ReadTile) => Promise<ThumbnailPart>;
+  readonly read: (tile: Omit<TileRequest, "level">, options: Abortable) => Promise<ReadTile>;
+  /** How the picture of previews is made of the tiles' pixels; none is made where absent. */
+  readonly thumbnail?: ThumbnailScale;
 }
 
 interface TileInputs {
@@ -126,10 +125,11 @@ async function readInputs(
     const rectangle = rectangleOf(region);
     if (name === run.plan.network.image.name) {
       const started = performance.now();
-      const pixels = await run.read(rectangle, { signal: run.signal });
+      const scale = run.thumbnail;
+      const request = { rectangle, ...(scale === undefined ? {} : { thumbnail: { core: task.core, scale } }) };
+      const { pixels, ...made } = await run.read(request, { signal: run.signal });
       run.observe({ kind: "stage-done", stage: "read", seconds: (performance.now() - started) / 1000 });
-      // Before the engine, which may take the pixels over.
-      thumbnail = await run.shrink?.({ core: task.core, input: rectangle, pixels });
+      ({ thumbnail } = made);
       const shape = [rectangle.height, rectangle.width, 3];
       inputs[name] =
         pixels.samples === "uint8"

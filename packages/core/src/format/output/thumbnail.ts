@@ -36,16 +36,12 @@ export function thumbnailScale(size: Size, { maxSide, alignment }: ThumbnailOpti
   return { factor, width: Math.ceil(size.width / factor), height: Math.ceil(size.height / factor) };
 }
 
-export interface ReadTile {
-  readonly core: Rectangle;
-  /** What was read for it: the rectangle of `pixels`. */
-  readonly input: Rectangle;
-  readonly pixels: Pixels;
-}
-
-/** A tile's core, made small. */
+/**
+ * A tile's core, made small.
+ * @param tile.input the rectangle of `pixels`: what was read for the tile
+ */
 export async function shrinkTile(
-  { core, input, pixels }: ReadTile,
+  { core, input, pixels }: { readonly core: Rectangle; readonly input: Rectangle; readonly pixels: Pixels },
   { factor }: ThumbnailScale,
 ): Promise<ThumbnailPart> {
   const area = {

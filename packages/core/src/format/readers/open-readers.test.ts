@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { appendFile, copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import sharp from "sharp";
@@ -7,10 +7,11 @@ import { SlidelightError } from "../../errors/slidelight-error.ts";
 import { levelIndex } from "../../geometry/units.ts";
 import type { ByteSource } from "../../io/byte-source.ts";
 import { openFileSource } from "../../io/file-source.ts";
-import type { Pixels, SlideImage, UnreadablePart } from "../image.ts";
-import { openImage } from "../images/open-image.ts";
-import { openReaders } from "./open-readers.ts";
+import { thumbnailScale } from "../output/thumbnail.ts";
+import type { Pixels, UnreadablePart } from "../image.ts";
+import { openReaders, openTiled } from "./open-readers.ts";
 import type { ImageReaders } from "./open-readers.ts";
+import type { TiledImage } from "./read-tile.ts";
 
 const size = { width: 700, height: 500 };
 const level = levelIndex(0);
@@ -55,8 +56,13 @@ function fileOf(name: string): string {
   return files.get(name) ?? "";
 }
 
-const threaded = async (name: string): Promise<SlideImage> => readers.open(name, await openFileSource(fileOf(name)));
-const direct = async (name: string): Promise<SlideImage> => openImage(name, await openFileSource(fileOf(name)));
+const threaded = async (name: string): Promise<TiledImage> => readers.open(name, await openFileSource(fileOf(name)));
+const direct = async (name: string): Promise<TiledImage> => openTiled(name, await openFileSource(fileOf(name)));
+
+/** What is known of an image without its functions. */
+function knownOf({ read: _, readTile: __, [Symbol.asyncDispose]: ___, ...known }: TiledImage): unknown {
+  return known;
+}
 
 /** What a promise is rejected with. */
 async function faultOf(work: Promise<unknown>): Promise<unknown> {
@@ -92,14 +98,26 @@ describe("an image that a thread reads", () => {
   it.each(["picture.png", "wide.png", "slide.tif"])("is what it is on the caller's own: %s", async (name) => {
     await using here = await direct(name);
     await using there = await threaded(name);
-    const { read: _, [Symbol.asyncDispose]: __, ...known } = there;
-    const { read: ___, [Symbol.asyncDispose]: ____, ...expected } = here;
-    expect(known).toEqual(expected);
+    expect(knownOf(there)).toEqual(knownOf(here));
     const found = await Promise.all(parts.map((part) => there.read(level, part)));
     for (const [index, part] of parts.entries()) expectSame(found[index], await here.read(level, part));
     const lowest = there.levels.at(-1) ?? there.levels[0];
     const all = { x: 0, y: 0, width: lowest.width, height: lowest.height };
     expectSame(await there.read(lowest.index, all), await here.read(lowest.index, all));
+  });
+
+  it.each(["wide.png", "slide.tif"])("is read by the same tiles, with their parts of the preview: %s", async (name) => {
+    await using here = await direct(name);
+    await using there = await threaded(name);
+    const core = { x: 512, y: 256, width: 256, height: 256 };
+    const scale = thumbnailScale(size, { maxSide: 100, alignment: 256 });
+    // The last column and row are repeated.
+    const request = { level, rectangle: { x: 500, y: 244, width: 280, height: 280 }, thumbnail: { core, scale } };
+    const [expected, found] = [await here.readTile(request), await there.readTile(request)];
+    expectSame(found.pixels, expected.pixels);
+    expect(found.thumbnail).toMatchObject({ left: 64, top: 32, width: 32, height: 32 });
+    expect(Buffer.from(found.thumbnail?.data ?? []).equals(expected.thumbnail?.data ?? new Uint8Array(1))).toBe(true);
+    expect(new Set(found.thumbnail?.data).size).toBeGreaterThan(1);
   });
 
   it("is turned as it says", async () => {
@@ -125,7 +143,7 @@ describe("an image that a thread reads", () => {
   it("tells what is white because it is damaged", async () => {
     const told: { readonly here: UnreadablePart[]; readonly there: UnreadablePart[] } = { here: [], there: [] };
     const name = "damaged.tif";
-    await using here = await openImage(name, await openFileSource(fileOf(name)), {
+    await using here = await openTiled(name, await openFileSource(fileOf(name)), {
       tolerate: (bad) => told.here.push(bad),
     });
     await using there = await readers.open(name, await openFileSource(fileOf(name)), {
@@ -176,6 +194,38 @@ describe("the bytes of an image that a thread reads", () => {
     expect(source.closed()).toBe(false);
     await image[Symbol.asyncDispose]();
     expect(source.closed()).toBe(true);
+  });
+
+  it.each(["picture.png", "slide.tif"])(
+    "are counted, and are read there if they are a local file's: %s",
+    async (name) => {
+      const read = async (open: ImageReaders["open"], source: ByteSource): Promise<number> => {
+        let bytes = 0;
+        const onRead = (more: number): void => {
+          bytes += more;
+        };
+        const image = await open(name, source, { onRead });
+        await image.read(level, { x: 0, y: 0, ...size });
+        await image[Symbol.asyncDispose]();
+        return bytes;
+      };
+      const expected = await read(openTiled, await openFileSource(fileOf(name)));
+      const here = await watched(name, async () => undefined);
+      expect(await read(readers.open, here)).toBe(expected);
+      const file = await openFileSource(fileOf(name));
+      const unread: typeof file.read = () => Promise.reject(new Error("The thread reads it."));
+      // The same object: what is around a file is not the file.
+      expect(await read(readers.open, Object.assign(file, { read: unread }))).toBe(expected);
+      expect(expected).toBeGreaterThan(1000);
+    },
+  );
+
+  it("are met as changed where a local file is written to", async () => {
+    const path = join(folder, "written.tif");
+    await copyFile(fileOf("slide.tif"), path);
+    await using image = await readers.open("written.tif", await openFileSource(path));
+    await appendFile(path, "more");
+    expect(await faultOf(image.read(level, { x: 0, y: 0, ...size }))).toMatchObject({ code: "image-changed" });
   });
 
   it("are closed where the image is not opened", async () => {

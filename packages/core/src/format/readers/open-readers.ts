@@ -1,38 +1,59 @@
 import { availableParallelism } from "node:os";
 import { MessageChannel, Worker } from "node:worker_threads";
 import { errorOf, faultOf } from "../../errors/fault.ts";
-import type { ByteSource } from "../../io/byte-source.ts";
+import type { Abortable, ByteSource } from "../../io/byte-source.ts";
 import { openCalls } from "../../io/calls.ts";
+import { descriptorOf } from "../../io/file-source.ts";
+import { observed } from "../../io/observed.ts";
 import { threadFile } from "../../io/thread-file.ts";
 import { takeBuffer } from "../../io/used-buffers.ts";
-import type { Pixels, SlideImage } from "../image.ts";
 import { checkRectangle } from "../images/check-rectangle.ts";
 import { openImage } from "../images/open-image.ts";
 import type { OpenImageOptions } from "../images/open-image.ts";
 import type { FromThread, OpenedImage, OpenInThread, ToThread } from "./protocol.ts";
+import { tiledImage } from "./read-tile.ts";
+import type { ReadTile, TiledImage, TileRequest } from "./read-tile.ts";
+
+export interface OpenTiledOptions extends OpenImageOptions {
+  /** Told how many bytes of the file were read, as they are. */
+  readonly onRead?: (bytes: number) => void;
+}
 
 /** Opens images, whose pixels are put together on threads of their own where the machine has cores to spare. */
 export interface ImageReaders extends AsyncDisposable {
   /** As `openImage`, for whose errors and owner it is the same; fails, too, when the thread that reads the image dies. */
-  open(uri: string, source: ByteSource, options?: OpenImageOptions): Promise<SlideImage>;
+  open(uri: string, source: ByteSource, options?: OpenTiledOptions): Promise<TiledImage>;
 }
 
-/** Cores for each thread: one of them keeps an accelerator in pixels at 200 megapixels a second. */
-const coresForThread = 8;
+/** Opens an image that is read on the caller's thread. */
+export async function openTiled(
+  uri: string,
+  source: ByteSource,
+  { onRead, ...options }: OpenTiledOptions = {},
+): Promise<TiledImage> {
+  return tiledImage(await openImage(uri, onRead === undefined ? source : observed(source, onRead), options));
+}
+
+/** Cores for each thread: two of them keep an accelerator in pixels at some 200 megapixels a second. */
+const coresForThread = 4;
 const mostThreads = 4;
+/** What machines have that can do without: on fewer cores the engine has them all. */
+const leastCores = 8;
 
 /**
- * Reading takes the main thread 3 to 5 ms a megapixel: libvips is called, what it decodes is copied into place, and the garbage is collected. A GPU computes
- * a megapixel in less, and would wait. Files' bytes are read where they were, by whoever opened the source.
- * @param options.threads 0: everything on the caller's thread. Default: one for every eight cores, at most 4.
+ * Reading takes the main thread 3 to 6 ms a megapixel: a file is read in pieces, libvips is called, what it decodes is copied into place and made
+ * small for previews, and the garbage is collected. A GPU computes a megapixel in less, and would wait. Local files are read by the thread; the bytes
+ * of all else where they were, by whoever opened the source.
+ * @param options.threads 0: everything on the caller's thread. Default: one for every four cores from eight on, at most 4.
  */
 export function openReaders(options: { readonly threads?: number } = {}): ImageReaders {
-  const count = options.threads ?? Math.min(mostThreads, Math.floor(availableParallelism() / coresForThread));
+  const cores = availableParallelism();
+  const count = options.threads ?? (cores < leastCores ? 0 : Math.min(mostThreads, Math.floor(cores / coresForThread)));
   const threads = Array.from({ length: count }, openThread);
   return {
     open: async (uri, source, openOptions = {}) => {
       const [first, ...others] = threads;
-      if (first === undefined) return openImage(uri, source, openOptions);
+      if (first === undefined) return openTiled(uri, source, openOptions);
       const thread = others.reduce((least, other) => (other.images < least.images ? other : least), first);
       return thread.open(uri, source, openOptions);
     },
@@ -82,7 +103,7 @@ function openThread(): ReadThread {
   };
 }
 
-interface OpenInThreadOptions extends OpenImageOptions {
+interface OpenInThreadOptions extends OpenTiledOptions {
   /** Called once the image is closed, or was not opened. */
   readonly closed: () => void;
 }
@@ -91,11 +112,11 @@ async function openInThread(
   worker: Worker,
   uri: string,
   source: ByteSource,
-  { limits, scratch, tolerate, signal, closed }: OpenInThreadOptions,
-): Promise<SlideImage> {
+  { limits, scratch, tolerate, onRead, signal, closed }: OpenInThreadOptions,
+): Promise<TiledImage> {
   const { port1: port, port2 } = new MessageChannel();
   const opened = openCalls<OpenedImage>();
-  const reads = openCalls<Pixels>();
+  const reads = openCalls<ReadTile>();
   const ended = new Promise<void>((resolve) => port.once("close", resolve));
   void ended.then(() => {
     const died = new Error(`Reading ${uri} failed: the thread that reads it has ended. Try it again.`);
@@ -111,12 +132,14 @@ async function openInThread(
     closed();
     await source[Symbol.asyncDispose]();
   };
-  const answers = answersOf(source, say);
+  const descriptor = descriptorOf(source);
+  const answers = answersOf(onRead === undefined ? source : observed(source, onRead), say);
   port.on("message", (message: FromThread) => {
     if (message.kind === "opened") opened.answer(opening, message.image);
     else if (message.kind === "refused") opened.fail(opening, errorOf(message.fault));
-    else if (message.kind === "pixels") reads.answer(message.id, message.pixels);
-    else if (message.kind === "no-pixels") reads.fail(message.id, errorOf(message.fault));
+    else if (message.kind === "tile") reads.answer(message.id, message.tile);
+    else if (message.kind === "no-tile") reads.fail(message.id, errorOf(message.fault));
+    else if (message.kind === "bytes-read") onRead?.(message.bytes);
     else if (message.kind === "bad") tolerate?.(message.part);
     else if (message.kind === "closed") port.close();
     else answers(message);
@@ -126,12 +149,13 @@ async function openInThread(
       port: port2,
       uri,
       source: { uri: source.uri, size: source.size, etag: source.etag },
+      ...(descriptor === undefined ? {} : { descriptor }),
       ...(limits === undefined ? {} : { limits }),
       ...(scratch === undefined ? {} : { scratch }),
       tolerates: tolerate !== undefined,
     };
     const image = await opened.ask(() => worker.postMessage(request, [port2]), { signal, withdraw: () => undefined });
-    return slideImage({ uri, source, image, say, reads, close });
+    return threadedImage({ uri, source, image, say, reads, close });
   } catch (error) {
     await close();
     throw error;
@@ -146,27 +170,32 @@ interface ThreadedImage {
   readonly source: ByteSource;
   readonly image: OpenedImage;
   readonly say: (message: ToThread, transfer?: readonly ArrayBuffer[]) => void;
-  readonly reads: ReturnType<typeof openCalls<Pixels>>;
+  readonly reads: ReturnType<typeof openCalls<ReadTile>>;
   readonly close: () => Promise<void>;
 }
 
-function slideImage({ uri, source, image, say, reads, close }: ThreadedImage): SlideImage {
+function threadedImage({ uri, source, image, say, reads, close }: ThreadedImage): TiledImage {
   const sampleBytes = image.samples === "uint16" ? 2 : 1;
+  const readTile = async (tile: TileRequest, { signal }: Abortable = {}): Promise<ReadTile> => {
+    signal?.throwIfAborted();
+    const { width, height } = tile.rectangle;
+    // Its own memory would be fresh: what is done with is given away here.
+    const memory = takeBuffer(width * height * 3 * sampleBytes);
+    return reads.ask((id) => say({ kind: "read", id, tile, memory }, [memory]), {
+      signal,
+      withdraw: (id) => say({ kind: "withdraw", id }),
+    });
+  };
   return {
     ...image,
     uri,
     etag: source.etag,
     size: source.size,
-    read: async (level, rectangle, { signal } = {}) => {
-      signal?.throwIfAborted();
+    read: async (level, rectangle, options) => {
       checkRectangle(image.levels, level, rectangle);
-      // Its own memory would be fresh: what is done with is given away here.
-      const memory = takeBuffer(rectangle.width * rectangle.height * 3 * sampleBytes);
-      return reads.ask((id) => say({ kind: "read", id, level, rectangle, memory }, [memory]), {
-        signal,
-        withdraw: (id) => say({ kind: "withdraw", id }),
-      });
+      return (await readTile({ level, rectangle }, options)).pixels;
     },
+    readTile,
     [Symbol.asyncDispose]: close,
   };
 }

@@ -1,15 +1,16 @@
 import type { MessagePort } from "node:worker_threads";
 import type { Fault } from "../../errors/fault.ts";
-import type { Rectangle } from "../../geometry/rectangle.ts";
-import type { LevelIndex } from "../../geometry/units.ts";
 import type { ByteRange, ByteSource } from "../../io/byte-source.ts";
-import type { ImageLimits, Pixels, SlideImage, UnreadablePart } from "../image.ts";
+import type { ImageLimits, SlideImage, UnreadablePart } from "../image.ts";
+import type { ReadTile, TileRequest } from "./read-tile.ts";
 
 /** What a thread is told of an image that it shall open; all else goes through the port. */
 export interface OpenInThread {
   readonly port: MessagePort;
   readonly uri: string;
   readonly source: Pick<ByteSource, "uri" | "size" | "etag">;
+  /** Of a local file: the thread reads it itself. It wants the bytes of all else. */
+  readonly descriptor?: number;
   readonly limits?: ImageLimits;
   readonly scratch?: string;
   /** Whether what is damaged is told and white. */
@@ -21,8 +22,7 @@ export type ToThread =
   | {
       readonly kind: "read";
       readonly id: number;
-      readonly level: LevelIndex;
-      readonly rectangle: Rectangle;
+      readonly tile: TileRequest;
       /** For the pixels. */
       readonly memory: ArrayBuffer;
     }
@@ -38,8 +38,10 @@ export type OpenedImage = Pick<SlideImage, "format" | "samples" | "levels" | "mi
 export type FromThread =
   | { readonly kind: "opened"; readonly image: OpenedImage }
   | { readonly kind: "refused"; readonly fault: Fault }
-  | { readonly kind: "pixels"; readonly id: number; readonly pixels: Pixels }
-  | { readonly kind: "no-pixels"; readonly id: number; readonly fault: Fault }
+  | { readonly kind: "tile"; readonly id: number; readonly tile: ReadTile }
+  | { readonly kind: "no-tile"; readonly id: number; readonly fault: Fault }
+  /** How many bytes it has read itself since it last said so. */
+  | { readonly kind: "bytes-read"; readonly bytes: number }
   | { readonly kind: "want"; readonly id: number; readonly range: ByteRange }
   | { readonly kind: "unwant"; readonly id: number }
   | { readonly kind: "bad"; readonly part: UnreadablePart }

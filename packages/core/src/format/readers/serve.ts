@@ -2,27 +2,40 @@ import { setMaxListeners } from "node:events";
 import { errorOf, faultOf } from "../../errors/fault.ts";
 import type { ByteSource } from "../../io/byte-source.ts";
 import { openCalls } from "../../io/calls.ts";
+import { fileOfThread } from "../../io/file-source.ts";
+import { observed } from "../../io/observed.ts";
 import { transferList } from "../../io/transfer.ts";
 import { giveBuffers } from "../../io/used-buffers.ts";
-import type { Pixels } from "../image.ts";
 import { openImage } from "../images/open-image.ts";
 import type { FromThread, OpenInThread, ToThread } from "./protocol.ts";
+import { tiledImage } from "./read-tile.ts";
+import type { ReadTile } from "./read-tile.ts";
 
-/** The thread's side of one image: opens it, answers reads until it is told to close, and asks for the file's bytes meanwhile. */
+/** The thread's side of one image: opens it, answers reads until it is told to close, and meanwhile reads the file, or asks for its bytes. */
 export async function serveImage(request: OpenInThread): Promise<void> {
-  const { port, uri, source, limits, scratch, tolerates } = request;
+  const { port, uri, source, descriptor, limits, scratch, tolerates } = request;
   const closing = new AbortController();
   const reads = new Map<number, AbortController>();
   const wanted = openCalls<Uint8Array>();
   const say = (message: FromThread, transfer: readonly ArrayBuffer[] = []): void => {
     port.postMessage(message, [...transfer]);
   };
-  const bytes: ByteSource = {
+  const wantedBytes = (): ByteSource => ({
     ...source,
     read: (range, { signal } = {}) =>
       wanted.ask((id) => say({ kind: "want", id, range }), { signal, withdraw: (id) => say({ kind: "unwant", id }) }),
     [Symbol.asyncDispose]: async () => undefined,
+  });
+  let bytesRead = 0;
+  const tellBytes = (): void => {
+    if (bytesRead > 0) say({ kind: "bytes-read", bytes: bytesRead });
+    bytesRead = 0;
   };
+  const ownBytes = (file: number): ByteSource =>
+    observed(fileOfThread(file, source), (count) => {
+      bytesRead += count;
+    });
+  const bytes = descriptor === undefined ? wantedBytes() : ownBytes(descriptor);
   const opening = openImage(uri, bytes, {
     signal: closing.signal,
     ...(limits === undefined ? {} : { limits }),
@@ -30,13 +43,13 @@ export async function serveImage(request: OpenInThread): Promise<void> {
     ...(tolerates ? { tolerate: (part) => say({ kind: "bad", part }) } : {}),
   });
   const read = async (
-    { level, rectangle, memory }: ToThread & { readonly kind: "read" },
+    { tile, memory }: ToThread & { readonly kind: "read" },
     signal: AbortSignal,
-  ): Promise<Pixels> => {
+  ): Promise<ReadTile> => {
     const image = await opening;
-    // It is the next to be taken.
+    // It is the next of its length to be taken.
     giveBuffers([{ data: new Uint8Array(memory) }]);
-    return image.read(level, rectangle, { signal });
+    return tiledImage(image).readTile(tile, { signal });
   };
   const answerRead = async (asked: ToThread & { readonly kind: "read" }): Promise<void> => {
     const { id } = asked;
@@ -45,12 +58,13 @@ export async function serveImage(request: OpenInThread): Promise<void> {
     setMaxListeners(0, controller.signal);
     reads.set(id, controller);
     try {
-      const pixels = await read(asked, controller.signal);
-      say({ kind: "pixels", id, pixels }, transferList([pixels.data]));
+      const tile = await read(asked, controller.signal);
+      say({ kind: "tile", id, tile }, transferList([tile.pixels.data]));
     } catch (error) {
-      say({ kind: "no-pixels", id, fault: faultOf(error) });
+      say({ kind: "no-tile", id, fault: faultOf(error) });
     } finally {
       reads.delete(id);
+      tellBytes();
     }
   };
   const close = async (): Promise<void> => {
@@ -58,6 +72,7 @@ export async function serveImage(request: OpenInThread): Promise<void> {
     for (const controller of reads.values()) controller.abort(closing.signal.reason);
     wanted.failAll(new Error("The image was closed."));
     await opening.then((image) => image[Symbol.asyncDispose]()).catch(() => undefined);
+    tellBytes();
     say({ kind: "closed" });
     port.close();
   };
@@ -76,5 +91,7 @@ export async function serveImage(request: OpenInThread): Promise<void> {
     });
   } catch (error) {
     say({ kind: "refused", fault: faultOf(error) });
+  } finally {
+    tellBytes();
   }
 }

@@ -199,7 +199,7 @@ function tileSweep(work: ImageWork, request: ComputeShards & { readonly visit: r
     programKey: programKeyOf(work, tiles),
     observe: work.observe,
     // The picture is made in the first sweep.
-    ...(sweep === 0 ? { shrink: thumbnailOf(work, grid).shrink } : {}),
+    ...(sweep === 0 ? { thumbnail: thumbnailOf(work, grid) } : {}),
   };
 }
 
