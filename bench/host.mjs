@@ -28,7 +28,7 @@ export async function benchHost({ side, slides }) {
     for (const [how, kind] of Object.entries(tiles)) {
       const openers = {
         ...sharedParts,
-        engine: () => ({ ...openWaitingEngine({ pixelsPerSecond }), ...kind }),
+        engine: () => ({ ...openWaitingEngine({ pixelsPerSecond, writesMaps: false }), ...kind }),
         readers: () => openReaders({ threads: 1 }),
       };
       const milliseconds = await withResources(openers, async (shared) => {

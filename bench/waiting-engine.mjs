@@ -3,17 +3,21 @@ import { newTensor } from "../packages/core/dist/engine/new-tensor.js";
 import { topologicalOrder } from "../packages/core/dist/graph/graph.js";
 import { sizeOf } from "../packages/core/dist/graph/tensor.js";
 
-function zeros([name, { type, shape }]) {
+/** Largest output that is zeros in any case: statistics, which must be numbers. */
+const statisticElements = 2 ** 16;
+
+function outputOf({ type, shape }, { writesMaps }) {
   const tensor = newTensor(type, shape);
-  new Uint8Array(tensor.data.buffer).fill(0);
-  return [name, tensor];
+  if (writesMaps || sizeOf(shape) <= statisticElements) new Uint8Array(tensor.data.buffer).fill(0);
+  return tensor;
 }
 
 /**
  * An engine that takes a core of no machine: a run lasts as long as its largest output, the map of a tile's core, would take
  * at this speed, and gives zeros. One run after the other, as on an accelerator; a late timer delays none but its own.
+ * @param options.writesMaps whether maps are zeros too, on the main thread, or whatever was in their memory. Default: true
  */
-export function openWaitingEngine({ pixelsPerSecond }) {
+export function openWaitingEngine({ pixelsPerSecond, writesMaps = true }) {
   let freeAt = 0;
   const run = async (graph, { inputs, signal }) => {
     const outputs = Object.entries(graph.outputs);
@@ -22,7 +26,8 @@ export function openWaitingEngine({ pixelsPerSecond }) {
     await setTimeout(Math.max(0, freeAt - performance.now()), undefined, { signal }).catch((error) => {
       throw signal?.reason ?? error;
     });
-    return { outputs: Object.fromEntries(outputs.map(zeros)), spent: inputs, busySeconds };
+    const made = outputs.map(([name, output]) => [name, outputOf(output, { writesMaps })]);
+    return { outputs: Object.fromEntries(made), spent: inputs, busySeconds };
   };
   return {
     name: "waiting",

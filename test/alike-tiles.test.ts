@@ -6,11 +6,12 @@ import {
   explainPixels,
   openEngine,
   openProgramCache,
+  openReaders,
   openSource,
   openStore,
   parseManifest,
 } from "@slidelight/core";
-import type { Engine, Model, ProgramCache, Size, UNetSettings } from "@slidelight/core";
+import type { Engine, ImageReaders, Model, ProgramCache, Size, UNetSettings } from "@slidelight/core";
 import { renderTissue } from "@slidelight/synthesis";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -24,12 +25,15 @@ const classes = ["0", "1", "2"];
 
 let folder = "";
 let engine: Engine | undefined;
+/** Where a machine has cores to spare, tiles are extended on threads of their own. */
+let readers: ImageReaders | undefined;
 /** Programs that were compiled so far. */
 let compiled = 0;
 
 /** An engine as one whose programs take long to open, which counts them. */
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "slidelight-alike-"));
+  readers = openReaders({ threads: 2 });
   const real = await openEngine({ engine: "onnxruntime", threads: 2 });
   engine = {
     ...real,
@@ -44,6 +48,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await engine?.[Symbol.asyncDispose]();
+  await readers?.[Symbol.asyncDispose]();
   await rm(folder, { recursive: true });
 });
 
@@ -53,7 +58,7 @@ interface Found {
 }
 
 async function explained(size: Size, model: Model, programs: ProgramCache): Promise<readonly Found[]> {
-  if (engine === undefined) throw new RangeError("The engine was not opened.");
+  if (engine === undefined || readers === undefined) throw new RangeError("The engine was not opened.");
   const name = `${size.width}x${size.height}`;
   const uri = join(folder, `${name}.png`);
   await sharp(renderTissue({ x: 40, y: 90, ...size }, { seed: 3, atypical: 0.6 }).rgb, {
@@ -64,7 +69,7 @@ async function explained(size: Size, model: Model, programs: ProgramCache): Prom
   const results = await explainImage(
     { uri, key: name, open: () => openSource(uri) },
     { methods, targets: ["2-0"], tissue: "off", tile: 128, mean, std, raw: "float32" },
-    { engine, programs, model, output: openStore(join(folder, "out")), scratch: join(folder, "scratch") },
+    { engine, programs, readers, model, output: openStore(join(folder, "out")), scratch: join(folder, "scratch") },
   );
   return Promise.all(
     results.map(async (result) => {

@@ -185,9 +185,13 @@ export function readMap(request: MapRequest, outputs: Readonly<Record<string, Te
 function sumOfRows(outputs: Readonly<Record<string, Tensor>>, id: string): Float64Array {
   const [, channels = 0, rows = 0] = outputs[`${id}.rows`]?.shape ?? [];
   const values = numbers(outputs, `${id}.rows`);
-  return Float64Array.from({ length: channels }, (_, channel) =>
-    values.subarray(channel * rows, (channel + 1) * rows).reduce((sum, value) => sum + value, 0),
-  );
+  const sums = new Float64Array(channels);
+  for (let channel = 0; channel < channels; channel += 1) {
+    let sum = 0;
+    for (let row = channel * rows; row < (channel + 1) * rows; row += 1) sum += values[row] ?? Number.NaN;
+    sums[channel] = sum;
+  }
+  return sums;
 }
 
 function numbers(outputs: Readonly<Record<string, Tensor>>, name: string): Float64Array {

@@ -178,7 +178,7 @@ async function sweepPixels(
       for (const [map, values] of result.maps) {
         const whole = maps.get(map) ?? new Float32Array(width * height);
         maps.set(map, whole);
-        copyTile(whole, { width, height }, { values, core: result.core });
+        copyTile(whole, { width, height }, { values, core: result.core, window: result.window ?? result.core });
       }
       giveBuffers(result.maps.values());
     }
@@ -193,13 +193,18 @@ function memoryOf({ engine, precision = "float32", memoryBytes }: PixelResources
   return { engine: own, precision, ...(memoryBytes === undefined ? {} : { memoryBytes }) };
 }
 
-function copyTile(
-  whole: Float32Array,
-  { width }: Size,
-  { values, core }: { readonly values: MapTile; readonly core: Rectangle },
-): void {
+interface CopiedTile {
+  readonly values: MapTile;
+  /** What they cover. */
+  readonly window: Rectangle;
+  /** The part of it that is copied. */
+  readonly core: Rectangle;
+}
+
+function copyTile(whole: Float32Array, { width }: Size, { values, window, core }: CopiedTile): void {
+  const corner = (core.y - window.y) * window.width + core.x - window.x;
   for (let row = 0; row < core.height; row += 1) {
-    const line = values.data.subarray(row * core.width, (row + 1) * core.width);
-    whole.set(line, (core.y + row) * width + core.x);
+    const from = corner + row * window.width;
+    whole.set(values.data.subarray(from, from + core.width), (core.y + row) * width + core.x);
   }
 }

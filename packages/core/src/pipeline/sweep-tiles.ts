@@ -13,7 +13,6 @@ import type { Tensor } from "../graph/tensor.ts";
 import { allOrFirstFailure } from "../io/all-or-first-failure.ts";
 import type { Abortable } from "../io/byte-source.ts";
 import { giveBuffers } from "../io/used-buffers.ts";
-import { cutMap } from "./tiles/cut-map.ts";
 import type { Observe } from "./events.ts";
 import type { ProgramCache, ProgramRequest } from "./program-cache.ts";
 import { readAhead } from "./read-ahead.ts";
@@ -98,9 +97,8 @@ export async function* sweepTiles(run: TileSweep, known: StatisticTable): AsyncG
         tile,
         core,
         statistics: readStatistics(sweep, outputs, regions),
-        maps: new Map(
-          sweep.maps.map((request) => [request.id, cutMap(readMap(request, outputs), window, core)] as const),
-        ),
+        maps: new Map(sweep.maps.map((request) => [request.id, readMap(request, outputs)] as const)),
+        window,
         ...(thumbnail === undefined ? {} : { thumbnail }),
       };
     });

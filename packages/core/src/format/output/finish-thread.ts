@@ -7,6 +7,7 @@ import { transferList } from "../../io/transfer.ts";
 import { writeAt } from "../write-fully.ts";
 import { assembleMap } from "./assemble-map.ts";
 import { describeOutputs, filesUnder } from "./commit.ts";
+import { cutSamples } from "./cut-samples.ts";
 import type { FinishTask, KeepSamples, KeptSamples, ThreadAnswer, ThreadTask, WrittenFiles } from "./finish.ts";
 import { writePreview } from "./preview.ts";
 import { writeZarr } from "./write-zarr.ts";
@@ -22,8 +23,9 @@ async function finish(task: FinishTask): Promise<WrittenFiles> {
   return describeOutputs(dirname(task.path), [basename(task.path)]);
 }
 
-function keep({ path, position, data }: KeepSamples): KeptSamples {
-  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+function keep({ path, position, data, window, core }: KeepSamples): KeptSamples {
+  const own = cutSamples(data, window, core);
+  const bytes = new Uint8Array(own.buffer, own.byteOffset, own.byteLength);
   const descriptor = openSync(path, "r+");
   try {
     writeAt(descriptor, bytes, position);

@@ -2,6 +2,7 @@ import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { messageOf } from "../../errors/message-of.ts";
 import { SlidelightError } from "../../errors/slidelight-error.ts";
+import type { Rectangle } from "../../geometry/rectangle.ts";
 import type { Abortable } from "../../io/byte-source.ts";
 import { threadFile } from "../../io/thread-file.ts";
 import { transferList } from "../../io/transfer.ts";
@@ -16,20 +17,24 @@ export type FinishTask = AssembleMap | WriteZarr | WritePreview;
 /** What a task has written, by the paths in its folder, as a manifest lists it. */
 export type WrittenFiles = Manifest["outputs"];
 
-/** Samples that are to be written into a file that is there. */
+/** Samples of a tile's core that are to be written into a file that is there. */
 export interface KeepSamples {
   readonly kind: "samples";
   readonly path: string;
   /** In bytes. */
   readonly position: number;
+  /** Of the window. */
   readonly data: Uint16Array | Float32Array;
+  readonly window: Rectangle;
+  /** The part of the window that is written. */
+  readonly core: Rectangle;
 }
 
 /** What comes back of them. */
 export interface KeptSamples {
-  /** Their CRC-32. */
+  /** CRC-32 of what was written. */
   readonly checksum: number;
-  /** The same memory. */
+  /** The same memory, whatever it holds now. */
   readonly data: Uint16Array | Float32Array;
 }
 
@@ -44,7 +49,7 @@ export interface Finisher extends AsyncDisposable {
   /** @throws {SlidelightError} `output-unwritable` with what went wrong; the signal's reason. */
   run(task: FinishTask, options?: Abortable): Promise<WrittenFiles>;
   /**
-   * Writes samples, and tells their checksum. **Takes over their buffer**, and gives it back. It waits for no `run`.
+   * Writes a core's samples, and tells their checksum. **Takes over their buffer**, and gives it back. It waits for no `run`.
    * @throws {Error} with what went wrong.
    */
   keep(samples: Omit<KeepSamples, "kind">): Promise<KeptSamples>;

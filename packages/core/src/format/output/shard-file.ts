@@ -14,6 +14,7 @@ import type { Abortable, ByteSource } from "../../io/byte-source.ts";
 import { openFileSource } from "../../io/file-source.ts";
 import { partBytes } from "../../io/part-bytes.ts";
 import { giveBuffers } from "../../io/used-buffers.ts";
+import { cutSamples } from "./cut-samples.ts";
 import type { Finisher } from "./finish.ts";
 import type { StoredTile } from "./stored-tile.ts";
 import type { ThumbnailPart } from "./thumbnail.ts";
@@ -25,12 +26,14 @@ export interface TileResult {
   /** The tile's own, not merged: merging in one order is what makes the sum independent of how tiles were divided. */
   readonly statistics: StatisticTable;
   readonly maps: ReadonlyMap<string, MapTile>;
+  /** What the maps cover, where it is more than the core. */
+  readonly window?: Rectangle;
   /** The tile's part of the picture that previews are made of. */
   readonly thumbnail?: ThumbnailPart;
 }
 
 /** What a shard's file tells of a tile without its samples. */
-export interface ShardTile extends Omit<TileResult, "maps"> {
+export interface ShardTile extends Omit<TileResult, "maps" | "window"> {
   readonly maps: ReadonlyMap<string, Omit<StoredTile, "path" | "core"> & { readonly checksum: number }>;
 }
 
@@ -114,15 +117,16 @@ export async function createShardFile(path: string, finisher: Pick<Finisher, "ke
     await writing(path, () => writeAll(file, bytes, position));
     position += bytes.length;
   };
-  /** @returns Its checksum. */
-  const appendSamples = async (data: MapTile["data"]): Promise<number> => {
-    const { byteLength } = data;
-    if (byteLength < handedBytes) {
-      const bytes = new Uint8Array(data.buffer, data.byteOffset, byteLength);
+  /** @returns The checksum of the core's. */
+  const appendSamples = async (data: MapTile["data"], window: Rectangle, core: Rectangle): Promise<number> => {
+    const byteLength = core.width * core.height * data.BYTES_PER_ELEMENT;
+    if (data.byteLength < handedBytes) {
+      const own = cutSamples(data, window, core);
+      const bytes = new Uint8Array(own.buffer, own.byteOffset, own.byteLength);
       await append(bytes);
       return crc32(bytes);
     }
-    const kept = await writing(path, () => finisher.keep({ path, position, data }));
+    const kept = await writing(path, () => finisher.keep({ path, position, data, window, core }));
     position += byteLength;
     giveBuffers([kept]);
     return kept.checksum;
@@ -132,14 +136,14 @@ export async function createShardFile(path: string, finisher: Pick<Finisher, "ke
     get tiles() {
       return index.map(({ tile }) => tile);
     },
-    add: async ({ tile, core, statistics, maps, thumbnail }) => {
+    add: async ({ tile, core, statistics, maps, window = core, thumbnail }) => {
       const stored: StoredTiles[number]["maps"] = [];
       for (const [id, { low, high, samples, data }] of maps) {
         // Samples of four bytes are read where they lie.
         const padding = (4 - (position % 4)) % 4;
         if (padding > 0) await append(new Uint8Array(padding));
         const offset = position;
-        stored.push({ id, offset, low, high, samples, checksum: await appendSamples(data) });
+        stored.push({ id, offset, low, high, samples, checksum: await appendSamples(data, window, core) });
       }
       const entry = { tile, core: { ...core }, statistics: storeStatistics(statistics), maps: stored };
       if (thumbnail === undefined) {

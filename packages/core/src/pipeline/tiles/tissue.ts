@@ -48,24 +48,20 @@ export function tissueMask(grid: TileGrid, { block, kept: indices }: KeptBlocks)
       const { width, height } = rectangle;
       const mask = new Float32Array(takeBuffer(width * height * Float32Array.BYTES_PER_ELEMENT));
       const { rows, columns } = blocksAt(blocks, rectangle, stride);
-      // Each row of blocks is drawn once; the other rows of its cells are copies.
-      for (let row = 0, first = 0; row < height; row += 1) {
-        const blockRow = rows[row] ?? -1;
-        if (row > 0 && blockRow === rows[first]) {
-          mask.copyWithin(row * width, first * width, (first + 1) * width);
-          continue;
+      for (const row of rows) {
+        const start = row.first * width;
+        for (const column of columns) {
+          mask.fill(keptAt(row.block, column.block) ? 1 : 0, start + column.first, start + column.end);
         }
-        first = row;
-        columns.forEach((blockColumn, column) => {
-          mask[row * width + column] = keptAt(blockRow, blockColumn) ? 1 : 0;
-        });
+        // Its other rows of cells are copies of the first.
+        for (let other = row.first + 1; other < row.end; other += 1)
+          mask.copyWithin(other * width, start, start + width);
       }
       return mask;
     },
     keeps: (rectangle, stride) => {
       const { rows, columns } = blocksAt(blocks, rectangle, stride);
-      const distinct = [...new Set(columns)];
-      return [...new Set(rows)].every((row) => distinct.every((column) => keptAt(row, column)));
+      return rows.every((row) => columns.every((column) => keptAt(row.block, column.block)));
     },
     leftOut: () =>
       tiles.flatMap((tile) => {
@@ -106,17 +102,32 @@ function intersection(a: Rectangle, b: Rectangle): Rectangle {
   };
 }
 
-/** For each row and column of cells the row or column of blocks that it lies in; -1 beyond the image. */
+/** Neighbouring rows or columns of cells that lie in the same blocks. */
+interface CellRun {
+  /** Row or column of blocks; -1 beyond the image. */
+  readonly block: number;
+  /** Counted from the rectangle's first. */
+  readonly first: number;
+  readonly end: number;
+}
+
+/** The rows and columns of blocks that a rectangle of cells lies in. */
 function blocksAt(
   { image, core }: TileGrid,
   rectangle: Rectangle,
   [vertical, horizontal]: readonly [number, number],
-): { readonly rows: readonly number[]; readonly columns: readonly number[] } {
-  const along = (start: number, cells: number, stride: number, extent: number, side: number): readonly number[] =>
-    Array.from({ length: cells }, (_, index) => {
-      const pixel = (start + index) * stride;
-      return pixel < extent ? Math.floor(pixel / side) : -1;
-    });
+): { readonly rows: readonly CellRun[]; readonly columns: readonly CellRun[] } {
+  const along = (start: number, cells: number, stride: number, extent: number, side: number): readonly CellRun[] => {
+    const runs: CellRun[] = [];
+    for (let first = 0; first < cells; first = runs.at(-1)?.end ?? cells) {
+      const pixel = (start + first) * stride;
+      const inside = pixel >= 0 && pixel < extent;
+      const block = inside ? Math.floor(pixel / side) : -1;
+      const border = pixel < 0 ? 0 : inside ? Math.min((block + 1) * side, extent) : Infinity;
+      runs.push({ block, first, end: Math.min(cells, Math.ceil(border / stride) - start) });
+    }
+    return runs;
+  };
   return {
     rows: along(rectangle.y, rectangle.height, vertical, image.height, core.height),
     columns: along(rectangle.x, rectangle.width, horizontal, image.width, core.width),
