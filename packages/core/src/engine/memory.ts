@@ -22,7 +22,7 @@ export interface WarmSettings {
 
 const leastWarmBytes = 0.5 * 2 ** 30;
 const mostLeastWarmBytes = 2 * 2 ** 30;
-/** Of an accelerator's own memory, which nothing else is in: what a tile may take, and what programs may keep beside it; a fifth is left. */
+/** Of an accelerator's own memory, which nothing else is in unless less is given: what a tile may take, and what programs may keep beside it; a fifth is left. */
 export const deviceShare = 0.4;
 
 /** An accelerator's own memory, where it tells. */
@@ -35,14 +35,20 @@ export function warmLimits(settings: WarmSettings, accelerator: DeviceMemory | u
   const host = hostWarmLimits(settings);
   if (settings.warmBytes === undefined && accelerator === undefined) return host;
   const { memoryBytes } = accelerator ?? {};
-  if (settings.warmBytes === undefined && memoryBytes !== undefined) return deviceWarmLimits(memoryBytes);
+  if (settings.warmBytes === undefined && memoryBytes !== undefined) return deviceWarmLimits(memoryBytes, settings);
   const fixed = settings.warmBytes ?? host.leastBytes;
   return { leastBytes: fixed, mostBytes: fixed };
 }
 
-/** What programs may hold of an accelerator's memory: the more, the less the one that runs takes. */
-export function deviceWarmLimits(memoryBytes: number): WarmLimits {
-  const share = Math.floor(memoryBytes * deviceShare);
+/**
+ * What programs may hold of an accelerator's memory: the more, the less the one that runs takes.
+ * @param settings.memoryBytes less than its share, where other processes compute on it too
+ */
+export function deviceWarmLimits(
+  memoryBytes: number,
+  { memoryBytes: given = Infinity }: Pick<WarmSettings, "memoryBytes"> = {},
+): WarmLimits {
+  const share = Math.min(Math.floor(memoryBytes * deviceShare), given);
   return { leastBytes: share, mostBytes: 2 * share };
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { giveBuffers, takeBuffer } from "./used-buffers.ts";
+import { giveBuffers, takeBuffer, takeUsedBuffer } from "./used-buffers.ts";
 
 const megabyte = 2 ** 20;
 
@@ -9,6 +9,14 @@ test("a buffer that was given is taken again, once, by who asks for its length",
   expect(takeBuffer(2 * megabyte)).not.toBe(given.buffer);
   expect(takeBuffer(3 * megabyte)).toBe(given.buffer);
   expect(takeBuffer(3 * megabyte)).not.toBe(given.buffer);
+});
+
+test("none is made for who wants a used one alone", () => {
+  const given = new Uint8Array(5 * megabyte);
+  giveBuffers([{ data: given }]);
+  expect(takeUsedBuffer(4 * megabyte)).toBeUndefined();
+  expect(takeUsedBuffer(5 * megabyte)).toBe(given.buffer);
+  expect(takeUsedBuffer(5 * megabyte)).toBeUndefined();
 });
 
 test("two arrays of one buffer give it once", () => {

@@ -15,12 +15,17 @@ const mostBytes = Math.min(2 ** 30, availableBytes() / 32);
 
 /** A buffer of this length. **What it holds is not known**: whoever takes it writes all of it. */
 export function takeBuffer(byteLength: number): ArrayBuffer {
+  return takeUsedBuffer(byteLength) ?? new ArrayBuffer(byteLength);
+}
+
+/** The same, if there is one that was used before: for another thread, which makes its own where there is none. */
+export function takeUsedBuffer(byteLength: number): ArrayBuffer | undefined {
   for (const buffer of kept) {
     if (buffer.byteLength !== byteLength) continue;
     forget(buffer);
     return buffer;
   }
-  return new ArrayBuffer(byteLength);
+  return undefined;
 }
 
 /** Gives buffers away for good: nobody reads or writes them any more, through whichever array. Those that were handed to another thread are none. */

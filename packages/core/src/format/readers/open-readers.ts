@@ -6,7 +6,7 @@ import { openCalls } from "../../io/calls.ts";
 import { descriptorOf } from "../../io/file-source.ts";
 import { observed } from "../../io/observed.ts";
 import { threadFile } from "../../io/thread-file.ts";
-import { takeBuffer } from "../../io/used-buffers.ts";
+import { takeUsedBuffer } from "../../io/used-buffers.ts";
 import { checkRectangle } from "../images/check-rectangle.ts";
 import { openImage } from "../images/open-image.ts";
 import type { OpenImageOptions } from "../images/open-image.ts";
@@ -179,9 +179,11 @@ function threadedImage({ uri, source, image, say, reads, close }: ThreadedImage)
   const readTile = async (tile: TileRequest, { signal }: Abortable = {}): Promise<ReadTile> => {
     signal?.throwIfAborted();
     const { width, height } = tile.rectangle;
-    // Its own memory would be fresh: what is done with is given away here.
-    const memory = takeBuffer(width * height * 3 * sampleBytes);
-    return reads.ask((id) => say({ kind: "read", id, tile, memory }, [memory]), {
+    // What is done with is given away here; fresh memory is touched there.
+    const memory = takeUsedBuffer(width * height * 3 * sampleBytes);
+    const ask = (id: number): void =>
+      memory === undefined ? say({ kind: "read", id, tile }) : say({ kind: "read", id, tile, memory }, [memory]);
+    return reads.ask(ask, {
       signal,
       withdraw: (id) => say({ kind: "withdraw", id }),
     });

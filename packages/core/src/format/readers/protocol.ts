@@ -23,8 +23,8 @@ export type ToThread =
       readonly kind: "read";
       readonly id: number;
       readonly tile: TileRequest;
-      /** For the pixels. */
-      readonly memory: ArrayBuffer;
+      /** For the pixels, where some was used before. */
+      readonly memory?: ArrayBuffer;
     }
   | { readonly kind: "withdraw"; readonly id: number }
   | { readonly kind: "bytes"; readonly id: number; readonly bytes: Uint8Array }

@@ -48,7 +48,7 @@ export async function serveImage(request: OpenInThread): Promise<void> {
   ): Promise<ReadTile> => {
     const image = await opening;
     // It is the next of its length to be taken.
-    giveBuffers([{ data: new Uint8Array(memory) }]);
+    if (memory !== undefined) giveBuffers([{ data: new Uint8Array(memory) }]);
     return tiledImage(image).readTile(tile, { signal });
   };
   const answerRead = async (asked: ToThread & { readonly kind: "read" }): Promise<void> => {

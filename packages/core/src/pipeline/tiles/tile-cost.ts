@@ -114,11 +114,11 @@ function hostCosts({ warmBytes }: CostOptions, { working, kinds }: Programs): Co
 }
 
 function deviceCosts(
-  { engine: { memoryBytes = 0 }, precision, sweeps }: CostOptions,
+  { engine, precision, sweeps, ...given }: CostOptions,
   { largest, working, kinds, shared }: Programs,
 ): Costs {
   const { opened, shareOfShared, tile, large } = acceleratorCosts;
-  const stay = sweeps * kinds * working <= deviceWarmLimits(memoryBytes).mostBytes;
+  const stay = sweeps * kinds * working <= deviceWarmLimits(engine.memoryBytes ?? 0, given).mostBytes;
   return {
     slow: precision === "float32" && Math.max(largest.width, largest.height) > large.above ? large.factor : 1,
     program: sweeps * opened[precision] * (stay && shared ? shareOfShared : 1),
