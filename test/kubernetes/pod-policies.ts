@@ -140,6 +140,10 @@ export const accelerated: Policy = (objects: Objects) =>
           (spec.tolerations ?? []).some(({ key }) => key === "nvidia.com/gpu"),
           "does not bear the GPUs' taint",
         ),
+        ...unless(
+          containers[0]?.env?.every(({ name }) => name !== "SLIDELIGHT_MEMORY") === true,
+          "bounds what tiles take by a computer's memory",
+        ),
         ...(object.kind === "Deployment"
           ? unless(object.spec?.strategy?.rollingUpdate?.maxSurge === 0, "a rollout wants more GPUs than there are")
           : []),

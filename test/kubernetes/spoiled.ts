@@ -215,7 +215,7 @@ export const spoiled: readonly Spoiled[] = [
     policy: environment,
     fault: "does not read SLIDELIGHT_MEMORI",
     object: worker,
-    spoil: (o) => set(container(o)?.["env"]?.["3"], { name: "SLIDELIGHT_MEMORI" }),
+    spoil: (o) => set(container(o)?.["env"]?.["2"], { name: "SLIDELIGHT_MEMORI" }),
   },
   {
     policy: environment,
@@ -374,6 +374,12 @@ export const spoiled: readonly Spoiled[] = [
   },
   { policy: accelerated, fault: "machines with GPUs", object: worker, spoil: (o) => set(pod(o), { nodeSelector: {} }) },
   { policy: accelerated, fault: "taint", object: worker, spoil: (o) => set(pod(o), { tolerations: [] }) },
+  {
+    policy: accelerated,
+    fault: "a computer's memory",
+    object: worker,
+    spoil: (o) => set(container(o)?.["env"]?.["0"], { name: "SLIDELIGHT_MEMORY" }),
+  },
   {
     policy: accelerated,
     fault: "more GPUs than there are",
