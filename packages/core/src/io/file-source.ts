@@ -84,7 +84,7 @@ export function descriptorOf(source: ByteSource): number | undefined {
 }
 
 const readAt = promisify(read);
-const statOf: (descriptor: number, options: { readonly bigint: true }) => Promise<BigIntStats> = promisify(fstat);
+const statAt: (descriptor: number, options: { readonly bigint: true }) => Promise<BigIntStats> = promisify(fstat);
 
 /**
  * A file that another thread has opened, and closes once this one is disposed of, which waits for what is being read.
@@ -95,7 +95,7 @@ export function fileOfThread(descriptor: number, file: Pick<ByteSource, "uri" | 
   const ranges = rangesOf(file, {
     read: async (bytes, start, position) =>
       (await readAt(descriptor, bytes, start, bytes.length - start, position)).bytesRead,
-    stat: () => statOf(descriptor, { bigint: true }),
+    stat: () => statAt(descriptor, { bigint: true }),
   });
   return {
     ...file,

@@ -2,7 +2,7 @@ import type { Engine } from "../engine/engine.ts";
 import type { Finisher } from "../format/output/finish.ts";
 import type { ImageLevel, ImageLimits, UnreadablePart } from "../format/image.ts";
 import type { ImageReaders } from "../format/readers/open-readers.ts";
-import type { TiledImage } from "../format/readers/read-tile.ts";
+import type { TiledImage } from "../format/readers/tiled-image.ts";
 import type { Size } from "../geometry/rectangle.ts";
 import type { Abortable, ByteSource } from "../io/byte-source.ts";
 import type { ObjectStore } from "../io/object-store.ts";

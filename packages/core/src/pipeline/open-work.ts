@@ -2,7 +2,7 @@ import { SlidelightError } from "../errors/slidelight-error.ts";
 import type { ImageLevel, SlideImage, UnreadablePart } from "../format/image.ts";
 import { levelForResolution } from "../format/images/choose-level.ts";
 import { openFinisher } from "../format/output/finish.ts";
-import { openTiled } from "../format/readers/open-readers.ts";
+import { openTiled } from "../format/readers/tiled-image.ts";
 import type { Size } from "../geometry/rectangle.ts";
 import type { Abortable } from "../io/byte-source.ts";
 import { networkFor } from "../model/network.ts";

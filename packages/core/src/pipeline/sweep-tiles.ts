@@ -5,7 +5,7 @@ import { readMap, readStatistics, tileProgram } from "../explain/tile-program.ts
 import type { MapSamples } from "../explain/tile-program.ts";
 import type { TileResult } from "../format/output/shard-file.ts";
 import type { ThumbnailPart, ThumbnailScale } from "../format/output/thumbnail.ts";
-import type { ReadTile, TileRequest } from "../format/readers/read-tile.ts";
+import type { ReadTile, TileRequest } from "../format/readers/tiled-image.ts";
 import { rectangleOf, regionOf } from "../geometry/rectangle.ts";
 import { optimise } from "../graph/optimise.ts";
 import { float32 } from "../graph/tensor.ts";
@@ -124,10 +124,11 @@ async function readInputs(
     if (name === run.plan.network.image.name) {
       const started = performance.now();
       const scale = run.thumbnail;
-      const request = { rectangle, ...(scale === undefined ? {} : { thumbnail: { core: task.core, scale } }) };
-      const { pixels, ...made } = await run.read(request, { signal: run.signal });
+      const request = { rectangle, thumbnail: scale && { core: task.core, scale } };
+      const read = await run.read(request, { signal: run.signal });
       run.observe({ kind: "stage-done", stage: "read", seconds: (performance.now() - started) / 1000 });
-      ({ thumbnail } = made);
+      thumbnail = read.thumbnail;
+      const { pixels } = read;
       const shape = [rectangle.height, rectangle.width, 3];
       inputs[name] =
         pixels.samples === "uint8"

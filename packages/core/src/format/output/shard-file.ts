@@ -119,7 +119,6 @@ export async function createShardFile(path: string, finisher: Pick<Finisher, "ke
   };
   /** @returns The checksum of the core's. */
   const appendSamples = async (data: MapTile["data"], window: Rectangle, core: Rectangle): Promise<number> => {
-    const byteLength = core.width * core.height * data.BYTES_PER_ELEMENT;
     if (data.byteLength < handedBytes) {
       const own = cutSamples(data, window, core);
       const bytes = new Uint8Array(own.buffer, own.byteOffset, own.byteLength);
@@ -127,7 +126,7 @@ export async function createShardFile(path: string, finisher: Pick<Finisher, "ke
       return crc32(bytes);
     }
     const kept = await writing(path, () => finisher.keep({ path, position, data, window, core }));
-    position += byteLength;
+    position += core.width * core.height * data.BYTES_PER_ELEMENT;
     giveBuffers([kept]);
     return kept.checksum;
   };

@@ -9,9 +9,10 @@ import type { ByteSource } from "../../io/byte-source.ts";
 import { openFileSource } from "../../io/file-source.ts";
 import { thumbnailScale } from "../output/thumbnail.ts";
 import type { Pixels, UnreadablePart } from "../image.ts";
-import { openReaders, openTiled } from "./open-readers.ts";
+import { openReaders } from "./open-readers.ts";
 import type { ImageReaders } from "./open-readers.ts";
-import type { TiledImage } from "./read-tile.ts";
+import { openTiled } from "./tiled-image.ts";
+import type { TiledImage } from "./tiled-image.ts";
 
 const size = { width: 700, height: 500 };
 const level = levelIndex(0);

@@ -4,34 +4,17 @@ import { errorOf, faultOf } from "../../errors/fault.ts";
 import type { Abortable, ByteSource } from "../../io/byte-source.ts";
 import { openCalls } from "../../io/calls.ts";
 import { descriptorOf } from "../../io/file-source.ts";
-import { observed } from "../../io/observed.ts";
 import { threadFile } from "../../io/thread-file.ts";
 import { takeUsedBuffer } from "../../io/used-buffers.ts";
 import { checkRectangle } from "../images/check-rectangle.ts";
-import { openImage } from "../images/open-image.ts";
-import type { OpenImageOptions } from "../images/open-image.ts";
 import type { FromThread, OpenedImage, OpenInThread, ToThread } from "./protocol.ts";
-import { tiledImage } from "./read-tile.ts";
-import type { ReadTile, TiledImage, TileRequest } from "./read-tile.ts";
-
-export interface OpenTiledOptions extends OpenImageOptions {
-  /** Told how many bytes of the file were read, as they are. */
-  readonly onRead?: (bytes: number) => void;
-}
+import { openTiled } from "./tiled-image.ts";
+import type { OpenTiledOptions, ReadTile, TiledImage, TileRequest } from "./tiled-image.ts";
 
 /** Opens images, whose pixels are put together on threads of their own where the machine has cores to spare. */
 export interface ImageReaders extends AsyncDisposable {
   /** As `openImage`, for whose errors and owner it is the same; fails, too, when the thread that reads the image dies. */
   open(uri: string, source: ByteSource, options?: OpenTiledOptions): Promise<TiledImage>;
-}
-
-/** Opens an image that is read on the caller's thread. */
-export async function openTiled(
-  uri: string,
-  source: ByteSource,
-  { onRead, ...options }: OpenTiledOptions = {},
-): Promise<TiledImage> {
-  return tiledImage(await openImage(uri, onRead === undefined ? source : observed(source, onRead), options));
 }
 
 /** Cores for each thread: it takes 3.5 ms a megapixel, while those that decode for it take three times as long. */
@@ -130,7 +113,7 @@ async function openInThread(
     await source[Symbol.asyncDispose]();
   };
   const descriptor = descriptorOf(source);
-  const answers = answersOf(onRead === undefined ? source : observed(source, onRead), say);
+  const answers = answersOf(source, say);
   port.on("message", (message: FromThread) => {
     if (message.kind === "opened") opened.answer(opening, message.image);
     else if (message.kind === "refused") opened.fail(opening, errorOf(message.fault));

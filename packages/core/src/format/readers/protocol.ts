@@ -2,7 +2,7 @@ import type { MessagePort } from "node:worker_threads";
 import type { Fault } from "../../errors/fault.ts";
 import type { ByteRange, ByteSource } from "../../io/byte-source.ts";
 import type { ImageLimits, SlideImage, UnreadablePart } from "../image.ts";
-import type { ReadTile, TileRequest } from "./read-tile.ts";
+import type { ReadTile, TileRequest } from "./tiled-image.ts";
 
 /** What a thread is told of an image that it shall open; all else goes through the port. */
 export interface OpenInThread {
@@ -40,7 +40,7 @@ export type FromThread =
   | { readonly kind: "refused"; readonly fault: Fault }
   | { readonly kind: "tile"; readonly id: number; readonly tile: ReadTile }
   | { readonly kind: "no-tile"; readonly id: number; readonly fault: Fault }
-  /** How many bytes it has read itself since it last said so. */
+  /** How many bytes of the file it has read since it last said so. */
   | { readonly kind: "bytes-read"; readonly bytes: number }
   | { readonly kind: "want"; readonly id: number; readonly range: ByteRange }
   | { readonly kind: "unwant"; readonly id: number }

@@ -3,13 +3,11 @@ import { errorOf, faultOf } from "../../errors/fault.ts";
 import type { ByteSource } from "../../io/byte-source.ts";
 import { openCalls } from "../../io/calls.ts";
 import { fileOfThread } from "../../io/file-source.ts";
-import { observed } from "../../io/observed.ts";
 import { transferList } from "../../io/transfer.ts";
 import { giveBuffers } from "../../io/used-buffers.ts";
-import { openImage } from "../images/open-image.ts";
 import type { FromThread, OpenInThread, ToThread } from "./protocol.ts";
-import { tiledImage } from "./read-tile.ts";
-import type { ReadTile } from "./read-tile.ts";
+import { openTiled } from "./tiled-image.ts";
+import type { ReadTile } from "./tiled-image.ts";
 
 /** The thread's side of one image: opens it, answers reads until it is told to close, and meanwhile reads the file, or asks for its bytes. */
 export async function serveImage(request: OpenInThread): Promise<void> {
@@ -20,24 +18,22 @@ export async function serveImage(request: OpenInThread): Promise<void> {
   const say = (message: FromThread, transfer: readonly ArrayBuffer[] = []): void => {
     port.postMessage(message, [...transfer]);
   };
-  const wantedBytes = (): ByteSource => ({
+  const wantedBytes: ByteSource = {
     ...source,
     read: (range, { signal } = {}) =>
       wanted.ask((id) => say({ kind: "want", id, range }), { signal, withdraw: (id) => say({ kind: "unwant", id }) }),
     [Symbol.asyncDispose]: async () => undefined,
-  });
+  };
   let bytesRead = 0;
   const tellBytes = (): void => {
     if (bytesRead > 0) say({ kind: "bytes-read", bytes: bytesRead });
     bytesRead = 0;
   };
-  const ownBytes = (file: number): ByteSource =>
-    observed(fileOfThread(file, source), (count) => {
-      bytesRead += count;
-    });
-  const bytes = descriptor === undefined ? wantedBytes() : ownBytes(descriptor);
-  const opening = openImage(uri, bytes, {
+  const opening = openTiled(uri, descriptor === undefined ? wantedBytes : fileOfThread(descriptor, source), {
     signal: closing.signal,
+    onRead: (count) => {
+      bytesRead += count;
+    },
     ...(limits === undefined ? {} : { limits }),
     ...(scratch === undefined ? {} : { scratch }),
     ...(tolerates ? { tolerate: (part) => say({ kind: "bad", part }) } : {}),
@@ -49,7 +45,7 @@ export async function serveImage(request: OpenInThread): Promise<void> {
     const image = await opening;
     // It is the next of its length to be taken.
     if (memory !== undefined) giveBuffers([{ data: new Uint8Array(memory) }]);
-    return tiledImage(image).readTile(tile, { signal });
+    return image.readTile(tile, { signal });
   };
   const answerRead = async (asked: ToThread & { readonly kind: "read" }): Promise<void> => {
     const { id } = asked;

@@ -119,12 +119,13 @@ function blocksAt(
 ): { readonly rows: readonly CellRun[]; readonly columns: readonly CellRun[] } {
   const along = (start: number, cells: number, stride: number, extent: number, side: number): readonly CellRun[] => {
     const runs: CellRun[] = [];
-    for (let first = 0; first < cells; first = runs.at(-1)?.end ?? cells) {
+    for (let first = 0, end = 0; first < cells; first = end) {
       const pixel = (start + first) * stride;
       const inside = pixel >= 0 && pixel < extent;
       const block = inside ? Math.floor(pixel / side) : -1;
       const border = pixel < 0 ? 0 : inside ? Math.min((block + 1) * side, extent) : Infinity;
-      runs.push({ block, first, end: Math.min(cells, Math.ceil(border / stride) - start) });
+      end = Math.min(cells, Math.ceil(border / stride) - start);
+      runs.push({ block, first, end });
     }
     return runs;
   };

@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import { levelIndex } from "../../geometry/units.ts";
 import type { Pixels } from "../image.ts";
 import { cropPixels } from "../images/crop-pixels.ts";
-import { tiledImage } from "./read-tile.ts";
-import type { TiledImage } from "./read-tile.ts";
+import { tiledImage } from "./tiled-image.ts";
+import type { TiledImage } from "./tiled-image.ts";
 
 const level = { index: levelIndex(0), width: 5, height: 4, downsample: 1 };
 const whole: Pixels = { ...level, samples: "uint8", data: Uint8Array.from({ length: 60 }, (_, index) => index) };

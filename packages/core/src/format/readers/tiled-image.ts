@@ -1,9 +1,12 @@
 import type { Rectangle } from "../../geometry/rectangle.ts";
 import type { LevelIndex } from "../../geometry/units.ts";
-import type { Abortable } from "../../io/byte-source.ts";
+import type { Abortable, ByteSource } from "../../io/byte-source.ts";
+import { observed } from "../../io/observed.ts";
 import { giveBuffers } from "../../io/used-buffers.ts";
 import type { Pixels, SlideImage } from "../image.ts";
 import { newPixels } from "../images/new-pixels.ts";
+import { openImage } from "../images/open-image.ts";
+import type { OpenImageOptions } from "../images/open-image.ts";
 import { shrinkTile } from "../output/thumbnail.ts";
 import type { ThumbnailPart, ThumbnailScale } from "../output/thumbnail.ts";
 
@@ -12,7 +15,7 @@ export interface TileRequest {
   /** Begins within the level, and may reach beyond its right and bottom edge. */
   readonly rectangle: Rectangle;
   /** The part of the picture of previews that is made of the tile; none where absent. */
-  readonly thumbnail?: { readonly core: Rectangle; readonly scale: ThumbnailScale };
+  readonly thumbnail?: { readonly core: Rectangle; readonly scale: ThumbnailScale } | undefined;
 }
 
 /** A tile as it is read for the engine. */
@@ -28,6 +31,20 @@ export interface TiledImage extends SlideImage {
    * @throws As `read` does.
    */
   readTile(request: TileRequest, options?: Abortable): Promise<ReadTile>;
+}
+
+export interface OpenTiledOptions extends OpenImageOptions {
+  /** Told how many bytes of the file were read: with each read, or by a thread with each tile. */
+  readonly onRead?: (bytes: number) => void;
+}
+
+/** Opens an image that is read on the caller's thread. */
+export async function openTiled(
+  uri: string,
+  source: ByteSource,
+  { onRead, ...options }: OpenTiledOptions = {},
+): Promise<TiledImage> {
+  return tiledImage(await openImage(uri, onRead === undefined ? source : observed(source, onRead), options));
 }
 
 export function tiledImage(image: SlideImage): TiledImage {
