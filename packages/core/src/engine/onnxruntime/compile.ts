@@ -4,9 +4,11 @@ import type { Graph } from "../../graph/graph.ts";
 import { peakActivationBytes } from "../../graph/memory.ts";
 import { narrowPrecision } from "../../graph/narrow-precision.ts";
 import { transferList } from "../../io/transfer.ts";
-import { checkInputs } from "../check-inputs.ts";
+import { compiledProgram } from "../compiled-program.ts";
+import type { CompiledGraph } from "../compiled-program.ts";
 import type { Engine, Precision, Program } from "../engine.ts";
 import { newTensor } from "../new-tensor.ts";
+import { failure } from "./connection.ts";
 import type { Connection } from "./connection.ts";
 import { arraysOf } from "./protocol.ts";
 import { providerRule } from "./providers.ts";
@@ -23,6 +25,7 @@ export function compilerOf(connection: Connection, provider: Provider): Engine["
     programs += 1;
     const program = programs;
     const bytes = encodeOnnx(graph, { channelsLast: rule.channelsLast.includes(precision) });
+    const compiled = programOn(connection, { program, graph, label });
     try {
       const workingBytes = rule.overhead * peakActivationBytes(graph);
       const question = { kind: "compile", program, bytes, frequent, workingBytes } as const;
@@ -30,26 +33,18 @@ export function compilerOf(connection: Connection, provider: Provider): Engine["
       await connection.ask(question, { operation, signal, transfer: transferList([bytes]) });
     } catch (error) {
       // Given up while it was being compiled: the thread will have it all the same.
-      if (signal?.aborted === true) void forget(connection, program);
+      if (signal?.aborted === true) void compiled[Symbol.asyncDispose]();
       throw error;
     }
-    return programOn(connection, { program, graph, label });
+    return compiled;
   };
 }
 
-interface Compiled {
-  /** What the thread knows it by. */
-  readonly program: number;
-  readonly graph: Graph;
-  readonly label: string;
-}
-
-function programOn(connection: Connection, { program, graph, label }: Compiled): Program {
-  return {
-    inputs: graph.inputs.map(({ name }) => name),
-    run: async (inputs, { signal } = {}) => {
-      checkInputs(graph, inputs, label);
-      const operation = `Running "${label}"`;
+function programOn(connection: Connection, compiled: CompiledGraph): Program {
+  const { program, graph } = compiled;
+  return compiledProgram(compiled, {
+    failure,
+    run: async (inputs, { operation, signal }) => {
       const memory = Object.entries(graph.outputs).map(([name, { type, shape }]) => [name, newTensor(type, shape)]);
       const question = { kind: "run", program, inputs, outputs: Object.fromEntries(memory) } as const;
       const transfer = transferList([question.inputs, question.outputs].flatMap(arraysOf));
@@ -58,8 +53,9 @@ function programOn(connection: Connection, { program, graph, label }: Compiled):
       const { outputs, spent, busySeconds } = reply;
       return { outputs, spent, busySeconds };
     },
-    [Symbol.asyncDispose]: () => forget(connection, program),
-  };
+    // Runs that were asked for before are still served.
+    dispose: (operation) => connection.ask({ kind: "forget", program }, { operation }),
+  });
 }
 
 /**
@@ -73,9 +69,4 @@ function inPrecision(graph: Graph, precision: Precision, label: string): Graph {
     "engine-failed",
     `Compiling "${label}" with ONNX Runtime: expected the precision float32 or float16, got ${precision}.`,
   );
-}
-
-/** Runs that were asked for before are still served. That the engine was closed first is no fault. */
-async function forget(connection: Connection, program: number): Promise<void> {
-  await connection.ask({ kind: "forget", program }, { operation: "Forgetting a program" }).catch(() => undefined);
 }

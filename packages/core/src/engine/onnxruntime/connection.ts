@@ -1,8 +1,10 @@
 import type { Worker } from "node:worker_threads";
-import { SlidelightError } from "../../errors/slidelight-error.ts";
 import type { Abortable } from "../../io/byte-source.ts";
 import { openCalls } from "../../io/calls.ts";
+import { failuresOf } from "../failures.ts";
 import type { Message, Reply, Request } from "./protocol.ts";
+
+export const { failure } = failuresOf("ONNX Runtime");
 
 /** A request without its number. */
 export type Question = Request extends infer R ? (R extends Request ? Omit<R, "id"> : never) : never;
@@ -56,7 +58,9 @@ export function connectTo(worker: Worker): Connection {
           withdraw: (id) => post({ kind: "withdraw", id }),
         });
       } catch (error) {
-        throw error instanceof Error && error !== signal?.reason ? failure(operation, error) : error;
+        throw error instanceof Error && error !== signal?.reason
+          ? failure(operation, error.message, error.cause)
+          : error;
       }
     },
     [Symbol.asyncDispose]: async () => {
@@ -65,10 +69,4 @@ export function connectTo(worker: Worker): Connection {
       await exited;
     },
   };
-}
-
-function failure(operation: string, { message, cause }: Error): SlidelightError {
-  return new SlidelightError("engine-failed", `${operation} with ONNX Runtime: expected a result, got: ${message}`, {
-    cause,
-  });
 }

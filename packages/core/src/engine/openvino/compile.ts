@@ -1,8 +1,7 @@
-import { messageOf } from "../../errors/message-of.ts";
-import { SlidelightError } from "../../errors/slidelight-error.ts";
-import type { Graph } from "../../graph/graph.ts";
-import { checkInputs } from "../check-inputs.ts";
+import { compiledProgram } from "../compiled-program.ts";
+import type { CompiledGraph } from "../compiled-program.ts";
 import type { Engine, Program, RunResult } from "../engine.ts";
+import { failuresOf } from "../failures.ts";
 import type { SerialQueue } from "../serial-queue.ts";
 import type { WarmPool } from "../warm-pool.ts";
 import type { OpenVino } from "./library.ts";
@@ -10,6 +9,8 @@ import { modelOf } from "./model.ts";
 import type { OpenVinoModel } from "./model.ts";
 import { runRequest } from "./request.ts";
 import type { Request } from "./request.ts";
+
+const { failure, attempt } = failuresOf("OpenVINO");
 
 export interface CompilerParts {
   readonly library: OpenVino;
@@ -52,21 +53,12 @@ export function compilerOf(parts: CompilerParts): Engine["compile"] {
   };
 }
 
-interface Compiled {
-  /** What the pool knows it by. */
-  readonly program: number;
-  readonly graph: Graph;
-  readonly label: string;
-}
-
-function programIn({ library, pool, queue }: CompilerParts, { program, graph, label }: Compiled): Program {
-  let disposed = false;
-  return {
-    inputs: graph.inputs.map(({ name }) => name),
-    run: async (inputs, { signal } = {}) => {
-      checkInputs(graph, inputs, label);
-      const operation = `Running "${label}"`;
-      if (disposed) throw failure(operation, "the program was disposed of");
+function programIn({ library, pool, queue }: CompilerParts, compiled: CompiledGraph): Program {
+  const { program, graph } = compiled;
+  const closed = (operation: string) => (): Error => failure(operation, "the engine was closed");
+  return compiledProgram(compiled, {
+    failure,
+    run: (inputs, { operation, signal }) => {
       const work = (): Promise<RunResult> =>
         attempt(operation, () => pool.use(program, (request) => runRequest(library, request, { graph, inputs })));
       if (signal?.aborted !== true) pool.prepare(program);
@@ -74,17 +66,11 @@ function programIn({ library, pool, queue }: CompilerParts, { program, graph, la
         signal,
         program,
         takesMemory: () => !pool.holds(program),
-        closed: () => failure(operation, "the engine was closed"),
+        closed: closed(operation),
       });
     },
-    [Symbol.asyncDispose]: async () => {
-      if (disposed) return;
-      disposed = true;
-      // With the engine, its programs are gone.
-      const gone = (): Error => failure(`Disposing of "${label}"`, "the engine was closed");
-      await queue.ask(() => pool.remove(program), { program, early: true, closed: gone }).catch(() => undefined);
-    },
-  };
+    dispose: (operation) => queue.ask(() => pool.remove(program), { program, early: true, closed: closed(operation) }),
+  });
 }
 
 /** The same, until the signal aborts: then its reason, at once, and `abandon` for what still goes on. */
@@ -103,18 +89,4 @@ async function withdrawable<T>(work: Promise<T>, signal: AbortSignal | undefined
   } finally {
     signal.removeEventListener("abort", withdraw);
   }
-}
-
-async function attempt<T>(operation: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw failure(operation, messageOf(error), error);
-  }
-}
-
-function failure(operation: string, reason: string, cause?: unknown): SlidelightError {
-  return new SlidelightError("engine-failed", `${operation} with OpenVINO: expected a result, got: ${reason}`, {
-    cause,
-  });
 }

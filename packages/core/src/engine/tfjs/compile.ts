@@ -1,6 +1,6 @@
-import type { Graph } from "../../graph/graph.ts";
 import { stepsOf } from "../../graph/steps.ts";
-import { checkInputs } from "../check-inputs.ts";
+import { compiledProgram } from "../compiled-program.ts";
+import type { CompiledGraph } from "../compiled-program.ts";
 import type { Engine, Program, RunResult } from "../engine.ts";
 import type { Child } from "./child.ts";
 import { failure } from "./computer.ts";
@@ -21,7 +21,7 @@ export function compilerOn(computer: Computer): Engine["compile"] {
       known.add(program);
       return child;
     };
-    const compiled = programOn(computer, { program, graph, label, having });
+    const compiled = programOn(computer, { program, graph, label }, having);
     try {
       await computer.inTurn(operation, having, { signal, program });
     } catch (error) {
@@ -33,38 +33,24 @@ export function compilerOn(computer: Computer): Engine["compile"] {
   };
 }
 
-interface Compiled {
-  /** What the process knows it by. */
-  readonly program: number;
-  readonly graph: Graph;
-  readonly label: string;
-  /** A process that has it. */
-  readonly having: () => Promise<Child>;
-}
-
-function programOn(computer: Computer, { program, graph, label, having }: Compiled): Program {
-  let disposed = false;
-  return {
-    inputs: graph.inputs.map(({ name }) => name),
-    run: async (inputs, { signal } = {}) => {
-      checkInputs(graph, inputs, label);
-      const operation = `Running "${label}"`;
-      if (disposed) throw failure(operation, "the program was disposed of");
+/** @param having a process that has the program */
+function programOn(computer: Computer, compiled: CompiledGraph, having: () => Promise<Child>): Program {
+  const { program } = compiled;
+  return compiledProgram(compiled, {
+    failure,
+    run: (inputs, { operation, signal }) => {
       const work = async (): Promise<RunResult> => {
         const { outputs, busySeconds } = await (await having()).ask({ kind: "run", program, inputs });
         return { outputs, busySeconds };
       };
       return computer.inTurn(operation, work, { signal, program });
     },
-    [Symbol.asyncDispose]: async () => {
-      if (disposed) return;
-      disposed = true;
+    dispose: (operation) => {
       const forget = async (): Promise<void> => {
         const { child, programs } = computer.last();
         if (programs.delete(program)) await child.ask({ kind: "forget", program });
       };
-      // With the process, its programs are gone.
-      await computer.inTurn(`Disposing of "${label}"`, forget, { program, early: true }).catch(() => undefined);
+      return computer.inTurn(operation, forget, { program, early: true });
     },
-  };
+  });
 }

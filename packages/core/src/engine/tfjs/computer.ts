@@ -1,11 +1,14 @@
 import { messageOf } from "../../errors/message-of.ts";
 import { SlidelightError } from "../../errors/slidelight-error.ts";
+import { failuresOf } from "../failures.ts";
 import { openSerialQueue } from "../serial-queue.ts";
 import type { QueueOptions } from "../serial-queue.ts";
 import { startChild } from "./child.ts";
 import type { Child } from "./child.ts";
 import { advice, isInstalled } from "./installation.ts";
 import type { ProcessSettings } from "./protocol.ts";
+
+export const { failure, attempt } = failuresOf("TensorFlow.js");
 
 /** A process that computes, and the programs that it has. */
 export interface ComputingProcess {
@@ -42,14 +45,8 @@ export async function openComputer(settings: ProcessSettings): Promise<Computer>
       return process;
     },
     inTurn: (operation, work, options = {}) => {
-      const attempt = async (): ReturnType<typeof work> => {
-        try {
-          return await work();
-        } catch (error) {
-          throw failure(operation, messageOf(error), error);
-        }
-      };
-      return queue.ask(attempt, { ...options, closed: () => failure(operation, "the engine was closed") });
+      const closed = (): Error => failure(operation, "the engine was closed");
+      return queue.ask(() => attempt(operation, work), { ...options, closed });
     },
     [Symbol.asyncDispose]: async () => {
       closed = true;
@@ -78,10 +75,4 @@ async function start(settings: ProcessSettings): Promise<ComputingProcess> {
     await child[Symbol.asyncDispose]();
     throw unavailable(messageOf(error), error);
   }
-}
-
-export function failure(operation: string, reason: string, cause?: unknown): SlidelightError {
-  return new SlidelightError("engine-failed", `${operation} with TensorFlow.js: expected a result, got: ${reason}`, {
-    cause,
-  });
 }
