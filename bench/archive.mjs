@@ -1,5 +1,5 @@
 import { explainInFlight } from "../apps/worker/dist/in-flight.js";
-import { openProgramCache } from "../packages/core/dist/index.js";
+import { chooseEngine, openEngine, openProgramCache } from "../packages/core/dist/index.js";
 import { explain, sharedParts } from "./explain.mjs";
 import { megapixels, median, printTable, timed, withResource, withResources } from "./measure.mjs";
 import { generatedSlide, mixedSlides } from "./subjects.mjs";
@@ -14,22 +14,26 @@ const mostAlone = 8;
  * Share of the time that the engine is busy over a row of slides, one after the other, and with as many in flight as `slidelight explain`
  * has: from the first file that is opened to the last map that is committed. Warm, as in a worker that has been running for a while. The last
  * map is written while nothing computes: of a fast engine, many slides tell what a long list takes. With `mixed`, no two slides have one size,
- * and beside them are those that do.
+ * and beside them are those that do. `engines`: each "engine/provider"; else what `--engine auto` takes.
  */
-export async function benchArchive({ rounds, side, slides, mixed }) {
+export async function benchArchive({ rounds, side, slides, mixed, engines }) {
   const sizes = side === undefined ? sides : [side];
-  return withResources(sharedParts, async (shared) => {
-    const { engine } = shared;
-    const rows = [];
-    for (const precision of engine.precisions) {
-      for (const extent of sizes) rows.push(...(await rowsOf(extent, { precision, shared, rounds, slides, mixed })));
-    }
-    printTable(
-      `A list of slides, Grad-CAM, base-16 depth-4 U-Net, ${engine.name} ${engine.provider} (goal in flight: busy >= ${goal})`,
-      rows,
-    );
-    return { goal, rows };
-  });
+  const openers = engines?.map((name) => () => openNamed(name)) ?? [() => chooseEngine()];
+  const rows = [];
+  for (const engine of openers) {
+    await withResources({ ...sharedParts, engine }, async (shared) => {
+      for (const precision of shared.engine.precisions) {
+        for (const extent of sizes) rows.push(...(await rowsOf(extent, { precision, shared, rounds, slides, mixed })));
+      }
+    });
+  }
+  printTable(`A list of slides, Grad-CAM, base-16 depth-4 U-Net (goal in flight: busy >= ${goal})`, rows);
+  return { goal, rows };
+}
+
+function openNamed(name) {
+  const [engine, provider] = name.split("/");
+  return openEngine(provider === undefined ? { engine } : { engine, provider });
 }
 
 /** Slides around one size, alone and in flight. */
@@ -54,7 +58,9 @@ async function rowsOf(extent, { precision, shared, rounds, slides, mixed }) {
       });
     }
   }
+  const { name, provider } = shared.engine;
   return ways.map(({ how, images, taken }) => ({
+    engine: `${name} ${provider}`,
     precision,
     size: `${extent}x${extent}`,
     slides: images.length,
