@@ -2,7 +2,7 @@ import { compiledProgram } from "../compiled-program.ts";
 import type { CompiledGraph } from "../compiled-program.ts";
 import type { Engine, Program, RunResult } from "../engine.ts";
 import { failuresOf } from "../failures.ts";
-import type { SerialQueue } from "../serial-queue.ts";
+import type { ProgramQueue } from "../program-queue.ts";
 import type { WarmPool } from "../warm-pool.ts";
 import type { OpenVino } from "./library.ts";
 import { modelOf } from "./model.ts";
@@ -16,7 +16,7 @@ export interface CompilerParts {
   readonly library: OpenVino;
   readonly pool: WarmPool<OpenVinoModel, Request>;
   /** Of runs, and of what must not be done within one. */
-  readonly queue: SerialQueue;
+  readonly queue: ProgramQueue;
   readonly resizes: Engine["resizes"];
 }
 

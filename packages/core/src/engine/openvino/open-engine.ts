@@ -4,7 +4,7 @@ import { checkSettings } from "../check-settings.ts";
 import type { Engine } from "../engine.ts";
 import { spareBytesOf, warmLimits } from "../memory.ts";
 import type { WarmSettings } from "../memory.ts";
-import { openSerialQueue } from "../serial-queue.ts";
+import { openProgramQueue } from "../program-queue.ts";
 import { openWarmPool } from "../warm-pool.ts";
 import { compilerOf } from "./compile.ts";
 import { openDevice } from "./device.ts";
@@ -42,7 +42,7 @@ export async function openOpenVinoEngine(options: OpenVinoOptions = {}): Promise
   const onCpu = provider === "cpu";
   const device = openDevice(library, onCpu ? "CPU" : `GPU.${index}`);
   const memory = device.memoryBytes === undefined ? {} : { memoryBytes: device.memoryBytes };
-  const queue = openSerialQueue();
+  const queue = openProgramQueue();
   const pool = openWarmPool<OpenVinoModel, Request>({
     warm: warmLimits(options, onCpu ? undefined : memory),
     spareBytes: spareBytesOf(provider),

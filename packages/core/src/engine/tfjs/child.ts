@@ -3,16 +3,23 @@ import { fileURLToPath } from "node:url";
 import { threadFile } from "../../io/thread-file.ts";
 import type { Answer, Reply, Request } from "./protocol.ts";
 
-/** A process of its own that answers requests. */
+/** What is said of a request that the process had not come to when it ended: another process can be asked. */
+export const notBegun = Symbol("not begun");
+
+/** A process of its own that answers requests, in the order in which it is asked. */
 export interface Child extends AsyncDisposable {
   readonly processId: number | undefined;
   /** Why it answers no more. */
   readonly ended: () => string | undefined;
-  /**
-   * One question at a time.
-   * @throws {Error} with what the process says, or with what is known of its end.
-   */
-  ask<K extends Request["kind"]>(request: Request & { readonly kind: K }): Promise<Answer & { readonly kind: K }>;
+  /** @throws {Error} with what the process says, or with what is known of its end while it worked on this. */
+  ask<K extends Request["kind"]>(
+    request: Request & { readonly kind: K },
+  ): Promise<(Answer & { readonly kind: K }) | typeof notBegun>;
+}
+
+interface Waiting {
+  answer(reply: Reply | typeof notBegun): void;
+  fail(error: Error): void;
 }
 
 /** The end of what native libraries print after the last answer: why they abort, perhaps. */
@@ -25,11 +32,14 @@ export function startChild(): Child {
     stdio: ["ignore", "ignore", "pipe", "ipc"],
   });
   let ended: string | undefined;
-  let waiting: { readonly resolve: (reply: Reply) => void; readonly reject: (error: Error) => void } | undefined;
+  /** In order; the process works on the first one. */
+  const waiting: Waiting[] = [];
   let printed = "";
   const end = (reason: string): void => {
     ended ??= reason;
-    waiting?.reject(new Error(ended));
+    const [first, ...others] = waiting.splice(0);
+    first?.fail(new Error(ended));
+    for (const { answer } of others) answer(notBegun);
   };
   const exited = new Promise<void>((resolve) => {
     child.once("exit", (code, signal) => {
@@ -48,26 +58,23 @@ export function startChild(): Child {
   });
   child.on("message", (reply: Reply) => {
     printed = "";
-    waiting?.resolve(reply);
+    waiting.shift()?.answer(reply);
   });
   return {
     processId: child.pid,
     ended: () => ended,
     ask: async (request) => {
-      if (ended !== undefined) throw new Error(ended);
-      try {
-        const reply = await new Promise<Reply>((resolve, reject) => {
-          waiting = { resolve, reject };
-          // What can't be sent is told by the end of the process.
-          child.send(request, () => undefined);
-        });
-        if (reply.kind === "failed") throw new Error(reply.message);
-        const { kind }: { readonly kind: typeof request.kind } = request;
-        if (isAnswer(reply, kind)) return reply;
-        throw new TypeError(`The process answered "${reply.kind}" to "${request.kind}".`);
-      } finally {
-        waiting = undefined;
-      }
+      if (ended !== undefined) return notBegun;
+      const reply = await new Promise<Reply | typeof notBegun>((answer, fail) => {
+        waiting.push({ answer, fail });
+        // What can't be sent is told by the end of the process.
+        child.send(request, () => undefined);
+      });
+      if (reply === notBegun) return reply;
+      if (reply.kind === "failed") throw new Error(reply.message);
+      const { kind }: { readonly kind: typeof request.kind } = request;
+      if (isAnswer(reply, kind)) return reply;
+      throw new TypeError(`The process answered "${reply.kind}" to "${request.kind}".`);
     },
     [Symbol.asyncDispose]: async () => {
       end("the engine was closed");

@@ -2,6 +2,7 @@ import { stepsOf } from "../../graph/steps.ts";
 import { compiledProgram } from "../compiled-program.ts";
 import type { CompiledGraph } from "../compiled-program.ts";
 import type { Engine, Program, RunResult } from "../engine.ts";
+import { notBegun } from "./child.ts";
 import type { Child } from "./child.ts";
 import { failure } from "./computer.ts";
 import type { Computer } from "./computer.ts";
@@ -15,11 +16,18 @@ export function compilerOn(computer: Computer): Engine["compile"] {
     programs += 1;
     const program = programs;
     const steps = stepsOf(graph);
-    const having = async (): Promise<Child> => {
+    const having = async (): Promise<Child | typeof notBegun> => {
       const { child, programs: known } = await computer.living();
-      if (!known.has(program)) await child.ask({ kind: "compile", program, steps });
+      if (known.has(program)) return child;
+      // What is asked for meanwhile comes after it.
       known.add(program);
-      return child;
+      try {
+        const answer = await child.ask({ kind: "compile", program, steps });
+        return answer === notBegun ? answer : child;
+      } catch (error) {
+        known.delete(program);
+        throw error;
+      }
     };
     const compiled = programOn(computer, { program, graph, label }, having);
     try {
@@ -34,13 +42,20 @@ export function compilerOn(computer: Computer): Engine["compile"] {
 }
 
 /** @param having a process that has the program */
-function programOn(computer: Computer, compiled: CompiledGraph, having: () => Promise<Child>): Program {
+function programOn(
+  computer: Computer,
+  compiled: CompiledGraph,
+  having: () => Promise<Child | typeof notBegun>,
+): Program {
   const { program } = compiled;
   return compiledProgram(compiled, {
     failure,
     run: (inputs, { operation, signal }) => {
-      const work = async (): Promise<RunResult> => {
-        const { outputs, busySeconds } = await (await having()).ask({ kind: "run", program, inputs });
+      const work = async (): Promise<RunResult | typeof notBegun> => {
+        const child = await having();
+        const answer = child === notBegun ? child : await child.ask({ kind: "run", program, inputs });
+        if (answer === notBegun) return answer;
+        const { outputs, busySeconds } = answer;
         return { outputs, busySeconds };
       };
       return computer.inTurn(operation, work, { signal, program });

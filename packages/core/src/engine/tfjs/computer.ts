@@ -1,9 +1,9 @@
 import { messageOf } from "../../errors/message-of.ts";
 import { SlidelightError } from "../../errors/slidelight-error.ts";
 import { failuresOf } from "../failures.ts";
-import { openSerialQueue } from "../serial-queue.ts";
-import type { QueueOptions } from "../serial-queue.ts";
-import { startChild } from "./child.ts";
+import { openProgramQueue } from "../program-queue.ts";
+import type { QueueOptions } from "../program-queue.ts";
+import { notBegun, startChild } from "./child.ts";
 import type { Child } from "./child.ts";
 import { advice, isInstalled } from "./installation.ts";
 import type { ProcessSettings } from "./protocol.ts";
@@ -25,28 +25,42 @@ export interface Computer extends AsyncDisposable {
   /** One that computes: started anew where the last one died. Within a turn. */
   living(): Promise<ComputingProcess>;
   /**
-   * Work on the process, one after the other.
+   * Work on the process, in the order in which it is asked for; what the process had not begun when it died is done anew.
    * @throws {SlidelightError} `engine-failed` naming the operation; the signal's reason.
    */
-  inTurn<T>(operation: string, work: () => Promise<T>, options?: Omit<QueueOptions, "closed">): Promise<T>;
+  inTurn<T>(
+    operation: string,
+    work: () => Promise<T | typeof notBegun>,
+    options?: Omit<QueueOptions, "closed">,
+  ): Promise<T>;
 }
+
+/**
+ * Requests that the process has at a time: the run that it is at, the next one, whose pixels are there when it comes to it, and a program
+ * that another image wants, which it compiles between the two.
+ */
+const requestsAtOnce = 3;
 
 /** @throws {SlidelightError} `engine-unavailable`. */
 export async function openComputer(settings: ProcessSettings): Promise<Computer> {
-  const queue = openSerialQueue();
+  const queue = openProgramQueue({ atOnce: requestsAtOnce });
   let process = await start(settings);
+  let starting: Promise<ComputingProcess> | undefined;
   let closed = false;
   return {
     last: () => process,
     living: async () => {
-      if (process.child.ended() !== undefined && !closed) process = await start(settings);
+      if (process.child.ended() !== undefined && !closed) {
+        starting ??= start(settings).finally(() => (starting = undefined));
+        process = await starting;
+      }
       // Closed meanwhile: nobody waits for what it would compute.
       if (closed) throw new Error("the engine was closed");
       return process;
     },
     inTurn: (operation, work, options = {}) => {
       const closed = (): Error => failure(operation, "the engine was closed");
-      return queue.ask(() => attempt(operation, work), { ...options, closed });
+      return queue.ask(() => attempt(operation, () => done(work)), { ...options, closed });
     },
     [Symbol.asyncDispose]: async () => {
       closed = true;
@@ -56,6 +70,14 @@ export async function openComputer(settings: ProcessSettings): Promise<Computer>
       await process.child[Symbol.asyncDispose]();
     },
   };
+}
+
+/** What ended before it was begun is asked of the next process. */
+async function done<T>(work: () => Promise<T | typeof notBegun>): Promise<T> {
+  for (;;) {
+    const result = await work();
+    if (result !== notBegun) return result;
+  }
 }
 
 async function start(settings: ProcessSettings): Promise<ComputingProcess> {
@@ -69,8 +91,9 @@ async function start(settings: ProcessSettings): Promise<ComputingProcess> {
   if (!isInstalled(provider)) throw unavailable("no libtensorflow with its binding");
   const child = startChild();
   try {
-    const { version } = await child.ask({ kind: "open", settings });
-    return { child, version, programs: new Set() };
+    const answer = await child.ask({ kind: "open", settings });
+    if (answer === notBegun) throw new Error(child.ended());
+    return { child, version: answer.version, programs: new Set() };
   } catch (error) {
     await child[Symbol.asyncDispose]();
     throw unavailable(messageOf(error), error);

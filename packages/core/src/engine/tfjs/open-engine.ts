@@ -4,6 +4,7 @@ import type { Abortable } from "../../io/byte-source.ts";
 import { checkSettings } from "../check-settings.ts";
 import { cudaDevice } from "../cuda-device.ts";
 import type { Engine } from "../engine.ts";
+import { notBegun } from "./child.ts";
 import { compilerOn } from "./compile.ts";
 import { openComputer } from "./computer.ts";
 import { isInstalled } from "./installation.ts";
@@ -77,7 +78,11 @@ async function openOn(provider: Provider, options: Omit<TfjsOptions, "provider">
     ...(gpu === undefined ? {} : { memoryBytes: gpu.memoryBytes }),
     compile: compilerOn(computer),
     memory: () =>
-      computer.inTurn("Asking for memory", async () => (await computer.last().child.ask({ kind: "memory" })).memory),
+      computer.inTurn("Asking for memory", async () => {
+        const { child } = await computer.living();
+        const answer = await child.ask({ kind: "memory" });
+        return answer === notBegun ? answer : answer.memory;
+      }),
     processId: () => computer.last().child.processId,
     [Symbol.asyncDispose]: () => computer[Symbol.asyncDispose](),
   };

@@ -1,6 +1,5 @@
 import type { Node } from "../../graph/node.ts";
 import type { Steps } from "../../graph/steps.ts";
-import type { Tensor } from "../../graph/tensor.ts";
 import type { RunResult } from "../engine.ts";
 import { computed, openBuilder } from "./builder.ts";
 import type { Builder, Instruction, Value } from "./builder.ts";
@@ -8,10 +7,11 @@ import { contextOf } from "./lowering/context.ts";
 import { lower } from "./lowering/table.ts";
 import type { TensorFlow, TfTensor } from "./tensorflow.ts";
 import { fromTfTensor, toTfTensor } from "./tensors.ts";
+import type { HeldTensor } from "./tensors.ts";
 
 /** A graph in operations of TensorFlow.js, with its constants. */
 export interface TfProgram extends Disposable {
-  run(inputs: Readonly<Record<string, Tensor>>): RunResult;
+  run(inputs: Readonly<Record<string, HeldTensor>>): RunResult;
 }
 
 interface Binding {

@@ -1,5 +1,6 @@
 import type { Steps } from "../../graph/steps.ts";
 import type { Tensor } from "../../graph/tensor.ts";
+import type { HeldTensor } from "./tensors.ts";
 
 export type Provider = "gpu" | "cpu" | "wasm";
 
@@ -13,13 +14,18 @@ export interface ProcessSettings {
 
 type Tensors = Readonly<Record<string, Tensor>>;
 
-/** What the process is asked to do. One at a time, each with one reply: what waits, waits in the process that asks. */
-export type Request =
+type Asking<Inputs> =
   | { readonly kind: "open"; readonly settings: ProcessSettings }
   | { readonly kind: "compile"; readonly program: number; readonly steps: Steps }
-  | { readonly kind: "run"; readonly program: number; readonly inputs: Tensors }
+  | { readonly kind: "run"; readonly program: number; readonly inputs: Inputs }
   | { readonly kind: "forget"; readonly program: number }
   | { readonly kind: "memory" };
+
+/** What the process is asked to do, one after the other, each with one reply. */
+export type Request = Asking<Tensors>;
+
+/** The same, as the thread that computes is asked. */
+export type HeldRequest = Asking<Readonly<Record<string, HeldTensor>>>;
 
 /** What TensorFlow.js holds: `tf.memory()`. */
 export interface TensorMemory {

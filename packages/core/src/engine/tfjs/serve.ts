@@ -2,11 +2,11 @@ import { messageOf } from "../../errors/message-of.ts";
 import { loadBackend } from "./backend.ts";
 import { compileSteps } from "./program.ts";
 import type { TfProgram } from "./program.ts";
-import type { Answer, ProcessSettings, Reply, Request } from "./protocol.ts";
+import type { Answer, HeldRequest, ProcessSettings, Reply } from "./protocol.ts";
 import type { TensorFlow } from "./tensorflow.ts";
 
-/** The process's side: answers each request. */
-export function openServer(): (request: Request) => Promise<Reply> {
+/** The computing thread's side: answers each request. */
+export function openServer(): (request: HeldRequest) => Promise<Reply> {
   let tf: TensorFlow | undefined;
   const programs = new Map<number, TfProgram>();
 
@@ -19,7 +19,7 @@ export function openServer(): (request: Request) => Promise<Reply> {
     tf = backend.tf;
     return { kind: "open", version: backend.version };
   };
-  const perform = async (request: Request): Promise<Answer> => {
+  const perform = async (request: HeldRequest): Promise<Answer> => {
     switch (request.kind) {
       case "open":
         return open(request.settings);

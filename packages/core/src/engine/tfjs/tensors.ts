@@ -17,7 +17,18 @@ export const heldAs: { readonly [T in ElementType]: "float32" | "int32" } = {
   bool: "int32",
 };
 
-/** The values of a tensor as TensorFlow.js holds them. */
+/** A tensor as TensorFlow.js holds it. */
+export interface HeldTensor {
+  readonly data: Float32Array | Int32Array;
+  readonly shape: Shape;
+  readonly type: "float32" | "int32";
+}
+
+/** What needs no conversion is not copied. */
+export function heldTensor(tensor: Tensor): HeldTensor {
+  return { data: heldValues(tensor), shape: tensor.shape, type: heldAs[tensor.type] };
+}
+
 function heldValues(tensor: Tensor): Float32Array | Int32Array {
   switch (tensor.type) {
     case "float32":
@@ -38,8 +49,8 @@ function heldValues(tensor: Tensor): Float32Array | Int32Array {
   }
 }
 
-export function toTfTensor(tf: TensorFlow, tensor: Tensor): TfTensor {
-  return tf.tensor(heldValues(tensor), [...tensor.shape], heldAs[tensor.type]);
+export function toTfTensor(tf: TensorFlow, { data, shape, type }: HeldTensor): TfTensor {
+  return tf.tensor(data, [...shape], type);
 }
 
 type Held = Float32Array | Int32Array | Uint8Array;

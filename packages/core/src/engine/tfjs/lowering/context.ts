@@ -3,7 +3,7 @@ import type { Shape, Tensor } from "../../../graph/tensor.ts";
 import type { OperatorName } from "../../../graph/vocabulary.ts";
 import type { Builder, Kernel, Layout, Value } from "../builder.ts";
 import type { TensorFlow } from "../tensorflow.ts";
-import { toTfTensor } from "../tensors.ts";
+import { heldTensor, toTfTensor } from "../tensors.ts";
 
 /** The result's layout, and its shape where that is not the node's. */
 export interface Shaped {
@@ -57,6 +57,7 @@ export function contextOf<O extends OperatorName>({
     as: builder.as,
     emit: (kernel, values, result) => builder.emit(kernel, values, settled(result)),
     prepare: (kernel, values, result) => builder.prepare(kernel, values, settled(result)),
-    constant: (tensor) => builder.constant(toTfTensor(tf, tensor), { shape: tensor.shape, layout: "first" }),
+    constant: (tensor) =>
+      builder.constant(toTfTensor(tf, heldTensor(tensor)), { shape: tensor.shape, layout: "first" }),
   };
 }

@@ -1,8 +1,8 @@
 import { setImmediate } from "node:timers/promises";
 import type { Abortable } from "../io/byte-source.ts";
 
-/** Work on programs that is done one after the other, in the order in which it was asked for. */
-export interface SerialQueue extends AsyncDisposable {
+/** Work on programs that is begun in the order in which it was asked for. */
+export interface ProgramQueue extends AsyncDisposable {
   /**
    * When the signal aborts, work that waits is withdrawn; work that was begun goes on, and its result is dropped.
    * @throws The signal's reason, at once; what the work throws; what `closed` makes once the queue is closed.
@@ -27,17 +27,29 @@ interface Waiting {
   readonly begin: () => Promise<void>;
 }
 
-/** Closing waits for the work that was begun. */
-export function openSerialQueue(): SerialQueue {
+/**
+ * Closing waits for the work that was begun.
+ * @param options.atOnce how much is under way at a time. Default: 1, one after the other
+ */
+export function openProgramQueue({ atOnce = 1 }: { readonly atOnce?: number } = {}): ProgramQueue {
   const waiting: Waiting[] = [];
-  let working: Promise<void> | undefined;
+  const loops = new Set<Promise<void>>();
+  let going = 0;
   let isClosed = false;
   const goOn = async (): Promise<void> => {
+    // Not before this turn ends: a queue that is closed in it begins nothing.
+    await Promise.resolve();
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       await next.begin();
       if (waiting[0]?.takesMemory() === true) await setImmediate();
     }
-    working = undefined;
+    going -= 1;
+  };
+  const start = (): void => {
+    going += 1;
+    const loop = goOn();
+    loops.add(loop);
+    void loop.then(() => loops.delete(loop));
   };
   return {
     ask: (work, { signal, closed, program, early = false, takesMemory = () => false }) =>
@@ -65,12 +77,11 @@ export function openSerialQueue(): SerialQueue {
         };
         const place = early ? waiting.findLastIndex((other) => other.program === program) + 1 : waiting.length;
         waiting.splice(place, 0, { program, takesMemory, begin });
-        // Not before this turn ends: a queue that is closed in it begins nothing.
-        working ??= Promise.resolve().then(goOn);
+        if (going < atOnce) start();
       }),
     [Symbol.asyncDispose]: async () => {
       isClosed = true;
-      await working;
+      await Promise.all(loops);
     },
   };
 }

@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { openSerialQueue } from "./serial-queue.ts";
-import type { QueueOptions } from "./serial-queue.ts";
+import { openProgramQueue } from "./program-queue.ts";
+import type { QueueOptions } from "./program-queue.ts";
 
 const closed = (): Error => new Error("closed");
 
 /** A queue, what it did in which order, and work that ends when it is told to. */
-function observed() {
-  const queue = openSerialQueue();
+function observed(options: Parameters<typeof openProgramQueue>[0] = {}) {
+  const queue = openProgramQueue(options);
   const done: string[] = [];
   const ends: (() => void)[] = [];
   const ask = (name: string, options: Partial<QueueOptions> = {}): Promise<string> =>
@@ -31,7 +31,7 @@ function observed() {
   return { queue, done, ask, flush };
 }
 
-describe("a serial queue", () => {
+describe("a queue of work on programs", () => {
   it("does one after the other, in the order in which it was asked", async () => {
     const { done, ask, flush } = observed();
     const work = [ask("a"), ask("b"), ask("c")];
@@ -40,6 +40,25 @@ describe("a serial queue", () => {
     await flush(work);
     expect(done).toEqual(["a", "b", "c"]);
     await expect(Promise.all(work)).resolves.toEqual(["a", "b", "c"]);
+  });
+
+  it("has as much under way as it was told, begun in the order in which it was asked", async () => {
+    const { queue, done, ask, flush } = observed({ atOnce: 2 });
+    const first = [ask("a"), ask("b"), ask("c")];
+    await new Promise(setImmediate);
+    expect(done).toEqual(["a", "b"]);
+    await flush(first);
+    // Both places are free again.
+    const second = [ask("d"), ask("e"), ask("f")];
+    await new Promise(setImmediate);
+    expect(done).toEqual(["a", "b", "c", "d", "e"]);
+    const close = async (): Promise<void> => queue[Symbol.asyncDispose]();
+    await flush([...second, close()]);
+    expect((await Promise.allSettled(second)).map(({ status }) => status)).toEqual([
+      "fulfilled",
+      "fulfilled",
+      "rejected",
+    ]);
   });
 
   it("does early work before what waits for other programs, and after what waits for its own", async () => {
