@@ -1,8 +1,9 @@
 import { explainInFlight } from "../apps/worker/dist/in-flight.js";
-import { chooseEngine, openEngine, openProgramCache } from "../packages/core/dist/index.js";
+import { chooseEngine, openEngine, openProgramCache, openReaders } from "../packages/core/dist/index.js";
 import { explain, sharedParts } from "./explain.mjs";
 import { megapixels, median, printTable, timed, withResource, withResources } from "./measure.mjs";
 import { generatedSlide, mixedSlides } from "./subjects.mjs";
+import { openWaitingEngine } from "./waiting-engine.mjs";
 
 /** What is aimed at: share of the time that the engine computes. */
 const goal = 0.95;
@@ -14,14 +15,15 @@ const mostAlone = 8;
  * Share of the time that the engine is busy over a row of slides, one after the other, and with as many in flight as `slidelight explain`
  * has: from the first file that is opened to the last map that is committed. Warm, as in a worker that has been running for a while. The last
  * map is written while nothing computes: of a fast engine, many slides tell what a long list takes. With `mixed`, no two slides have one size,
- * and beside them are those that do. `engines`: each "engine/provider"; else what `--engine auto` takes.
+ * and beside them are those that do. `engines`: each "engine/provider"; else what `--engine auto` takes. "waiting/38" is one that takes no core, and
+ * 38 megapixels a second: what two cores are to it, sixteen are to a GPU of 304.
  */
 export async function benchArchive({ rounds, side, slides, mixed, engines }) {
   const sizes = side === undefined ? sides : [side];
-  const openers = engines?.map((name) => () => openNamed(name)) ?? [() => chooseEngine()];
+  const openers = engines?.map(openersOf) ?? [{ engine: () => chooseEngine() }];
   const rows = [];
-  for (const engine of openers) {
-    await withResources({ ...sharedParts, engine }, async (shared) => {
+  for (const opener of openers) {
+    await withResources({ ...sharedParts, ...opener }, async (shared) => {
       for (const precision of shared.engine.precisions) {
         for (const extent of sizes) rows.push(...(await rowsOf(extent, { precision, shared, rounds, slides, mixed })));
       }
@@ -31,9 +33,17 @@ export async function benchArchive({ rounds, side, slides, mixed, engines }) {
   return { goal, rows };
 }
 
-function openNamed(name) {
+function openersOf(name) {
   const [engine, provider] = name.split("/");
-  return openEngine(provider === undefined ? { engine } : { engine, provider });
+  if (engine === "waiting") {
+    const speed = { pixelsPerSecond: Number(provider) * 1e6, writesMaps: false };
+    return {
+      // Its tiles are an accelerator's.
+      engine: () => ({ ...openWaitingEngine(speed), alikeTiles: true, memoryBytes: 80e9 }),
+      readers: () => openReaders({ threads: 1 }),
+    };
+  }
+  return { engine: () => openEngine(provider === undefined ? { engine } : { engine, provider }) };
 }
 
 /** Slides around one size, alone and in flight. */

@@ -104,12 +104,20 @@ async function peakOf(engine, { precision, accelerator }, runs) {
   return found;
 }
 
-/** Of the NVIDIA GPU, as this process holds it; undefined where it holds none. */
-async function deviceGigabytes() {
+/** Of this process, and of that in which the engine computes, where that is another one. */
+function hostGigabytes(engine) {
+  const own = peakGigabytes();
+  const computing = engine.processId?.();
+  return own === undefined || computing === undefined ? own : own + peakGigabytes(computing);
+}
+
+/** Of the NVIDIA GPU, as the process that computes holds it; undefined where it holds none. */
+async function deviceGigabytes(engine) {
+  const computing = engine.processId?.() ?? process.pid;
   try {
     const query = ["--query-compute-apps=pid,used_memory", "--format=csv,noheader,nounits"];
     const { stdout } = await promisify(execFile)("nvidia-smi", query);
-    const own = stdout.split("\n").find((line) => Number(line.split(",")[0]) === process.pid);
+    const own = stdout.split("\n").find((line) => Number(line.split(",")[0]) === computing);
     return own === undefined ? undefined : (Number(own.split(",")[1]) * 2 ** 20) / 1e9;
   } catch {
     return undefined;
@@ -127,7 +135,8 @@ for (let line = await lines.next(); line.done !== true; line = await lines.next(
     const { outputs, spent = {}, busySeconds } = await program.run(inputsOf(graph));
     giveBuffers([outputs, spent].flatMap(Object.values));
     reply({ seconds: busySeconds });
-  } else if (line.value === "memory") reply({ gigabytes: peakGigabytes(), deviceGigabytes: await deviceGigabytes() });
+  } else if (line.value === "memory")
+    reply({ gigabytes: hostGigabytes(engine), deviceGigabytes: await deviceGigabytes(engine) });
   else reply(await peakOf(engine, request, 5));
 }
 await program[Symbol.asyncDispose]();

@@ -53,10 +53,10 @@ export function median(values) {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-/** The most memory that this process ever held, in GB; undefined where the system does not tell. */
-export function peakGigabytes() {
+/** The most memory that a process, by default this one, ever held, in GB; undefined where the system does not tell. */
+export function peakGigabytes(processId = "self") {
   try {
-    const kilobytes = /VmHWM:\s+(\d+)/.exec(readFileSync("/proc/self/status", "utf8"))?.[1];
+    const kilobytes = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${processId}/status`, "utf8"))?.[1];
     return kilobytes === undefined ? undefined : Number(kilobytes) / 1e6;
   } catch {
     return undefined;

@@ -6,6 +6,7 @@ import { imageQueueName, noteWorkerClass, openLastingRedis, planQueueName, prior
 import { Queue } from "bullmq";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { z } from "zod";
+import { anchorOf } from "./markdown.ts";
 import { findBinary } from "./servers/child-server.ts";
 import { prometheusMissing, startPrometheus } from "./servers/prometheus-server.ts";
 import type { PrometheusServer } from "./servers/prometheus-server.ts";
@@ -104,14 +105,6 @@ describe("the alert rules", () => {
     expect(sections.sort()).toEqual(alerts.map(({ name }) => name).sort());
   });
 });
-
-/** As GitHub makes it of a heading. */
-function anchorOf(heading: string): string {
-  return heading
-    .toLowerCase()
-    .replaceAll(/[^\w\- ]/gu, "")
-    .replaceAll(" ", "-");
-}
 
 const promtool = findBinary("promtool");
 if (promtool === undefined)
