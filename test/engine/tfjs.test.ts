@@ -74,6 +74,8 @@ function image(): Record<string, ReturnType<typeof float32>> {
   return { x: float32([1, 16, 256, 256], new Float32Array(16 * 256 * 256).fill(1)) };
 }
 
+const nothing = float32([0], []);
+
 async function repeat(times: number, work: () => Promise<unknown>): Promise<void> {
   for (let time = 0; time < times; time += 1) await work();
 }
@@ -107,11 +109,48 @@ for (const provider of present) {
     expect(await engine.memory()).toEqual(before);
   });
 
+  test(`what runs last on a program of tfjs ${provider} leaves nothing behind when that is disposed of meanwhile`, async () => {
+    await using engine = await open();
+    const before = await engine.memory();
+    const program = await engine.compile(smallNetwork());
+    const running = [program.run(tile()), program.run(tile())];
+    await program[Symbol.asyncDispose]();
+    expect(await Promise.all(running)).toHaveLength(2);
+    expect(await engine.memory()).toEqual(before);
+  });
+
+  test(`an output of tfjs ${provider} that no input changes is the same in every run`, async () => {
+    await using engine = await open();
+    const rows = build.coordinate({ axis: 0, rank: 1, size: 5 });
+    const x = build.relu(build.input("x", { type: "float32", shape: [1] }));
+    await using program = await engine.compile(graphOf({ rows, x }));
+    for (const value of [1, 2, 3]) {
+      const { outputs } = await program.run({ x: float32([1], [value]) });
+      expect(elementsOf(outputs["rows"] ?? nothing)).toEqual(Float64Array.of(0, 1, 2, 3, 4));
+      expect(elementsOf(outputs["x"] ?? nothing)).toEqual(Float64Array.of(value));
+    }
+  });
+
+  test(`inputs that tfjs ${provider} can't be sent fail their own run, and no other`, async () => {
+    await using engine = await open();
+    await using program = await engine.compile(
+      graphOf({ y: build.relu(build.input("x", { type: "float32", shape: [4] })) }),
+    );
+    const given = [1, 2, 3].map((value) => float32([4], [value, value, value, value]));
+    const [first, spoiled, last] = given.map((x) => program.run({ x }));
+    // Before it is sent: given to somebody else meanwhile.
+    const lost = given[1]?.data.buffer;
+    if (lost instanceof ArrayBuffer) structuredClone(lost, { transfer: [lost] });
+    await expect(spoiled).rejects.toMatchObject({ code: "engine-failed" });
+    expect(elementsOf((await first)?.outputs["y"] ?? nothing)).toEqual(Float64Array.of(1, 1, 1, 1));
+    expect(elementsOf((await last)?.outputs["y"] ?? nothing)).toEqual(Float64Array.of(3, 3, 3, 3));
+  });
+
   test(`when the process of tfjs ${provider} is killed, its run fails, and the next one has a new process`, async () => {
     await using engine = await open();
     await using program = await engine.compile(slowGraph(), { label: "the map" });
     const { outputs } = await program.run(image());
-    const expected = elementsOf(outputs["sum"] ?? float32([0], []));
+    const expected = elementsOf(outputs["sum"] ?? nothing);
     const first = engine.processId();
     const running = program.run(image());
     // Of these some are in the process already when it dies, behind the one that it computes.
@@ -123,7 +162,7 @@ for (const provider of present) {
       message: expect.stringMatching(/"the map" with TensorFlow\.js.*its process ended by SIGKILL/su),
     });
     for (const again of await Promise.all(waiting)) {
-      expect(elementsOf(again.outputs["sum"] ?? float32([0], []))).toEqual(expected);
+      expect(elementsOf(again.outputs["sum"] ?? nothing)).toEqual(expected);
     }
     expect(engine.processId()).not.toBe(first);
   });

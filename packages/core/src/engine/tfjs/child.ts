@@ -32,7 +32,7 @@ export function startChild(): Child {
     stdio: ["ignore", "ignore", "pipe", "ipc"],
   });
   let ended: string | undefined;
-  /** In order; the process works on the first one. */
+  /** In order; the process works on the first one, or sends its answer off. */
   const waiting: Waiting[] = [];
   let printed = "";
   const end = (reason: string): void => {
@@ -66,9 +66,9 @@ export function startChild(): Child {
     ask: async (request) => {
       if (ended !== undefined) return notBegun;
       const reply = await new Promise<Reply | typeof notBegun>((answer, fail) => {
-        waiting.push({ answer, fail });
-        // What can't be sent is told by the end of the process.
+        // What can't be sent is told by the end of the process; what can't be written as a message is thrown, and waits for no answer.
         child.send(request, () => undefined);
+        waiting.push({ answer, fail });
       });
       if (reply === notBegun) return reply;
       if (reply.kind === "failed") throw new Error(reply.message);

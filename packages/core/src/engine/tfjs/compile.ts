@@ -16,22 +16,25 @@ export function compilerOn(computer: Computer): Engine["compile"] {
     programs += 1;
     const program = programs;
     const steps = stepsOf(graph);
-    const having = async (): Promise<Child | typeof notBegun> => {
+    const asking = async (): Promise<Asked> => {
       const { child, programs: known } = await computer.living();
-      if (known.has(program)) return child;
-      // What is asked for meanwhile comes after it.
-      known.add(program);
-      try {
-        const answer = await child.ask({ kind: "compile", program, steps });
-        return answer === notBegun ? answer : child;
-      } catch (error) {
-        known.delete(program);
-        throw error;
-      }
+      const asked = known.get(program);
+      if (asked !== undefined) return { child, compiled: asked };
+      const compiled = child.ask({ kind: "compile", program, steps });
+      known.set(program, compiled);
+      compiled.catch(() => known.delete(program));
+      return { child, compiled };
     };
-    const compiled = programOn(computer, { program, graph, label }, having);
+    const underWay = new Set<Promise<unknown>>();
+    const noting = <T>(work: Promise<T>): Promise<T> => {
+      const noted = work.finally(() => underWay.delete(noted));
+      underWay.add(noted);
+      return noted;
+    };
+    const compiled = programOn(computer, { program, graph, label }, { asking, noting, underWay });
+    const compile = async (): Promise<unknown> => (await asking()).compiled;
     try {
-      await computer.inTurn(operation, having, { signal, program });
+      await computer.inTurn(operation, () => noting(compile()), { signal, program });
     } catch (error) {
       // Given up while it was being compiled: the process will have it all the same.
       void compiled[Symbol.asyncDispose]();
@@ -41,27 +44,40 @@ export function compilerOn(computer: Computer): Engine["compile"] {
   };
 }
 
-/** @param having a process that has the program */
-function programOn(
-  computer: Computer,
-  compiled: CompiledGraph,
-  having: () => Promise<Child | typeof notBegun>,
-): Program {
+/** A process that has a program, or was asked to compile it before whatever it is asked next. */
+interface Asked {
+  readonly child: Child;
+  /** @throws {Error} why it could not. */
+  readonly compiled: Promise<unknown>;
+}
+
+interface ProgramParts {
+  readonly asking: () => Promise<Asked>;
+  /** Work on the program, while it is under way. */
+  readonly underWay: ReadonlySet<Promise<unknown>>;
+  readonly noting: <T>(work: Promise<T>) => Promise<T>;
+}
+
+function programOn(computer: Computer, compiled: CompiledGraph, { asking, noting, underWay }: ProgramParts): Program {
   const { program } = compiled;
+  const run = async (inputs: Parameters<Program["run"]>[0]): Promise<RunResult | typeof notBegun> => {
+    const asked = await asking();
+    const running = asked.child.ask({ kind: "run", program, inputs });
+    // Why it could not be compiled says more than that it is not there.
+    running.catch(() => undefined);
+    await asked.compiled;
+    const answer = await running;
+    if (answer === notBegun) return answer;
+    const { outputs, busySeconds } = answer;
+    return { outputs, busySeconds };
+  };
   return compiledProgram(compiled, {
     failure,
-    run: (inputs, { operation, signal }) => {
-      const work = async (): Promise<RunResult | typeof notBegun> => {
-        const child = await having();
-        const answer = child === notBegun ? child : await child.ask({ kind: "run", program, inputs });
-        if (answer === notBegun) return answer;
-        const { outputs, busySeconds } = answer;
-        return { outputs, busySeconds };
-      };
-      return computer.inTurn(operation, work, { signal, program });
-    },
+    run: (inputs, { operation, signal }) => computer.inTurn(operation, () => noting(run(inputs)), { signal, program }),
     dispose: (operation) => {
       const forget = async (): Promise<void> => {
+        // What is under way may ask the process, or the next one, for the program first.
+        while (underWay.size > 0) await Promise.allSettled(underWay);
         const { child, programs } = computer.last();
         if (programs.delete(program)) await child.ask({ kind: "forget", program });
       };

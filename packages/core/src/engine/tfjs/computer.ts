@@ -1,5 +1,6 @@
 import { messageOf } from "../../errors/message-of.ts";
 import { SlidelightError } from "../../errors/slidelight-error.ts";
+import type { Abortable } from "../../io/byte-source.ts";
 import { failuresOf } from "../failures.ts";
 import { openProgramQueue } from "../program-queue.ts";
 import type { QueueOptions } from "../program-queue.ts";
@@ -10,12 +11,13 @@ import type { ProcessSettings } from "./protocol.ts";
 
 export const { failure, attempt } = failuresOf("TensorFlow.js");
 
-/** A process that computes, and the programs that it has. */
+/** A process that computes, and the programs that it has, or is asked to compile. */
 export interface ComputingProcess {
   readonly child: Child;
   /** Of what computes in it. */
   readonly version: string;
-  readonly programs: Set<number>;
+  /** With the answer to what it was asked. */
+  readonly programs: Map<number, Promise<unknown>>;
 }
 
 /** What computes: a process, and when it has died another one. */
@@ -60,7 +62,7 @@ export async function openComputer(settings: ProcessSettings): Promise<Computer>
     },
     inTurn: (operation, work, options = {}) => {
       const closed = (): Error => failure(operation, "the engine was closed");
-      return queue.ask(() => attempt(operation, () => done(work)), { ...options, closed });
+      return queue.ask(() => attempt(operation, () => done(work, options)), { ...options, closed });
     },
     [Symbol.asyncDispose]: async () => {
       closed = true;
@@ -73,10 +75,11 @@ export async function openComputer(settings: ProcessSettings): Promise<Computer>
 }
 
 /** What ended before it was begun is asked of the next process. */
-async function done<T>(work: () => Promise<T | typeof notBegun>): Promise<T> {
+async function done<T>(work: () => Promise<T | typeof notBegun>, { signal }: Abortable): Promise<T> {
   for (;;) {
     const result = await work();
     if (result !== notBegun) return result;
+    signal?.throwIfAborted();
   }
 }
 
@@ -93,7 +96,7 @@ async function start(settings: ProcessSettings): Promise<ComputingProcess> {
   try {
     const answer = await child.ask({ kind: "open", settings });
     if (answer === notBegun) throw new Error(child.ended());
-    return { child, version: answer.version, programs: new Set() };
+    return { child, version: answer.version, programs: new Map() };
   } catch (error) {
     await child[Symbol.asyncDispose]();
     throw unavailable(messageOf(error), error);

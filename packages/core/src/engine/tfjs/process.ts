@@ -1,4 +1,5 @@
 import { SHARE_ENV, Worker } from "node:worker_threads";
+import { messageOf } from "../../errors/message-of.ts";
 import { threadFile } from "../../io/thread-file.ts";
 import { transferList } from "../../io/transfer.ts";
 import type { HeldRequest, Reply, Request } from "./protocol.ts";
@@ -8,11 +9,15 @@ import type { HeldTensor } from "./tensors.ts";
 /** The request as the thread wants it: numbers as TensorFlow.js holds them, each tensor's in memory of its own (they came in one piece). */
 function held(request: Request): HeldRequest {
   if (request.kind !== "run") return request;
-  const inputs = Object.entries(request.inputs).map(([name, tensor]): readonly [string, HeldTensor] => {
-    const { data, ...rest } = heldTensor(tensor);
-    return [name, { ...rest, data: data.byteLength === data.buffer.byteLength ? data : data.slice() }];
-  });
-  return { ...request, inputs: Object.fromEntries(inputs) };
+  try {
+    const inputs = Object.entries(request.inputs).map(([name, tensor]): readonly [string, HeldTensor] => {
+      const { data, ...rest } = heldTensor(tensor);
+      return [name, { ...rest, data: data.byteLength === data.buffer.byteLength ? data : data.slice() }];
+    });
+    return { ...request, inputs: Object.fromEntries(inputs) };
+  } catch (error) {
+    return { kind: "unfit", message: messageOf(error) };
+  }
 }
 
 function arraysOf(request: HeldRequest): readonly ArrayBufferView[] {

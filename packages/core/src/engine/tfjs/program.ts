@@ -53,6 +53,7 @@ function lowered(tf: TensorFlow, builder: Builder, { steps, outputs }: Steps): T
   const { instructions } = builder;
   const lasting = new Set(results.map(({ value }) => value.id));
   const constants = usedConstants(builder.constants, instructions, lasting);
+  const kept = new Set([...constants.values()].map(({ dataId }) => dataId));
   const schedule = releasesOf(instructions, lasting);
   return {
     run: (tensors) => {
@@ -73,7 +74,9 @@ function lowered(tf: TensorFlow, builder: Builder, { steps, outputs }: Steps): T
         }
         const read = results.map(({ name, node, value }) => {
           const tensor = found(alive.get(value.id) ?? constants.get(value.id));
-          return [name, fromTfTensor(tensor, node)] as const;
+          const given = fromTfTensor(tensor, node);
+          // A constant that nothing was computed of is read as the very memory that it is kept in, which is not given away.
+          return [name, kept.has(tensor.dataId) ? structuredClone(given) : given] as const;
         });
         return { outputs: Object.fromEntries(read), busySeconds: (performance.now() - started) / 1000 };
       } finally {

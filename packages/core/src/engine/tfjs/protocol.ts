@@ -24,8 +24,10 @@ type Asking<Inputs> =
 /** What the process is asked to do, one after the other, each with one reply. */
 export type Request = Asking<Tensors>;
 
-/** The same, as the thread that computes is asked. */
-export type HeldRequest = Asking<Readonly<Record<string, HeldTensor>>>;
+/** The same, as the thread that computes is asked; `unfit`: what can't be, which fails when it is its turn. */
+export type HeldRequest =
+  | Asking<Readonly<Record<string, HeldTensor>>>
+  | { readonly kind: "unfit"; readonly message: string };
 
 /** What TensorFlow.js holds: `tf.memory()`. */
 export interface TensorMemory {

@@ -39,6 +39,8 @@ export function openServer(): (request: HeldRequest) => Promise<Reply> {
         const { numTensors, numBytes } = opened().memory();
         return { kind: "memory", memory: { tensors: numTensors, bytes: numBytes } };
       }
+      case "unfit":
+        throw new Error(request.message);
       default:
         return request satisfies never;
     }
