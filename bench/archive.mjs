@@ -3,7 +3,7 @@ import { chooseEngine, openEngine, openProgramCache, openReaders } from "../pack
 import { explain, sharedParts } from "./explain.mjs";
 import { megapixels, median, printTable, timed, withResource, withResources } from "./measure.mjs";
 import { generatedSlide, mixedSlides } from "./subjects.mjs";
-import { openWaitingEngine } from "./waiting-engine.mjs";
+import { asAccelerator, openWaitingEngine } from "./waiting-engine.mjs";
 
 /** What is aimed at: share of the time that the engine computes. */
 const goal = 0.95;
@@ -38,8 +38,7 @@ function openersOf(name) {
   if (engine === "waiting") {
     const speed = { pixelsPerSecond: Number(provider) * 1e6, writesMaps: false };
     return {
-      // Its tiles are an accelerator's.
-      engine: () => ({ ...openWaitingEngine(speed), alikeTiles: true, memoryBytes: 80e9 }),
+      engine: () => ({ ...openWaitingEngine(speed), ...asAccelerator }),
       readers: () => openReaders({ threads: 1 }),
     };
   }

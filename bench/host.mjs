@@ -3,14 +3,12 @@ import { openReaders } from "../packages/core/dist/index.js";
 import { explain, sharedParts } from "./explain.mjs";
 import { megapixels, printTable, withResources } from "./measure.mjs";
 import { mixedSlides } from "./subjects.mjs";
-import { openWaitingEngine } from "./waiting-engine.mjs";
+import { asAccelerator, openWaitingEngine } from "./waiting-engine.mjs";
 
 /** Faster than any. */
 const pixelsPerSecond = 1e12;
-/** Of an accelerator: tiles are chosen for its memory. */
-const memoryBytes = 80e9;
 const methods = ["grad-cam", "saliency"];
-const tiles = { alike: { alikeTiles: true, memoryBytes }, "the image's own": { alikeTiles: false } };
+const tiles = { alike: asAccelerator, "the image's own": { alikeTiles: false } };
 /** Slides before those that are measured: their programs stay, and the code is compiled. */
 const warmUp = 8;
 

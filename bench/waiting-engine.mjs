@@ -12,6 +12,9 @@ function outputOf({ type, shape }, { writesMaps }) {
   return tensor;
 }
 
+/** What makes it an accelerator's: tiles are alike, and chosen for its memory. */
+export const asAccelerator = { alikeTiles: true, memoryBytes: 80e9 };
+
 /**
  * An engine that takes a core of no machine: a run lasts as long as its largest output, the map of a tile's core, would take
  * at this speed, and gives zeros. One run after the other, as on an accelerator; a late timer delays none but its own.

@@ -10,7 +10,7 @@ import type { Engine, Precision, Program } from "../engine.ts";
 import { newTensor } from "../new-tensor.ts";
 import { failure } from "./connection.ts";
 import type { Connection } from "./connection.ts";
-import { arraysOf } from "./protocol.ts";
+import { arraysOf } from "../arrays-of.ts";
 import { providerRule } from "./providers.ts";
 import type { Provider } from "./providers.ts";
 import { suited } from "./rewrite.ts";

@@ -14,10 +14,6 @@ export interface ThreadSettings {
 
 export type Tensors = Readonly<Record<string, Tensor>>;
 
-export function arraysOf(tensors: Tensors): readonly ArrayBufferView[] {
-  return Object.values(tensors).map(({ data }) => data);
-}
-
 /** What the thread is asked to do, one after the other; each has one reply with the same `id`. */
 export type Request = { readonly id: number } & (
   | {

@@ -7,7 +7,7 @@ import { input, relu } from "../../graph/build.ts";
 import { graphOf } from "../../graph/graph.ts";
 import { transferList } from "../../io/transfer.ts";
 import { openInbox } from "./inbox.ts";
-import { arraysOf } from "./protocol.ts";
+import { arraysOf } from "../arrays-of.ts";
 import type { Greeting, Reply, Request, Tensors, ThreadSettings } from "./protocol.ts";
 import { probeOptions, sessionOptions } from "./providers.ts";
 import { openSessionPool } from "./session-pool.ts";

@@ -2,6 +2,7 @@ import { SHARE_ENV, Worker } from "node:worker_threads";
 import { messageOf } from "../../errors/message-of.ts";
 import { threadFile } from "../../io/thread-file.ts";
 import { transferList } from "../../io/transfer.ts";
+import { arraysOf } from "../arrays-of.ts";
 import type { HeldRequest, Reply, Request } from "./protocol.ts";
 import { heldTensor } from "./tensors.ts";
 import type { HeldTensor } from "./tensors.ts";
@@ -20,10 +21,6 @@ function held(request: Request): HeldRequest {
   }
 }
 
-function arraysOf(request: HeldRequest): readonly ArrayBufferView[] {
-  return request.kind === "run" ? Object.values(request.inputs).map(({ data }) => data) : [];
-}
-
 /**
  * Entry of the process in which TensorFlow.js computes: on a thread, which it blocks. Meanwhile this one takes in the pixels of the next tile and
  * sends off the map of the last one. Libraries read the process's environment, which the thread sets before it loads them.
@@ -31,7 +28,7 @@ function arraysOf(request: HeldRequest): readonly ArrayBufferView[] {
 const thread = new Worker(threadFile("compute-thread", import.meta.url), { env: SHARE_ENV });
 process.on("message", (request: Request) => {
   const message = held(request);
-  thread.postMessage(message, [...transferList(arraysOf(message))]);
+  thread.postMessage(message, message.kind === "run" ? [...transferList(arraysOf(message.inputs))] : []);
 });
 thread.on("message", (reply: Reply) => process.send?.(reply));
 // Whoever started it ends it; when a terminal or a service manager tells the whole group, the run goes on until then.
